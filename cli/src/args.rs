@@ -1,0 +1,199 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use habeas::request::Matter;
+use habeas_cli::drive::endpoints::{DEFAULT_FILE, FILE_VARIABLE};
+use habeas_cli::sample::Population;
+
+/// People that are there if nobody says otherwise, as `make up` loads them.
+pub(crate) const DEFAULT_USERS: usize = 40;
+pub(crate) const DEFAULT_SEED: u64 = 1;
+pub(crate) const DEFAULT_HEAVY_ROWS: usize = 100_000;
+
+const RIGHTS: &str = "access, portability, erasure, account_cancellation or retention_sweep";
+
+/// Checks privacy policies, prints plans, verifies evidence, and drives a local stack of Habeas.
+#[derive(Debug, Parser)]
+#[command(name = "habeas", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check, show and publish a policy
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Fill the systems of a policy with invented people
+    #[command(subcommand)]
+    Sample(SampleCommand),
+    /// Check evidence offline
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
+    /// Print the steps that a right comes to, without touching anything
+    Plan {
+        /// The policy's folder
+        #[arg(long, value_name = "DIR")]
+        policy: PathBuf,
+        // Not as a docstring: names in backticks would be printed with them.
+        #[arg(long, value_name = "RIGHT", value_parser = matter, help = RIGHTS)]
+        right: Matter,
+        /// With a copy before a cancelled account is erased
+        #[arg(long)]
+        export: bool,
+    },
+    /// Play a whole story against a local stack and check it from outside
+    Demo(Demo),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Print findings, each with file and line, or what the sound policy amounts to
+    Check {
+        /// The policy's folder
+        dir: PathBuf,
+    },
+    /// Print every data item with where it is and what happens to it
+    Show {
+        /// The policy's folder
+        dir: PathBuf,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the JSON Schema of policy.yaml
+    Schema,
+    /// Print the template's parameters that follow from the policy
+    Parameters {
+        /// The policy's folder
+        #[arg(long, value_name = "DIR")]
+        policy: PathBuf,
+        /// The account with the controller's tables
+        #[arg(long)]
+        account: String,
+        /// The region with the controller's tables
+        #[arg(long)]
+        region: String,
+        /// aws, or aws-cn in China
+        #[arg(long, default_value = "aws")]
+        partition: String,
+    },
+    /// Upload the policy under its digest and print the digest
+    Publish {
+        /// The policy's folder
+        #[arg(long, value_name = "DIR")]
+        policy: PathBuf,
+        /// The stack's policy bucket
+        #[arg(long)]
+        bucket: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SampleCommand {
+    /// Make tables and buckets where they are missing, and fill them
+    Load {
+        /// The policy's folder
+        #[arg(long, value_name = "DIR")]
+        policy: PathBuf,
+        #[command(flatten)]
+        people: People,
+        /// Only these users
+        #[arg(long, value_name = "INDEX", num_args = 1..)]
+        only: Vec<usize>,
+    },
+    /// Delete the tables and buckets with everything in them
+    Drop {
+        /// The policy's folder
+        #[arg(long, value_name = "DIR")]
+        policy: PathBuf,
+    },
+    /// Print one person
+    Person {
+        /// The policy's folder
+        #[arg(long, value_name = "DIR")]
+        policy: PathBuf,
+        #[command(flatten)]
+        people: People,
+        /// Which, from 0
+        #[arg(long)]
+        index: usize,
+        /// What an export must show of them instead
+        #[arg(long)]
+        expected: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct People {
+    /// How many users
+    #[arg(long, default_value_t = DEFAULT_USERS)]
+    pub(crate) users: usize,
+    /// Every value derives from it
+    #[arg(long, default_value_t = DEFAULT_SEED)]
+    pub(crate) seed: u64,
+    /// Posts of user 0 and every 500th
+    #[arg(long, default_value_t = DEFAULT_HEAVY_ROWS)]
+    pub(crate) heavy_rows: usize,
+}
+
+impl From<People> for Population {
+    fn from(people: People) -> Self {
+        Self {
+            seed: people.seed,
+            users: people.users,
+            heavy_rows: people.heavy_rows,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EvidenceCommand {
+    /// Print that it is sound, or the first thing that is wrong
+    Verify {
+        /// The body of GET /v1/requests/{id}/evidence; - for standard input
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// The policy's folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) policy: PathBuf,
+    /// Where the stack is
+    #[arg(long, value_name = "FILE", env = FILE_VARIABLE, default_value = DEFAULT_FILE)]
+    pub(crate) endpoints: PathBuf,
+    /// How many users were loaded [default: what endpoints.json says]
+    #[arg(long)]
+    pub(crate) users: Option<usize>,
+    /// From which seed [default: what endpoints.json says]
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Posts of user 0 and every 500th [default: as `sample load`]
+    #[arg(long)]
+    pub(crate) heavy_rows: Option<usize>,
+    /// Where packages and evidence are written
+    #[arg(long, value_name = "DIR", default_value = ".local/demo")]
+    pub(crate) out: PathBuf,
+    /// Search all logs for the people of the story too
+    #[arg(long)]
+    pub(crate) scan_logs: bool,
+}
+
+fn matter(name: &str) -> Result<Matter, String> {
+    serde_json::from_value(name.into()).map_err(|_| format!("not a right: try {RIGHTS}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

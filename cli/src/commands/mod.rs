@@ -1,0 +1,101 @@
+//! What `habeas` does: one file a command. Results are written to `out`, progress goes to stderr.
+
+pub mod demo;
+pub mod evidence;
+pub mod plan;
+pub mod policy;
+pub mod sample;
+pub mod show;
+
+use std::path::{Path, PathBuf};
+
+use habeas::policy::{Pinned, load};
+
+/// Whether a command found what it should find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It did.
+    Good,
+    /// It did not, and what it printed says why.
+    Bad,
+}
+
+/// Why a command could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The policy is not there or not sound.
+    #[error(
+        "the policy cannot be used: name a folder with policy.yaml and datasets/ that `habeas policy check` finds sound"
+    )]
+    Policy(#[from] load::LoadError),
+    /// AWS said no.
+    #[error(transparent)]
+    Aws(#[from] crate::aws::AwsError),
+    /// The stack did not do what it should.
+    #[error(transparent)]
+    Drive(#[from] crate::drive::DriveError),
+    /// The right has no plan.
+    #[error(transparent)]
+    NotServed(#[from] habeas::plan::NotServed),
+    /// A file cannot be read.
+    #[error("{path} cannot be read: name a file that is there, or - for standard input")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file is not what the command takes.
+    #[error("{path} is not evidence: it must be the body of GET /v1/requests/{{id}}/evidence, unchanged")]
+    NotEvidence {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// No generator makes people for this policy.
+    #[error("there are no sample people for the policy {0}: only for yallo and yuncan")]
+    NoSample(String),
+    /// The population is too small, or has nobody of that number.
+    #[error("user {index} is not among {users} users: give an index below --users")]
+    NoUser {
+        /// Who was asked for.
+        index: usize,
+        /// How many there are.
+        users: usize,
+    },
+    /// Fewer users than stories need.
+    #[error("--users must be at least {least}: the first {least} are the ones that stories act for")]
+    TooFewUsers {
+        /// The least.
+        least: usize,
+    },
+    /// Something else is stored where the policy belongs.
+    #[error(
+        "{bucket} already holds other bytes as {key}: someone wrote to it by hand; delete that object and publish again"
+    )]
+    Occupied {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+    },
+    /// It cannot be written as JSON.
+    #[error("the result cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
+    /// Standard output is closed.
+    #[error("the result cannot be written to standard output")]
+    Output(#[from] std::io::Error),
+}
+
+/// What a command comes to.
+pub type Outcome = Result<Verdict, CommandError>;
+
+fn pinned(folder: &Path) -> Result<Pinned, CommandError> {
+    Ok(load::load(folder)?)
+}
+
+#[expect(clippy::print_stderr, reason = "progress of a command line tool goes there")]
+fn progress(line: &str) {
+    eprintln!("habeas: {line}");
+}

@@ -1,0 +1,268 @@
+//! Everything that is stored, read through the AWS APIs and not through any code of Habeas: all rows of all tables and
+//! all versions of all objects. What a scan finds here is what is there.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures::{StreamExt as _, TryStreamExt as _};
+use habeas::policy::{Pinned, Place};
+use serde_json::{Map, Value};
+
+use super::{DriveError, Stack};
+use crate::aws::{AwsError, Clients};
+use crate::sample::expected::canonical;
+use crate::sample::{App, Person, Population, Row};
+
+const READS_AT_ONCE: usize = 16;
+
+/// One version of an object, or a delete marker.
+#[derive(Clone, Debug)]
+pub struct Version {
+    /// The bucket.
+    pub bucket: String,
+    /// The key.
+    pub key: String,
+    /// The version.
+    pub version: String,
+    /// The bytes; empty for a delete marker.
+    pub content: Vec<u8>,
+}
+
+/// The stored state of a policy's systems.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Rows, as generators know them; `exported` is empty.
+    pub rows: Vec<Row>,
+    /// Object versions.
+    pub versions: Vec<Version>,
+}
+
+/// Where a value was found. Names places, never the value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The collection, table or bucket.
+    pub place: String,
+    /// Number of rows or versions in it that hold any of the values.
+    pub count: usize,
+}
+
+impl Snapshot {
+    /// Reads everything in the systems of a policy.
+    pub async fn take(
+        policy: &Pinned,
+        app: &dyn App,
+        population: &Population,
+        clients: &Clients,
+    ) -> Result<Self, DriveError> {
+        let names = collection_names(app, population);
+        let mut snapshot = Self::default();
+        for name in policy.collections() {
+            let Some(Place::Table(table)) = policy.place(name) else {
+                continue;
+            };
+            let Some(collection) = names.get(name) else { continue };
+            for stored in rows(&table.table, clients).await? {
+                snapshot.rows.push(Row {
+                    collection,
+                    stored,
+                    exported: Map::new(),
+                });
+            }
+        }
+        for bucket in crate::sample::tables::buckets(policy) {
+            snapshot.versions.extend(versions(bucket, clients).await?);
+        }
+        Ok(snapshot)
+    }
+
+    /// Everything that does not concern a person, in a form that can be compared.
+    #[must_use]
+    pub fn of_others(&self, app: &dyn App, person: &Person) -> Vec<String> {
+        let rows = self.rows.iter().filter(|row| !app.concerns(row, person)).map(line);
+        let versions = self
+            .versions
+            .iter()
+            .filter(|version| !version.key.contains(&person.user_id))
+            .map(|version| {
+                let digest = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&version.content));
+                format!("{} {} {} {digest}", version.bucket, version.key, version.version)
+            });
+        let mut all: Vec<String> = rows.chain(versions).collect();
+        all.sort();
+        all
+    }
+
+    /// Rows of a person in collections whose rule keeps them.
+    #[must_use]
+    pub fn retained(&self, policy: &Pinned, app: &dyn App, person: &Person) -> Vec<&Row> {
+        self.rows
+            .iter()
+            .filter(|row| is_retained(policy, row) && app.concerns(row, person))
+            .collect()
+    }
+
+    /// Where anything that identifies a person is left, apart from rows that the policy keeps.
+    #[must_use]
+    pub fn left_of(&self, policy: &Pinned, app: &dyn App, person: &Person) -> Vec<Finding> {
+        let rows = self
+            .rows
+            .iter()
+            .filter(|row| !(is_retained(policy, row) && app.concerns(row, person)))
+            .filter(|row| app.concerns(row, person) || holds(&Value::Object(row.stored.clone()).to_string(), person))
+            .map(|row| row.collection.to_owned());
+        counted(rows.chain(found_in(&self.versions, person)))
+    }
+}
+
+/// Where anything that identifies a person is left in what a stack itself keeps: its ledger and its buckets.
+pub async fn left_in_stack(stack: &Stack, clients: &Clients, person: &Person) -> Result<Vec<Finding>, DriveError> {
+    let mut places = Vec::new();
+    for stored in rows(&stack.ledger_table, clients).await? {
+        if holds(&Value::Object(stored).to_string(), person) {
+            places.push(stack.ledger_table.clone());
+        }
+    }
+    for bucket in [&stack.package_bucket, &stack.policy_bucket] {
+        places.extend(found_in(&versions(bucket, clients).await?, person));
+    }
+    Ok(counted(places.into_iter()))
+}
+
+/// Whether a text holds anything that identifies a person.
+#[must_use]
+pub fn holds(text: &str, person: &Person) -> bool {
+    person.identifying.iter().any(|value| text.contains(value.as_str()))
+}
+
+/// Rows of a table.
+pub async fn rows(table: &str, clients: &Clients) -> Result<Vec<Map<String, Value>>, DriveError> {
+    let pages = clients
+        .dynamodb
+        .scan()
+        .table_name(table)
+        .consistent_read(true)
+        .into_paginator()
+        .items()
+        .send();
+    let items: Result<Vec<_>, _> = pages.collect().await;
+    let items: Vec<HashMap<String, AttributeValue>> = items.map_err(AwsError::of(format!("Scan of {table}")))?;
+    Ok(items.into_iter().map(fields).collect())
+}
+
+/// All versions of all objects of a bucket, with their bytes.
+pub async fn versions(bucket: &str, clients: &Clients) -> Result<Vec<Version>, DriveError> {
+    let mut listed = Vec::new();
+    let (mut key, mut version) = (None, None);
+    loop {
+        let list = clients.s3.list_object_versions().bucket(bucket);
+        let page = list.set_key_marker(key).set_version_id_marker(version).send().await;
+        let page = page.map_err(AwsError::of(format!("ListObjectVersions {bucket}")))?;
+        let named = |key: Option<&str>, version: Option<&str>, is_marker: bool| {
+            (
+                key.unwrap_or_default().to_owned(),
+                version.unwrap_or_default().to_owned(),
+                is_marker,
+            )
+        };
+        listed.extend(
+            page.versions()
+                .iter()
+                .map(|object| named(object.key(), object.version_id(), false)),
+        );
+        listed.extend(
+            page.delete_markers()
+                .iter()
+                .map(|marker| named(marker.key(), marker.version_id(), true)),
+        );
+        if page.is_truncated != Some(true) {
+            break;
+        }
+        (key, version) = (page.next_key_marker, page.next_version_id_marker);
+    }
+    futures::stream::iter(listed)
+        .map(|(key, version, is_marker)| async move {
+            let content = if is_marker {
+                Vec::new()
+            } else {
+                content(bucket, &key, &version, clients).await?
+            };
+            Ok(Version {
+                bucket: bucket.to_owned(),
+                key,
+                version,
+                content,
+            })
+        })
+        .buffered(READS_AT_ONCE)
+        .try_collect()
+        .await
+}
+
+async fn content(bucket: &str, key: &str, version: &str, clients: &Clients) -> Result<Vec<u8>, DriveError> {
+    let failed = || format!("GetObject in {bucket}");
+    let object = clients
+        .s3
+        .get_object()
+        .bucket(bucket)
+        .key(key)
+        .version_id(version)
+        .send()
+        .await;
+    let body = object.map_err(AwsError::of(failed()))?.body.collect().await;
+    Ok(body.map_err(AwsError::of(failed()))?.to_vec())
+}
+
+/// Names of collections as generators spell them. A subject that is not heavy has a row in every one.
+fn collection_names(app: &dyn App, population: &Population) -> BTreeMap<&'static str, &'static str> {
+    let mut names = BTreeMap::new();
+    app.rows(population, 1, &mut |row| {
+        names.insert(row.collection, row.collection);
+    });
+    names
+}
+
+fn is_retained(policy: &Pinned, row: &Row) -> bool {
+    let rule = policy.rule(row.collection).map(|rule| &rule.erasure);
+    matches!(rule, Some(habeas::policy::ErasureRule::Retain { .. }))
+}
+
+fn line(row: &Row) -> String {
+    format!("{} {}", row.collection, canonical(&Value::Object(row.stored.clone())))
+}
+
+fn found_in<'a>(versions: &'a [Version], person: &'a Person) -> impl Iterator<Item = String> + 'a {
+    let held =
+        |version: &&Version| holds(&version.key, person) || holds(&String::from_utf8_lossy(&version.content), person);
+    versions.iter().filter(held).map(|version| version.bucket.clone())
+}
+
+fn counted(places: impl Iterator<Item = String>) -> Vec<Finding> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for place in places {
+        *counts.entry(place).or_default() += 1;
+    }
+    counts
+        .into_iter()
+        .map(|(place, count)| Finding { place, count })
+        .collect()
+}
+
+/// An item as JSON.
+pub(super) fn fields(item: HashMap<String, AttributeValue>) -> Map<String, Value> {
+    item.into_iter()
+        .map(|(name, attribute)| (name, value(attribute)))
+        .collect()
+}
+
+fn value(attribute: AttributeValue) -> Value {
+    match attribute {
+        AttributeValue::S(text) => text.into(),
+        AttributeValue::N(digits) => serde_json::from_str(&digits).unwrap_or(Value::String(digits)),
+        AttributeValue::Bool(value) => value.into(),
+        AttributeValue::L(values) => values.into_iter().map(value).collect(),
+        AttributeValue::M(map) => Value::Object(fields(map)),
+        AttributeValue::Ss(values) | AttributeValue::Ns(values) => values.into(),
+        AttributeValue::B(bytes) => hex::encode(bytes).into(),
+        _ => Value::Null,
+    }
+}

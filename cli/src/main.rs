@@ -1,0 +1,85 @@
+//! `habeas`: see `habeas --help`.
+
+mod args;
+
+use std::error::Error;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use habeas_cli::commands::{self, CommandError, Outcome, Verdict};
+use habeas_cli::sample::Population;
+
+use args::{Cli, Command, EvidenceCommand, PolicyCommand, SampleCommand};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // Usage errors end here, with exit code 2.
+    let cli = Cli::parse();
+    match run(cli, &mut std::io::stdout()).await {
+        Ok(Verdict::Good) => ExitCode::SUCCESS,
+        Ok(Verdict::Bad) => ExitCode::FAILURE,
+        // Whoever reads only the beginning has what they wanted.
+        Err(CommandError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli, out: &mut dyn Write) -> Outcome {
+    match cli.command {
+        Command::Policy(PolicyCommand::Check { dir }) => commands::policy::check(&dir, out),
+        Command::Policy(PolicyCommand::Show { dir, json }) => commands::show::show(&dir, json, out),
+        Command::Policy(PolicyCommand::Schema) => commands::policy::schema(out),
+        Command::Policy(PolicyCommand::Parameters {
+            policy,
+            account,
+            region,
+            partition,
+        }) => commands::policy::parameters(&policy, &account, &region, &partition, out),
+        Command::Policy(PolicyCommand::Publish { policy, bucket }) => {
+            commands::policy::publish(&policy, &bucket, out).await
+        }
+        Command::Sample(SampleCommand::Load { policy, people, only }) => {
+            commands::sample::load(&policy, people.into(), &only, out).await
+        }
+        Command::Sample(SampleCommand::Drop { policy }) => commands::sample::drop_all(&policy, out).await,
+        Command::Sample(SampleCommand::Person {
+            policy,
+            people,
+            index,
+            expected,
+        }) => commands::sample::person(&policy, people.into(), index, expected, out),
+        Command::Evidence(EvidenceCommand::Verify { file }) => commands::evidence::verify(&file, out),
+        Command::Plan { policy, right, export } => commands::plan::plan(&policy, right, export, out),
+        Command::Demo(demo) => {
+            let wanted = commands::demo::Wanted {
+                endpoints: demo.endpoints,
+                out: demo.out,
+                users: demo.users,
+                seed: demo.seed,
+                heavy_rows: demo.heavy_rows,
+                scan_logs: demo.scan_logs,
+            };
+            let defaults = Population {
+                users: args::DEFAULT_USERS,
+                seed: args::DEFAULT_SEED,
+                heavy_rows: args::DEFAULT_HEAVY_ROWS,
+            };
+            commands::demo::demo(&demo.policy, &wanted, defaults, out).await
+        }
+    }
+}
+
+/// The error with everything that led to it, one line each.
+#[expect(clippy::print_stderr, reason = "errors of a command line tool go there")]
+fn report(error: &dyn Error) {
+    eprintln!("habeas: error: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        eprintln!("  because: {error}");
+        cause = error.source();
+    }
+}

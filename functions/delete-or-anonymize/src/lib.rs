@@ -1,0 +1,109 @@
+//! Erases, anonymises or retains what is held about a person, as the policy says, and reads everything afresh.
+
+mod erase;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use habeas::api::{Answer, Trigger};
+use habeas::aws::{Platform, StartError};
+use habeas::connectors::Connectors;
+use habeas::identity::DigestKeys;
+use habeas::personal::{Identity, IdentityKind};
+use habeas::plan::{Counts, Queue, Work};
+use habeas::request::EffectItem;
+use habeas::steps::{Handled, Job, Message, Page, StepError, Worker, handle_batch, resolve_page};
+use jiff::Timestamp;
+use lambda_runtime::Error;
+
+/// What the function has.
+pub struct Function {
+    /// Ledger, queues, clock, policies.
+    pub platform: Platform,
+    /// The digest keys.
+    pub keys: DigestKeys,
+    /// Erases in the controller's systems.
+    pub connectors: Connectors,
+}
+
+/// Work that belongs to another function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this function does not do that work")]
+struct NotMyWork;
+
+impl Function {
+    /// Reads the environment and makes the clients.
+    pub async fn start() -> Result<Self, StartError> {
+        let platform = Platform::start().await?;
+        Ok(Self {
+            keys: platform.digest_keys().await?,
+            connectors: platform.connectors(),
+            platform,
+        })
+    }
+
+    async fn attend(&self, message: &Message, deadline: Timestamp) -> Handled {
+        let EffectItem::Step(number) = message.item else {
+            tracing::error!(alarm = "misdirected", request_id = %message.request_id, "not for this function");
+            return Handled::Retry;
+        };
+        let policies = self.platform.policies.as_ref();
+        self.platform
+            .driver
+            .attend(&message.request_id, number, Queue::Erase, policies, self, deadline)
+            .await
+    }
+
+    /// Writes a suppression entry for every identity of the subject.
+    async fn suppress(&self, job: &Job) -> Result<Page, StepError> {
+        let driver = &self.platform.driver;
+        let subject = job.subject()?;
+        for kind in [IdentityKind::UserId, IdentityKind::Email, IdentityKind::PhoneNumber] {
+            let Some(field) = job.policy.identity_field(kind) else {
+                continue;
+            };
+            for value in subject.keys.get(field).into_iter().flatten() {
+                // A value on file that is not well-formed leads to nobody and needs no entry.
+                let Ok(identity) = Identity::parse(kind, value) else {
+                    continue;
+                };
+                let digest = self.keys.identity(&identity);
+                let written = driver
+                    .ledger
+                    .suppress(&digest, &job.request.id, job.request.matter, driver.clock.now())
+                    .await;
+                written.map_err(StepError::transient)?;
+            }
+        }
+        Ok(Page::last(Counts::default()))
+    }
+}
+
+#[async_trait]
+impl Worker for Function {
+    async fn page(&self, job: &Job, cursor: Option<&str>) -> Result<Page, StepError> {
+        match &job.claim.step.work {
+            Work::Resolve => resolve_page(job, &self.connectors, &self.platform.driver.sealer).await,
+            Work::Suppress => self.suppress(job).await,
+            Work::Erase { collection } => self.erase(job, collection, cursor).await,
+            Work::Export { .. } | Work::Package | Work::Tombstone | Work::Sweep { .. } => {
+                Err(StepError::permanent(NotMyWork))
+            }
+        }
+    }
+}
+
+/// Attends to messages of the queue.
+pub async fn handle(function: Arc<Function>, trigger: Trigger, deadline: Timestamp) -> Result<Answer, Error> {
+    let Trigger::Queue(event) = trigger else {
+        return Err("this function is called by its queue only".into());
+    };
+    let function = &function;
+    Ok(Answer::Queue(
+        handle_batch(
+            event,
+            |message| async move { function.attend(&message, deadline).await },
+        )
+        .await,
+    ))
+}

@@ -1,0 +1,129 @@
+//! One page of one collection, copied into the staging area.
+
+use aws_sdk_s3::primitives::ByteStream;
+use habeas::connectors::{ConnectorError, Handle, LinkCursor, Row, exported, is_omitted, read_linked};
+use habeas::export::staging;
+use habeas::plan::Counts;
+use habeas::policy::{Pinned, Place};
+use habeas::record::Value;
+use habeas::steps::{Job, Next, Page, StepError};
+use serde::{Deserialize, Serialize};
+
+use crate::Function;
+
+/// Where a copy stands.
+#[derive(Default, Serialize, Deserialize)]
+struct Cursor {
+    page: u32,
+    at: LinkCursor,
+}
+
+impl Function {
+    pub(crate) async fn collect(&self, job: &Job, collection: &str, cursor: Option<&str>) -> Result<Page, StepError> {
+        let cursor: Cursor = match cursor {
+            None => Cursor::default(),
+            Some(json) => serde_json::from_str(json).map_err(StepError::permanent)?,
+        };
+        let subject = job.subject()?;
+        let place = job
+            .policy
+            .place(collection)
+            .ok_or(ConnectorError::WrongKind)
+            .map_err(ConnectorError::into_step)?;
+        let connector = self.connectors.of(place).map_err(ConnectorError::into_step)?;
+        let read = read_linked(connector, &job.policy, collection, subject, cursor.at).await;
+        let read = read.map_err(ConnectorError::into_step)?;
+        let mut counts = Counts {
+            read: read.rows.len() as u64,
+            ..Counts::default()
+        };
+        let mut lines = Vec::new();
+        for (position, row) in read.rows.into_iter().filter(|row| row.is_current).enumerate() {
+            let row = self
+                .with_object(job, collection, place, row, cursor.page, position)
+                .await?;
+            let fields = job
+                .policy
+                .collection(collection)
+                .map_or(&[][..], |collection| collection.fields.as_slice());
+            let record = exported(&job.policy.policy().export, fields, row.record);
+            serde_json::to_writer(&mut lines, &record).map_err(StepError::permanent)?;
+            lines.push(b'\n');
+            counts.exported += 1;
+        }
+        if !lines.is_empty() {
+            let key = staging::page(&job.request.id, job.claim.step.number, cursor.page);
+            let put = self
+                .s3
+                .put_object()
+                .bucket(&self.package_bucket)
+                .key(key)
+                .body(ByteStream::from(lines));
+            put.send().await.map_err(StepError::transient)?;
+        }
+        let next = match read.next {
+            None => Next::Done {
+                package: None,
+                captured: None,
+            },
+            Some(at) => {
+                let next = Cursor {
+                    page: cursor.page + 1,
+                    at,
+                };
+                Next::Page(serde_json::to_string(&next).map_err(StepError::permanent)?)
+            }
+        };
+        Ok(Page {
+            counts,
+            retained_until: None,
+            next,
+        })
+    }
+
+    /// For an object: its type, and a copy of its content where the policy lets it leave.
+    async fn with_object(
+        &self,
+        job: &Job,
+        collection: &str,
+        place: Place<'_>,
+        mut row: Row,
+        page: u32,
+        position: usize,
+    ) -> Result<Row, StepError> {
+        let (Place::Objects { bucket, .. }, Handle::Version { key, .. }) = (place, &row.handle) else {
+            return Ok(row);
+        };
+        let Some(s3) = &self.connectors.s3 else {
+            return Err(ConnectorError::WrongKind.into_step());
+        };
+        let content_type = s3
+            .objects()
+            .content_type(bucket, key)
+            .await
+            .map_err(ConnectorError::into_step)?;
+        row.record.set("content_type", Value::Text(content_type));
+        if content_leaves(&job.policy, collection) {
+            let name = staging::media_name(page, position, key);
+            let to = format!("{}{name}", staging::media(&job.request.id, job.claim.step.number));
+            let copied = s3.objects().copy(bucket, key, &self.package_bucket, &to).await;
+            copied.map_err(ConnectorError::into_step)?;
+            row.record.set(
+                "file",
+                Value::Text(format!("media/{}/{name}", collection.replacen('.', "/", 1))),
+            );
+        }
+        Ok(row)
+    }
+}
+
+/// Whether the bytes of objects may leave: not if the category of their content is omitted.
+fn content_leaves(policy: &Pinned, collection: &str) -> bool {
+    let content = policy
+        .collection(collection)
+        .and_then(|collection| collection.field("content"));
+    let categories = content.map_or(&[][..], |field| field.data_categories.as_slice());
+    !categories
+        .iter()
+        .any(|category| is_omitted(&policy.policy().export, category))
+}

@@ -1,0 +1,177 @@
+//! Erases or anonymises what has outlived its retention, through the same plan, steps and evidence as a request.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use habeas::api::{Answer, Trigger};
+use habeas::aws::{Platform, PolicySourceError, StartError};
+use habeas::connectors::{Action, ConnectorError, Connectors, Decision, Selector, decide_sweep};
+use habeas::ledger::LedgerError;
+use habeas::plan::{Counts, NotServed, Plan, Queue, Work};
+use habeas::policy::PolicyDigest;
+use habeas::request::life::LifeError;
+use habeas::request::{EffectItem, Matter, NewRequest, Request, RequestId};
+use habeas::steps::{Handled, Job, Message, Next, Page, StepError, Worker, handle_batch};
+use jiff::{SignedDuration, Timestamp};
+use lambda_runtime::Error;
+
+/// Within what time a sweep is to be done: before the next one.
+const SWEEP_WITHIN: SignedDuration = SignedDuration::from_hours(24);
+
+/// What the function has.
+pub struct Function {
+    /// Ledger, queues, clock, policies.
+    pub platform: Platform,
+    /// The policy in force.
+    pub current: PolicyDigest,
+    /// Erases in the controller's systems.
+    pub connectors: Connectors,
+}
+
+/// Why a sweep did not begin.
+#[derive(Debug, thiserror::Error)]
+enum SweepError {
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Policy(#[from] PolicySourceError),
+    #[error(transparent)]
+    Plan(#[from] NotServed),
+    #[error(transparent)]
+    Life(#[from] LifeError),
+}
+
+/// Work that belongs to another function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this function does not do that work")]
+struct NotMyWork;
+
+impl Function {
+    /// Reads the environment and makes the clients.
+    pub async fn start() -> Result<Self, StartError> {
+        let platform = Platform::start().await?;
+        Ok(Self {
+            current: platform.current_policy()?,
+            connectors: platform.connectors(),
+            platform,
+        })
+    }
+
+    /// Opens a sweep and plans it at once: nobody has to be verified.
+    async fn begin(&self) -> Result<RequestId, SweepError> {
+        let driver = &self.platform.driver;
+        let now = driver.clock.now();
+        let policy = self.platform.policies.policy(&self.current).await?;
+        let mut change = Request::open(NewRequest {
+            id: RequestId::new(driver.random.as_ref()),
+            matter: Matter::RetentionSweep,
+            policy: policy.digest().clone(),
+            received_at: now,
+            due_at: now.saturating_add(SWEEP_WITHIN).unwrap_or(Timestamp::MAX),
+            subject: None,
+            language: policy.language(None).to_owned(),
+            sealed: None,
+            submission: None,
+            factors: Vec::new(),
+        });
+        let plan = Plan::compile(Matter::RetentionSweep, &policy, false)?;
+        change.accept(Vec::new(), &plan, now)?;
+        driver.ledger.commit(&change, Vec::new(), None).await?;
+        driver.send_effects(&change).await;
+        tracing::info!(request_id = %change.request.id, steps = plan.len(), "a sweep has begun");
+        Ok(change.request.id)
+    }
+
+    async fn attend(&self, message: &Message, deadline: Timestamp) -> Handled {
+        let EffectItem::Step(number) = message.item else {
+            tracing::error!(alarm = "misdirected", request_id = %message.request_id, "not for this function");
+            return Handled::Retry;
+        };
+        let policies = self.platform.policies.as_ref();
+        self.platform
+            .driver
+            .attend(&message.request_id, number, Queue::Sweep, policies, self, deadline)
+            .await
+    }
+
+    async fn sweep(&self, job: &Job, collection: &str, cursor: Option<&str>) -> Result<Page, StepError> {
+        let place = job
+            .policy
+            .place(collection)
+            .ok_or(ConnectorError::WrongKind)
+            .map_err(ConnectorError::into_step)?;
+        let rule = job
+            .policy
+            .rule(collection)
+            .ok_or(ConnectorError::WrongKind)
+            .map_err(ConnectorError::into_step)?;
+        let connector = self.connectors.of(place).map_err(ConnectorError::into_step)?;
+        let page = connector
+            .read(place, Selector::All, cursor)
+            .await
+            .map_err(ConnectorError::into_step)?;
+        let mut counts = Counts {
+            read: page.rows.len() as u64,
+            ..Counts::default()
+        };
+        let time_zone = &job.policy.policy().controller.time_zone;
+        let mut actions = Vec::new();
+        for row in page.rows {
+            let random = self.platform.driver.random.as_ref();
+            let decision = decide_sweep(rule, &row.record, job.request.received_at, time_zone, random);
+            if let Decision::Act(action) = decision.map_err(ConnectorError::into_step)? {
+                match &action {
+                    Action::Erase => counts.erased += 1,
+                    Action::Change(_) => counts.anonymised += 1,
+                }
+                actions.push((row, action));
+            }
+        }
+        if !actions.is_empty() {
+            connector
+                .apply(place, actions)
+                .await
+                .map_err(ConnectorError::into_step)?;
+        }
+        let next = page.next.map_or(
+            Next::Done {
+                package: None,
+                captured: None,
+            },
+            Next::Page,
+        );
+        Ok(Page {
+            counts,
+            retained_until: None,
+            next,
+        })
+    }
+}
+
+#[async_trait]
+impl Worker for Function {
+    async fn page(&self, job: &Job, cursor: Option<&str>) -> Result<Page, StepError> {
+        match &job.claim.step.work {
+            Work::Sweep { collection } => self.sweep(job, collection, cursor).await,
+            _ => Err(StepError::permanent(NotMyWork)),
+        }
+    }
+}
+
+/// Begins a sweep on its schedule, or by hand, and attends to messages of the queue.
+pub async fn handle(function: Arc<Function>, trigger: Trigger, deadline: Timestamp) -> Result<Answer, Error> {
+    match trigger {
+        Trigger::Schedule => {
+            let id = function.begin().await.inspect_err(|error| {
+                habeas::telemetry::error_chain("sweep", "a sweep did not begin", error);
+            })?;
+            Ok(Answer::Schedule(serde_json::json!({"request_id": id})))
+        }
+        Trigger::Queue(event) => {
+            let function = &function;
+            let attend = |message: Message| async move { function.attend(&message, deadline).await };
+            Ok(Answer::Queue(handle_batch(event, attend).await))
+        }
+        Trigger::Http(_) => Err("this function is not behind the API".into()),
+    }
+}

@@ -1,0 +1,129 @@
+//! What became of requests, and taking one back.
+
+use habeas::api::{Call, Problem, ProblemKind, json_response, request_json, summary_json};
+use habeas::evidence::{Certificate, EvidenceFile};
+use habeas::identity::Caller;
+use habeas::ledger::LedgerError;
+use habeas::request::life::LifeError;
+use habeas::request::{Request, RequestId, Status};
+use lambda_http::http::StatusCode;
+use lambda_http::{Body, Response};
+use serde_json::{Value, json};
+
+use crate::Function;
+
+impl Function {
+    /// The caller's requests.
+    pub(crate) async fn list(&self, call: &Call) -> Result<Response<Body>, Problem> {
+        let ledger = &self.platform.driver.ledger;
+        let requests = match self.caller(call).await? {
+            Caller::SignedIn { digests, .. } => {
+                let mut requests = Vec::new();
+                for digest in &digests {
+                    requests.extend(ledger.requests_of(digest).await?);
+                }
+                requests
+            }
+            Caller::TokenHolder(id) => ledger.request(&id).await?.into_iter().collect(),
+            Caller::Anonymous => return Err(unauthorized()),
+        };
+        let mut listed: Vec<Value> = Vec::with_capacity(requests.len());
+        for request in &requests {
+            listed.push(summary_json(request, self.policy(&request.policy).await?.as_ref()));
+        }
+        Ok(json_response(StatusCode::OK, &json!({"requests": listed})))
+    }
+
+    /// One request.
+    pub(crate) async fn show(&self, call: &Call) -> Result<Response<Body>, Problem> {
+        let id = call.request_id()?;
+        let caller = known(self.caller(call).await?)?;
+        let view = self
+            .platform
+            .driver
+            .ledger
+            .view(&id)
+            .await?
+            .ok_or_else(Problem::not_found)?;
+        if !caller.may_see(&view.request) {
+            return Err(Problem::not_found());
+        }
+        let policy = self.policy(&view.request.policy).await?;
+        Ok(json_response(StatusCode::OK, &request_json(&view, &policy)))
+    }
+
+    /// The chain of events and the certificate.
+    pub(crate) async fn evidence(&self, call: &Call) -> Result<Response<Body>, Problem> {
+        let request = self.own_request(call).await?.0;
+        let events = self.platform.driver.ledger.events(&request.id).await?;
+        let certificate = Certificate::from_events(&events).ok_or_else(Problem::not_found)?;
+        let file = EvidenceFile { certificate, events };
+        let body = serde_json::to_value(file).map_err(|error| Problem::internal(&error))?;
+        Ok(json_response(StatusCode::OK, &body))
+    }
+
+    /// Takes a request back.
+    pub(crate) async fn withdraw(&self, call: &Call) -> Result<Response<Body>, Problem> {
+        let driver = &self.platform.driver;
+        let (request, _) = self.own_request(call).await?;
+        let change = request.withdrawn(driver.clock.now()).map_err(|error| match error {
+            LifeError::Illegal(illegal) => Problem::new(ProblemKind::Conflict, too_late(illegal.from)),
+            LifeError::WrongStage(_) => Problem::internal(&error),
+        })?;
+        match driver.ledger.commit(&change, Vec::new(), None).await {
+            Ok(()) => {}
+            Err(LedgerError::Conflict) => {
+                let detail = "The request has just gone on; look at its state.";
+                return Err(Problem::new(ProblemKind::Conflict, detail));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        driver.send_effects(&change).await;
+        let body = json!({"request_id": request.id, "status": change.request.status});
+        Ok(json_response(StatusCode::OK, &body))
+    }
+
+    /// The request in the path, if it is the caller's.
+    pub(crate) async fn own_request(&self, call: &Call) -> Result<(Request, Caller), Problem> {
+        let id: RequestId = call.request_id()?;
+        let caller = known(self.caller(call).await?)?;
+        let request = self
+            .platform
+            .driver
+            .ledger
+            .request(&id)
+            .await?
+            .ok_or_else(Problem::not_found)?;
+        if caller.may_see(&request) {
+            Ok((request, caller))
+        } else {
+            Err(Problem::not_found())
+        }
+    }
+}
+
+fn known(caller: Caller) -> Result<Caller, Problem> {
+    if matches!(caller, Caller::Anonymous) {
+        Err(unauthorized())
+    } else {
+        Ok(caller)
+    }
+}
+
+fn unauthorized() -> Problem {
+    Problem::new(
+        ProblemKind::Unauthorized,
+        "Sign in, or prove an address by code and use the token that you get.",
+    )
+}
+
+fn too_late(status: Status) -> &'static str {
+    match status {
+        Status::Accepted | Status::InProgress | Status::NeedsAttention | Status::UnderReview => {
+            "The work has begun and cannot be taken back."
+        }
+        Status::Completed => "The request has been completed and cannot be taken back.",
+        Status::Withdrawn => "The request has been taken back already.",
+        _ => "The request has ended and cannot be taken back.",
+    }
+}

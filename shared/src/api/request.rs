@@ -1,0 +1,89 @@
+//! A call of the API, taken apart: method, route, id, headers, body.
+
+use lambda_http::http::Method;
+use lambda_http::{Body, Request};
+use serde::de::DeserializeOwned;
+
+use super::problem::{Problem, ProblemKind};
+use crate::request::RequestId;
+
+/// Largest body, in bytes.
+const MAX_BODY: usize = 16 * 1024;
+
+/// What is wrong with a call before it reaches a handler.
+pub type CallError = Problem;
+
+/// A call.
+pub struct Call {
+    /// The method.
+    pub method: Method,
+    /// The parts of the path after `/v1/requests`.
+    pub path: Vec<String>,
+    request: Request,
+}
+
+impl Call {
+    /// Takes a request apart. A stage's name in front of the path is passed over.
+    pub fn parse(request: Request) -> Result<Self, CallError> {
+        let path = request.uri().path();
+        let after = path
+            .split_once("/v1/requests")
+            .map(|(_, after)| after)
+            .ok_or_else(Problem::not_found)?;
+        let path = after
+            .split('/')
+            .filter(|part| !part.is_empty())
+            .map(ToOwned::to_owned)
+            .collect();
+        Ok(Self {
+            method: request.method().clone(),
+            path,
+            request,
+        })
+    }
+
+    /// The request id in the path.
+    pub fn request_id(&self) -> Result<RequestId, CallError> {
+        self.path
+            .first()
+            .and_then(|id| id.parse().ok())
+            .ok_or_else(Problem::not_found)
+    }
+
+    /// A header, if it is there and is text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.request.headers().get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The body's bytes.
+    pub fn body(&self) -> Result<&[u8], CallError> {
+        let bytes = match self.request.body() {
+            Body::Text(text) => text.as_bytes(),
+            Body::Binary(bytes) => bytes,
+            _ => &[],
+        };
+        if bytes.len() > MAX_BODY {
+            let detail = format!("Send at most {MAX_BODY} bytes.");
+            return Err(Problem::new(ProblemKind::BodyTooLarge, detail));
+        }
+        Ok(bytes)
+    }
+
+    /// The body as JSON of this form. Says where it is wrong, never what is there.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, CallError> {
+        let body = self.body()?;
+        serde_json::from_slice(body).map_err(|error| {
+            let what = match error.classify() {
+                serde_json::error::Category::Data => "a field is missing, unknown, or of the wrong type",
+                _ => "it is not JSON",
+            };
+            let detail = format!(
+                "The body cannot be read: {what} (line {}, column {}).",
+                error.line(),
+                error.column()
+            );
+            Problem::new(ProblemKind::MalformedRequest, detail)
+        })
+    }
+}

@@ -1,0 +1,121 @@
+//! A request as the API shows it.
+
+use lambda_http::http::{HeaderValue, StatusCode};
+use lambda_http::{Body, Response};
+use serde_json::{Value, json};
+
+use crate::ledger::{RequestView, keys};
+use crate::plan::Work;
+use crate::policy::{ErasureRule, Factor, Pinned, in_language};
+use crate::request::{Matter, Request, Right, Status};
+
+/// An answer with a JSON body, that nobody may cache.
+#[must_use]
+pub fn json_response(status: StatusCode, body: &Value) -> Response<Body> {
+    let mut response = Response::new(Body::Text(body.to_string()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    headers.insert("cache-control", HeaderValue::from_static("no-store"));
+    response
+}
+
+/// What the person can do next.
+#[must_use]
+pub fn next_of(request: &Request, policy: &Pinned, language: &str) -> Value {
+    match request.status {
+        Status::AwaitingVerification => {
+            let needed: Vec<&Vec<Factor>> = request
+                .matter
+                .right()
+                .and_then(|right| policy.right(right))
+                .map_or_else(Vec::new, |rule| rule.verification.iter().collect());
+            json!({"action": "verify", "any_of": needed, "given": request.factors})
+        }
+        Status::OnHold => {
+            let rule = policy.right(Right::AccountCancellation);
+            let phrase = rule
+                .and_then(|rule| rule.phrase.as_ref())
+                .map(|phrase| in_language(phrase, language));
+            let consequences = rule
+                .and_then(|rule| rule.consequences.as_ref())
+                .and_then(|all| all.get(language).or_else(|| all.values().next()));
+            json!({"action": "confirm", "phrase": phrase, "consequences": consequences})
+        }
+        Status::CoolingOff => {
+            json!({"action": "wait", "until": request.cooling_off_until.map(keys::moment)})
+        }
+        Status::Completed if request.package.as_ref().is_some_and(|package| !package.deleted) => {
+            json!({"action": "fetch_package"})
+        }
+        status if status.is_end() => json!({"action": "none"}),
+        _ => json!({"action": "wait", "until": keys::moment(request.due_at)}),
+    }
+}
+
+/// A request in a list, or without its steps.
+#[must_use]
+pub fn summary_json(request: &Request, policy: &Pinned) -> Value {
+    let language = policy.language(Some(&request.language));
+    let (done, planned) = request.progress();
+    json!({
+        "request_id": request.id,
+        "right": request.matter.name(),
+        "status": request.status,
+        "received_at": keys::moment(request.received_at),
+        "due_at": keys::moment(request.due_at),
+        "overdue": request.overdue,
+        "outcome": request.outcome,
+        "ended_at": request.ended_at.map(keys::moment),
+        "steps": {"done": done, "planned": planned},
+        "next": next_of(request, policy, language),
+    })
+}
+
+/// A request with all that the person may know of it.
+#[must_use]
+pub fn request_json(view: &RequestView, policy: &Pinned) -> Value {
+    let request = &view.request;
+    let language = policy.language(Some(&request.language));
+    let mut body = summary_json(request, policy);
+    let retained: Vec<Value> = view
+        .steps
+        .iter()
+        .filter(|step| step.counts.retained > 0)
+        .filter_map(|step| {
+            let Work::Erase { collection } = &step.work else {
+                return None;
+            };
+            let basis = match &policy.rule(collection)?.erasure {
+                ErasureRule::Retain { basis, .. } => in_language(basis, language),
+                ErasureRule::Erase { .. } | ErasureRule::Anonymise { .. } => "",
+            };
+            Some(json!({
+                "collection": collection,
+                "rows": step.counts.retained,
+                "until": step.retained_until.map(keys::moment),
+                "basis": basis,
+            }))
+        })
+        .collect();
+    body["counts"] = json!(request.total);
+    body["retained"] = json!(retained);
+    body["policy"] = json!({
+        "id": policy.policy().id,
+        "version": policy.policy().version,
+        "sha256": policy.digest(),
+    });
+    body["complaint"] = json!(in_language(&policy.policy().controller.complaint, language));
+    if request.matter == Matter::Right(Right::AccountCancellation) {
+        body["cooling_off_until"] = json!(request.cooling_off_until.map(keys::moment));
+    }
+    if let Some(package) = &request.package {
+        body["package"] = json!({
+            "bytes": package.bytes,
+            "sha256": package.sha256,
+            "expires_at": keys::moment(package.expires_at),
+            "deleted": package.deleted,
+        });
+    }
+    body
+}

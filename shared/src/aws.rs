@@ -1,0 +1,142 @@
+//! Clients and settings, made once an execution environment.
+
+mod kms;
+mod policies;
+mod send;
+mod settings;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aws_config::{BehaviorVersion, SdkConfig};
+
+pub use kms::KmsDataKeys;
+pub use policies::{PolicySource, PolicySourceError, S3Policies, key as policy_key};
+pub use send::{AwsSender, SendError, Sender};
+pub use settings::{SettingError, Settings};
+
+use crate::clock::{Clock, SystemClock};
+use crate::connectors::{Connectors, DynamoDb, S3};
+use crate::identity::oidc::{Issuer, OidcError, SignInVerifier};
+use crate::identity::{DigestKeys, KeyError, Sealer};
+use crate::ledger::Ledger;
+use crate::policy::{PolicyDigest, PolicyError};
+use crate::random::{Random, SystemRandom};
+use crate::steps::{Driver, SqsQueues};
+
+/// Why a function cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An environment variable is missing or makes no sense.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// The digest keys cannot be read.
+    #[error("the digest keys cannot be read from Secrets Manager")]
+    Secret(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The digest keys make no sense.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The HTTP client cannot be made.
+    #[error(transparent)]
+    Oidc(#[from] OidcError),
+    /// The policy digest makes no sense.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+}
+
+/// What every function has.
+#[derive(Clone)]
+pub struct Platform {
+    /// The settings.
+    pub settings: Settings,
+    /// The SDK's configuration, for further clients.
+    pub sdk: SdkConfig,
+    /// Ledger, queues, clock, randomness, seals.
+    pub driver: Driver,
+    /// Policies by digest.
+    pub policies: Arc<dyn PolicySource>,
+}
+
+impl Platform {
+    /// Reads the environment and makes the clients that every function has.
+    pub async fn start() -> Result<Self, StartError> {
+        let settings = Settings::from_env()?;
+        let sdk = aws_config::defaults(BehaviorVersion::v2026_01_12()).load().await;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::ahead_by_seconds(settings.clock_offset_seconds()?));
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let data_keys = KmsDataKeys::new(aws_sdk_kms::Client::new(&sdk), settings.optional("IDENTITY_KEY"));
+        let sealer = Arc::new(Sealer::new(Arc::new(data_keys), clock.clone(), random.clone()));
+        let urls: BTreeMap<_, _> = settings.queue_urls();
+        let driver = Driver {
+            ledger: Ledger::new(aws_sdk_dynamodb::Client::new(&sdk), settings.required("LEDGER_TABLE")?),
+            queues: Arc::new(SqsQueues::new(aws_sdk_sqs::Client::new(&sdk), urls)),
+            clock,
+            random,
+            sealer,
+        };
+        let policies = S3Policies::new(s3_client(&sdk), settings.optional("POLICY_BUCKET"));
+        Ok(Self {
+            settings,
+            driver,
+            policies: Arc::new(policies),
+            sdk,
+        })
+    }
+
+    /// The digest of the policy in force.
+    pub fn current_policy(&self) -> Result<PolicyDigest, StartError> {
+        Ok(self.settings.required("POLICY_DIGEST")?.try_into()?)
+    }
+
+    /// The digest keys.
+    pub async fn digest_keys(&self) -> Result<DigestKeys, StartError> {
+        let secret = self.settings.required("DIGEST_KEYS_SECRET")?;
+        let client = aws_sdk_secretsmanager::Client::new(&self.sdk);
+        let value = client.get_secret_value().secret_id(secret).send().await;
+        let value = value.map_err(|error| StartError::Secret(Box::new(error)))?;
+        Ok(DigestKeys::parse(value.secret_string().unwrap_or_default())?)
+    }
+
+    /// The verifier of sign-ins.
+    pub fn sign_ins(&self) -> Result<SignInVerifier, StartError> {
+        let subject_claim = self.settings.optional("OIDC_SUBJECT_CLAIM");
+        Ok(SignInVerifier::new(Issuer {
+            issuer: self.settings.required("OIDC_ISSUER")?,
+            audience: self.settings.required("OIDC_AUDIENCE")?,
+            keys_url: self.settings.optional("OIDC_JWKS_URL"),
+            subject_claim: if subject_claim.is_empty() {
+                "sub".to_owned()
+            } else {
+                subject_claim
+            },
+        })?)
+    }
+
+    /// Connectors to the controller's systems.
+    #[must_use]
+    pub fn connectors(&self) -> Connectors {
+        Connectors {
+            dynamodb: DynamoDb::new(aws_sdk_dynamodb::Client::new(&self.sdk)),
+            s3: Some(S3::new(s3_client(&self.sdk))),
+        }
+    }
+
+    /// Sends e-mail and text messages.
+    pub fn sender(&self) -> Result<AwsSender, StartError> {
+        Ok(AwsSender::new(
+            aws_sdk_sesv2::Client::new(&self.sdk),
+            aws_sdk_sns::Client::new(&self.sdk),
+            self.settings.required("EMAIL_FROM")?,
+            self.settings.optional("SMS_ENABLED") == "true",
+        ))
+    }
+}
+
+/// An S3 client. With an endpoint of its own (a local stack) buckets are in the path, since their names are in no DNS.
+#[must_use]
+pub fn s3_client(sdk: &SdkConfig) -> aws_sdk_s3::Client {
+    let config = aws_sdk_s3::config::Builder::from(sdk)
+        .force_path_style(sdk.endpoint_url().is_some())
+        .build();
+    aws_sdk_s3::Client::from_conf(config)
+}

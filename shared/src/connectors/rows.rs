@@ -1,0 +1,293 @@
+//! What the policy says of a row that was read: pure.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+
+use super::{Action, ConnectorError};
+use crate::mask::{self, Masked};
+use crate::policy::{
+    CollectionRule, ErasureRule, ExportRules, Field, Link, Period, Strategy, ViaRule, categories, deadline,
+};
+use crate::random::Random;
+use crate::record::{Record, Value};
+
+/// What becomes of a row.
+pub enum Decision {
+    /// Something is done to it.
+    Act(Action),
+    /// It is kept until then; these fields go at once (none if they are gone).
+    Retain {
+        /// Until when.
+        until: Timestamp,
+        /// What goes at once.
+        minimise: Vec<(String, Masked)>,
+    },
+    /// Nothing: it is already as the policy wants it.
+    Leave,
+}
+
+/// What an erasure does to a row that was found through a link.
+pub fn decide(
+    rule: &CollectionRule,
+    link: &Link,
+    record: &Record,
+    now: Timestamp,
+    time_zone: &str,
+    random: &dyn Random,
+) -> Result<Decision, ConnectorError> {
+    if let ErasureRule::Erase { via } | ErasureRule::Anonymise { via, .. } = &rule.erasure {
+        match via.get(&link.field) {
+            Some(ViaRule::Erase) => return Ok(Decision::Act(Action::Erase)),
+            Some(ViaRule::Anonymise { fields }) => return Ok(change(fields, record, random)),
+            None => {}
+        }
+    }
+    match &rule.erasure {
+        ErasureRule::Erase { .. } => Ok(Decision::Act(Action::Erase)),
+        ErasureRule::Anonymise { fields, .. } => Ok(change(fields, record, random)),
+        ErasureRule::Retain {
+            start_field,
+            period,
+            fields,
+            ..
+        } => {
+            let until = end_of(record, start_field, *period, now, time_zone)?;
+            if until <= now {
+                return Ok(Decision::Act(Action::Erase));
+            }
+            Ok(Decision::Retain {
+                until,
+                minimise: changes(fields, record, random),
+            })
+        }
+    }
+}
+
+/// What a sweep does to a row: what an erasure would, once its retention is over.
+pub fn decide_sweep(
+    rule: &CollectionRule,
+    record: &Record,
+    now: Timestamp,
+    time_zone: &str,
+    random: &dyn Random,
+) -> Result<Decision, ConnectorError> {
+    let Some(retention) = &rule.retention else {
+        return Ok(Decision::Leave);
+    };
+    let Ok(until) = end_of(
+        record,
+        &retention.start_field,
+        retention.period,
+        Timestamp::MAX,
+        time_zone,
+    ) else {
+        return Ok(Decision::Leave);
+    };
+    if until > now {
+        return Ok(Decision::Leave);
+    }
+    match &rule.erasure {
+        ErasureRule::Anonymise { fields, .. } => Ok(change(fields, record, random)),
+        ErasureRule::Erase { .. } => Ok(Decision::Act(Action::Erase)),
+        ErasureRule::Retain {
+            start_field, period, ..
+        } => {
+            let retained = end_of(record, start_field, *period, now, time_zone)? > now;
+            Ok(if retained {
+                Decision::Leave
+            } else {
+                Decision::Act(Action::Erase)
+            })
+        }
+    }
+}
+
+fn change(fields: &BTreeMap<String, Strategy>, record: &Record, random: &dyn Random) -> Decision {
+    let changes = changes(fields, record, random);
+    if changes.is_empty() {
+        Decision::Leave
+    } else {
+        Decision::Act(Action::Change(changes))
+    }
+}
+
+fn changes(fields: &BTreeMap<String, Strategy>, record: &Record, random: &dyn Random) -> Vec<(String, Masked)> {
+    fields
+        .iter()
+        .filter_map(|(field, strategy)| Some((field, mask::apply(strategy, record.get(field)?, random))))
+        .filter(|(_, masked)| *masked != Masked::Kept)
+        .map(|(field, masked)| (field.clone(), masked))
+        .collect()
+}
+
+/// When a period that starts with a field ends. A row whose field is missing or no moment counts from `instead`: it is
+/// not lost for being malformed, and it is not kept for ever either.
+fn end_of(
+    record: &Record,
+    field: &str,
+    period: Period,
+    instead: Timestamp,
+    time_zone: &str,
+) -> Result<Timestamp, ConnectorError> {
+    let start = record.get(field).and_then(moment).unwrap_or(instead);
+    deadline::later(start, period, time_zone).map_err(|_| ConnectorError::Row("a retention period has no end"))
+}
+
+/// A moment as systems store it: RFC 3339, a date, or whole seconds or milliseconds since 1970.
+fn moment(value: &Value) -> Option<Timestamp> {
+    /// Seconds of the year 5138; more are milliseconds.
+    const MOST_SECONDS: i64 = 100_000_000_000;
+    match value {
+        Value::Text(text) => text.parse().ok().or_else(|| {
+            let local: DateTime = text.parse().ok()?;
+            local
+                .to_zoned(jiff::tz::TimeZone::UTC)
+                .ok()
+                .map(|zoned| zoned.timestamp())
+        }),
+        Value::Number(digits) => {
+            let number: i64 = digits.parse().ok()?;
+            if number.abs() < MOST_SECONDS {
+                Timestamp::from_second(number).ok()
+            } else {
+                Timestamp::from_millisecond(number).ok()
+            }
+        }
+        _ => None,
+    }
+}
+
+/// What an export shows of a record: omitted categories are gone, masked ones masked, and so inside objects.
+#[must_use]
+pub fn exported(rules: &ExportRules, fields: &[Field], record: Record) -> Record {
+    let mut shown = Record::default();
+    for (name, value) in record.iter() {
+        let field = fields.iter().find(|field| field.name == name);
+        let categories = field.map_or(&[][..], |field| field.data_categories.as_slice());
+        if categories.iter().any(|category| is_omitted(rules, category)) {
+            continue;
+        }
+        let keep_last = categories.iter().filter_map(|category| masked(rules, category)).min();
+        let inner = field.map_or(&[][..], |field| field.fields.as_slice());
+        shown.set(name, show(rules, inner, keep_last, value.clone()));
+    }
+    shown
+}
+
+/// Whether a category never leaves.
+#[must_use]
+pub fn is_omitted(rules: &ExportRules, category: &str) -> bool {
+    rules
+        .omit
+        .iter()
+        .any(|omitted| categories::is_within(category, omitted))
+}
+
+/// How many characters of a category stay, if it is masked.
+#[must_use]
+pub fn masked(rules: &ExportRules, category: &str) -> Option<u8> {
+    rules
+        .mask
+        .iter()
+        .filter(|rule| categories::is_within(category, &rule.category))
+        .max_by_key(|rule| rule.category.len())
+        .map(|rule| rule.keep_last)
+}
+
+fn show(rules: &ExportRules, fields: &[Field], keep_last: Option<u8>, value: Value) -> Value {
+    match (value, keep_last) {
+        (Value::Map(record), None) => Value::Map(exported(rules, fields, record)),
+        (Value::List(values), _) => Value::List(
+            values
+                .into_iter()
+                .map(|value| show(rules, fields, keep_last, value))
+                .collect(),
+        ),
+        (Value::Text(text) | Value::Number(text), Some(keep)) => Value::Text(mask::keep_last(&text, keep)),
+        (Value::Map(_) | Value::Bytes(_), Some(_)) => Value::Text("*".to_owned()),
+        (value, _) => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Retention;
+    use crate::random::SeededRandom;
+
+    fn record(fields: &[(&str, &str)]) -> Record {
+        fields
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), Value::Text((*value).to_owned())))
+            .collect()
+    }
+
+    fn retain() -> CollectionRule {
+        CollectionRule {
+            retention: Some(Retention {
+                start_field: "at".into(),
+                period: Period("P3Y".parse().unwrap()),
+                source: String::new(),
+            }),
+            erasure: ErasureRule::Retain {
+                start_field: "at".into(),
+                period: Period("P3Y".parse().unwrap()),
+                basis: BTreeMap::new(),
+                fields: BTreeMap::from([("address".to_owned(), Strategy::Erase)]),
+            },
+        }
+    }
+
+    #[test]
+    fn a_retained_row_loses_what_goes_at_once_and_goes_when_its_time_is_over() {
+        let link = Link {
+            field: "user_id".into(),
+            subject_field: "user_id".into(),
+        };
+        let decide = |at: &str, now: &str| {
+            let record = record(&[("at", at), ("address", "1 Long Street")]);
+            decide(
+                &retain(),
+                &link,
+                &record,
+                now.parse().unwrap(),
+                "Asia/Shanghai",
+                &SeededRandom::new(1),
+            )
+            .unwrap()
+        };
+        let Decision::Retain { until, minimise } = decide("2026-01-31T00:00:00Z", "2026-11-21T00:00:00Z") else {
+            panic!()
+        };
+        assert_eq!(until.to_string(), "2029-01-31T00:00:00Z");
+        assert_eq!(minimise.len(), 1);
+        assert!(matches!(
+            decide("2023-01-31T00:00:00Z", "2026-11-21T00:00:00Z"),
+            Decision::Act(Action::Erase)
+        ));
+        let Decision::Retain { until, .. } = decide("yesterday", "2026-11-21T00:00:00Z") else {
+            panic!()
+        };
+        assert_eq!(until.to_string(), "2029-11-21T00:00:00Z");
+    }
+
+    #[test]
+    fn a_sweep_leaves_what_is_not_over_or_cannot_be_read() {
+        let sweep = |at: &str| {
+            let now = "2026-11-21T00:00:00Z".parse().unwrap();
+            decide_sweep(
+                &retain(),
+                &record(&[("at", at)]),
+                now,
+                "Asia/Shanghai",
+                &SeededRandom::new(1),
+            )
+            .unwrap()
+        };
+        assert!(matches!(sweep("2023-11-20T00:00:00Z"), Decision::Act(Action::Erase)));
+        assert!(matches!(sweep("2023-11-22T00:00:00Z"), Decision::Leave));
+        assert!(matches!(sweep("never"), Decision::Leave));
+    }
+}

@@ -1,0 +1,215 @@
+//! One fact in a request's history, chained to the one before it.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
+
+use crate::plan::{Counts, Work};
+use crate::policy::{Factor, PolicyDigest};
+use crate::request::{Matter, RequestId, StepNumber};
+
+/// SHA-256 as 64 hexadecimal digits.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EventHash(String);
+
+impl EventHash {
+    /// What stands before the first event.
+    #[must_use]
+    pub fn origin() -> Self {
+        Self("0".repeat(64))
+    }
+
+    /// The digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for EventHash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Who caused an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Actor {
+    /// The person, or whoever claimed to be them before the verification.
+    Subject,
+    /// Habeas, by itself.
+    System,
+    /// Somebody of the controller.
+    Operator,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Everything that was asked for.
+    Full,
+    /// Something is kept, each with its reason.
+    Partial,
+    /// Nothing about this person was found.
+    NothingFound,
+}
+
+/// Why a step failed for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureReason {
+    /// It failed as often as it may be tried.
+    TooManyAttempts,
+    /// Trying again cannot help: a permission or a table is missing, or the policy does not fit the system.
+    Permanent,
+    /// Rows keep turning up after they were erased.
+    LeftOver,
+}
+
+/// What a step did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// Which step.
+    pub step: StepNumber,
+    /// What it was for.
+    #[serde(flatten)]
+    pub work: Work,
+    /// What it counted.
+    pub counts: Counts,
+    /// Until when the last of the retained rows is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retained_until: Option<Timestamp>,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fact", content = "data", rename_all = "snake_case")]
+pub enum Fact {
+    /// The request arrived.
+    Received {
+        /// What it is for.
+        matter: Matter,
+        /// The policy that it is answered under.
+        policy: PolicyDigest,
+        /// When the answer is due.
+        due_at: Timestamp,
+    },
+    /// The person has shown who they are; the work is planned.
+    Accepted {
+        /// By what.
+        factors: Vec<Factor>,
+        /// How many steps the plan has.
+        steps: u16,
+    },
+    /// The person has shown who they are, and is asked to confirm.
+    ConfirmationAsked {
+        /// By what.
+        factors: Vec<Factor>,
+    },
+    /// The person confirmed.
+    Confirmed {
+        /// When the cooling-off period ends.
+        cooling_off_until: Timestamp,
+        /// Whether a copy of the data is made before it goes.
+        export: bool,
+    },
+    /// The cooling-off period ended without a word; the work is planned.
+    CoolingOffEnded {
+        /// How many steps the plan has.
+        steps: u16,
+    },
+    /// The first step has been done.
+    Begun,
+    /// A step has been done.
+    StepDone(StepReport),
+    /// A step failed for good.
+    StepFailed {
+        /// Which step.
+        step: StepNumber,
+        /// Why.
+        reason: FailureReason,
+    },
+    /// Everything has been done.
+    Completed {
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// The person took it back.
+    Withdrawn,
+    /// The person did not answer in time.
+    Expired,
+    /// A link to the package was given out.
+    PackageLinkIssued {
+        /// Until when it works.
+        until: Timestamp,
+    },
+    /// The package was deleted, with every version of it.
+    PackageExpired {
+        /// How many objects and versions went.
+        deleted: u64,
+    },
+    /// The due date passed.
+    Overdue,
+}
+
+/// One fact, when, by whom, chained.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// The request.
+    pub request_id: RequestId,
+    /// Its place in the chain, from 1.
+    pub number: u32,
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub actor: Actor,
+    /// What.
+    #[serde(flatten)]
+    pub fact: Fact,
+    /// Hash of the event before.
+    pub previous: EventHash,
+    /// SHA-256 of the canonical JSON (RFC 8785) of all the above.
+    pub hash: EventHash,
+}
+
+impl Event {
+    /// The event that follows `previous`.
+    #[must_use]
+    pub fn new(
+        request_id: RequestId,
+        number: u32,
+        at: Timestamp,
+        actor: Actor,
+        fact: Fact,
+        previous: EventHash,
+    ) -> Self {
+        let mut event = Self {
+            request_id,
+            number,
+            at,
+            actor,
+            fact,
+            previous,
+            hash: EventHash::origin(),
+        };
+        event.hash = event.computed_hash();
+        event
+    }
+
+    /// The hash that the event should have.
+    #[must_use]
+    pub fn computed_hash(&self) -> EventHash {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        if let Some(object) = value.as_object_mut() {
+            object.remove("hash");
+        }
+        // An event is plain strings and small integers, which canonical JSON always has a form for.
+        let bytes = serde_json_canonicalizer::to_vec(&value).unwrap_or_default();
+        EventHash(hex::encode(sha2::Sha256::digest(bytes)))
+    }
+}

@@ -1,0 +1,62 @@
+//! Where the pieces of a package are kept in the package bucket until it is put together. Every name is worked out from
+//! ids, so that a page that is written twice overwrites itself.
+
+use crate::request::{RequestId, StepNumber};
+
+/// Everything that belongs to a request.
+#[must_use]
+pub fn request(id: &RequestId) -> String {
+    format!("requests/{id}/")
+}
+
+/// The pages of one export step.
+#[must_use]
+pub fn pages(id: &RequestId, step: StepNumber) -> String {
+    format!("requests/{id}/pages/{step}/")
+}
+
+/// One page: a JSON record a line.
+#[must_use]
+pub fn page(id: &RequestId, step: StepNumber, number: u32) -> String {
+    format!("{}{number:08}.jsonl", pages(id, step))
+}
+
+/// The copied objects of one export step.
+#[must_use]
+pub fn media(id: &RequestId, step: StepNumber) -> String {
+    format!("requests/{id}/media/{step}/")
+}
+
+/// The package that one attempt makes. An attempt that lost its lease writes to a name that nobody reads.
+#[must_use]
+pub fn package(id: &RequestId, attempt: u32) -> String {
+    format!("requests/{id}/package-{attempt}.zip")
+}
+
+/// A file name that every system can hold, made of an object's key: unique by its number, readable by its end.
+#[must_use]
+pub fn media_name(page: u32, position: usize, key: &str) -> String {
+    let last = key.rsplit('/').find(|part| !part.is_empty()).unwrap_or("object");
+    let safe: String = last
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    let start = safe.len().saturating_sub(80);
+    format!("{page:04}-{position:04}-{}", safe[start..].trim_start_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_of_media_are_safe_whatever_the_key() {
+        assert_eq!(super::media_name(1, 2, "avatars/u/face.png"), "0001-0002-face.png");
+        assert_eq!(super::media_name(0, 0, "a/../..%2F头像.png"), "0000-0000-_2F__.png");
+        assert_eq!(super::media_name(0, 0, "///"), "0000-0000-object");
+    }
+}

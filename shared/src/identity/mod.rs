@@ -1,0 +1,16 @@
+//! Who is asking: keyed digests, sealed identities, codes and tokens.
+//!
+//! The rule of this room: what is stored about an identity is either a digest under a key that the ledger does not hold,
+//! or encrypted and bound to its request; comparisons of secrets take the same time whatever they compare.
+
+pub mod caller;
+pub mod code;
+pub mod keys;
+pub mod oidc;
+pub mod seal;
+pub mod token;
+
+pub use caller::Caller;
+pub use code::{Code, CodeDigest};
+pub use keys::{DigestKeys, KeyError};
+pub use seal::{Contact, DataKeys, SealError, Sealer, SubjectKeys};

@@ -1,0 +1,90 @@
+//! The DynamoDB table that holds requests, steps, events, timers and suppression entries.
+//!
+//! The rules of this room: every key format is in [`keys`]; every write is conditional; a change of a request is one
+//! transaction with its events. The layout is in docs/ARCHITECTURE.md.
+
+mod challenge;
+mod commit;
+mod due;
+pub mod keys;
+mod notice;
+mod read;
+mod step;
+mod suppression;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::types::AttributeValue;
+
+pub use challenge::{Attempt, Challenge, ChallengeClaim, SendRefusal};
+pub use commit::{Extra, Idempotency, Replay};
+pub use due::DueItem;
+pub use notice::{NoticeItem, NoticeState};
+pub use read::RequestView;
+pub use step::{Claim, Step, StepStatus};
+
+/// A DynamoDB item.
+pub type Item = std::collections::HashMap<String, AttributeValue>;
+
+/// Why the ledger did not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// Somebody else changed the item first; read it again.
+    #[error("the item was changed by somebody else")]
+    Conflict,
+    /// The idempotency key was used before.
+    #[error("the idempotency key was used before")]
+    Replayed(Box<Replay>),
+    /// DynamoDB did not do it.
+    #[error("DynamoDB did not answer: {operation}")]
+    Service {
+        /// Which call.
+        operation: &'static str,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// An item is not in the form that it should be.
+    #[error("an item of the ledger is malformed")]
+    Malformed(#[from] serde_dynamo::Error),
+    /// An item lacks an attribute.
+    #[error("an item of the ledger has no {0}")]
+    Missing(&'static str),
+}
+
+/// The table.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    client: Client,
+    table: String,
+}
+
+impl Ledger {
+    /// The ledger in this table.
+    #[must_use]
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self {
+            client,
+            table: table.into(),
+        }
+    }
+}
+
+/// Wraps an error of a call.
+fn failed<E, R>(operation: &'static str) -> impl FnOnce(SdkError<E, R>) -> LedgerError
+where
+    E: std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    move |error| LedgerError::Service {
+        operation,
+        source: Box::new(error),
+    }
+}
+
+fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+fn number(value: impl std::fmt::Display) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}

@@ -1,0 +1,24 @@
+//! What the functions of Habeas share.
+//!
+//! Dependencies between the rooms point one way: functions -> [`steps`], [`ledger`], [`connectors`], [`export`] ->
+//! [`plan`], [`request`], [`policy`], [`mask`], [`evidence`]. The latter are pure: no I/O, the clock and randomness passed
+//! in. docs/ARCHITECTURE.md is the map.
+
+pub mod api;
+pub mod aws;
+pub mod clock;
+pub mod connectors;
+pub mod evidence;
+pub mod export;
+pub mod identity;
+pub mod ledger;
+pub mod mask;
+pub mod messages;
+pub mod personal;
+pub mod plan;
+pub mod policy;
+pub mod random;
+pub mod record;
+pub mod request;
+pub mod steps;
+pub mod telemetry;

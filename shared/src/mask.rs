@@ -1,0 +1,240 @@
+//! What is done to a field's value: pure.
+//!
+//! The rule of this room: every strategy says what it amounts to in law ([`Class`]), and a policy that calls a reversible
+//! one anonymisation is refused before it is ever applied (PIPL Art. 73: anonymised means that the person cannot be
+//! identified *and* that it cannot be undone; GDPR Recital 26 and Art. 4(5) draw the same line).
+
+use sha2::Digest as _;
+
+use crate::policy::{Generalisation, Strategy};
+use crate::random::{self, Random};
+use crate::record::Value;
+
+/// What a strategy amounts to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The value is gone.
+    Erasure,
+    /// What is left identifies nobody and cannot be undone.
+    Anonymisation,
+    /// Whoever holds a key can undo or recognise it: still personal data.
+    Pseudonymisation,
+    /// Nothing is done.
+    Unchanged,
+}
+
+impl Class {
+    /// What this strategy amounts to.
+    #[must_use]
+    pub fn of(strategy: &Strategy) -> Self {
+        match strategy {
+            Strategy::Erase | Strategy::Null => Self::Erasure,
+            Strategy::Fixed(_) | Strategy::Random | Strategy::Generalise(_) | Strategy::SaltedHash => {
+                Self::Anonymisation
+            }
+            Strategy::Hmac | Strategy::Encrypt => Self::Pseudonymisation,
+            Strategy::Keep => Self::Unchanged,
+        }
+    }
+}
+
+/// What becomes of a value.
+#[derive(Clone, PartialEq)]
+pub enum Masked {
+    /// The attribute goes.
+    Removed,
+    /// This value takes its place.
+    Replaced(Value),
+    /// It stays as it is.
+    Kept,
+}
+
+/// What every token begins with that stands in for a value, so that a second run sees that the first was there.
+const STAND_IN: &str = "anon-";
+
+/// Applies a strategy to a value; [`Masked::Kept`] if it has been applied already. A value that cannot be generalised (a date that is no date) is removed: nothing
+/// personal is kept for being malformed. Reversible strategies remove as well; a checked policy has none.
+pub fn apply(strategy: &Strategy, value: &Value, random: &dyn Random) -> Masked {
+    if is_applied(strategy, value) {
+        return Masked::Kept;
+    }
+    match strategy {
+        Strategy::Erase | Strategy::Hmac | Strategy::Encrypt => Masked::Removed,
+        Strategy::Null => Masked::Replaced(Value::Null),
+        Strategy::Fixed(text) => Masked::Replaced(Value::Text(text.clone())),
+        Strategy::Random => Masked::Replaced(Value::Text(format!(
+            "{STAND_IN}{}",
+            hex::encode(random::bytes::<16>(random))
+        ))),
+        Strategy::SaltedHash => {
+            // The salt lives only in this call; without it not even a value of few possibilities can be guessed back.
+            let salt = random::bytes::<32>(random);
+            let encoded = serde_json::to_vec(value).unwrap_or_default();
+            let hash = sha2::Sha256::new().chain_update(salt).chain_update(encoded).finalize();
+            Masked::Replaced(Value::Text(format!("{STAND_IN}{}", hex::encode(&hash[..16]))))
+        }
+        Strategy::Generalise(how) => match value.as_text().and_then(|text| generalise(*how, text)) {
+            Some(coarse) => Masked::Replaced(Value::Text(coarse)),
+            None => Masked::Removed,
+        },
+        Strategy::Keep => Masked::Kept,
+    }
+}
+
+fn is_applied(strategy: &Strategy, value: &Value) -> bool {
+    match (strategy, value) {
+        (Strategy::Null, Value::Null) => true,
+        (Strategy::Fixed(text), Value::Text(there)) => text == there,
+        (Strategy::Random | Strategy::SaltedHash, Value::Text(there)) => there.starts_with(STAND_IN),
+        (Strategy::Generalise(how), Value::Text(there)) => generalise(*how, there).as_ref() == Some(there),
+        _ => false,
+    }
+}
+
+fn generalise(how: Generalisation, text: &str) -> Option<String> {
+    match how {
+        Generalisation::Year => year(text).map(|year| format!("{year:04}")),
+        Generalisation::Decade => year(text.strip_suffix("0s").map_or(text, |_| text.trim_end_matches('s')))
+            .map(|year| format!("{:04}s", year / 10 * 10)),
+        Generalisation::Month => {
+            let month: u8 = text.get(5..7)?.parse().ok()?;
+            let well_formed = text.as_bytes().get(4) == Some(&b'-') && (1..=12).contains(&month);
+            well_formed.then(|| year(text).map(|year| format!("{year:04}-{month:02}")))?
+        }
+        Generalisation::City => {
+            let mut words = text.split_whitespace();
+            Some(format!("{} {}", words.next()?, words.next()?))
+        }
+        Generalisation::CoarseLocation => {
+            let (latitude, longitude) = text.split_once(',')?;
+            let coarse = |degrees: &str| degrees.trim().parse::<f64>().ok().filter(|value| value.is_finite());
+            Some(format!("{:.1},{:.1}", coarse(latitude)?, coarse(longitude)?))
+        }
+    }
+}
+
+fn year(text: &str) -> Option<u16> {
+    let digits = text.get(..4)?;
+    let ends = text.len() == 4 || text.as_bytes().get(4) == Some(&b'-');
+    (ends && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse().ok())?
+}
+
+/// Masks text for an export: every character but the last `keep_last` becomes `*`. Text no longer than that is masked
+/// whole, so that a short value is not shown for being short.
+#[must_use]
+pub fn keep_last(text: &str, keep_last: u8) -> String {
+    let length = text.chars().count();
+    let keep = if length > usize::from(keep_last) {
+        usize::from(keep_last)
+    } else {
+        0
+    };
+    text.chars()
+        .enumerate()
+        .map(|(at, c)| if at < length - keep { '*' } else { c })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::SeededRandom;
+
+    fn generalised(how: Generalisation, text: &str) -> Option<String> {
+        match apply(
+            &Strategy::Generalise(how),
+            &Value::Text(text.into()),
+            &SeededRandom::new(1),
+        ) {
+            Masked::Replaced(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn generalising_keeps_the_coarse_part_only() {
+        assert_eq!(generalised(Generalisation::Year, "1990-05-17").as_deref(), Some("1990"));
+        assert_eq!(
+            generalised(Generalisation::Decade, "1998-05-17").as_deref(),
+            Some("1990s")
+        );
+        assert_eq!(
+            generalised(Generalisation::Month, "1990-05-17T01:02:03Z").as_deref(),
+            Some("1990-05")
+        );
+        assert_eq!(
+            generalised(Generalisation::City, "浙江省 杭州市 西湖区 文三路 1 号").as_deref(),
+            Some("浙江省 杭州市")
+        );
+        assert_eq!(
+            generalised(Generalisation::CoarseLocation, "30.274085,120.15507").as_deref(),
+            Some("30.3,120.2")
+        );
+    }
+
+    #[test]
+    fn applying_twice_changes_nothing_more() {
+        for (strategy, text) in [
+            (Strategy::Random, "li"),
+            (Strategy::SaltedHash, "li"),
+            (Strategy::Fixed("[deleted]".into()), "li"),
+            (Strategy::Generalise(Generalisation::Decade), "1998-05-17"),
+            (Strategy::Generalise(Generalisation::Month), "1998-05-17"),
+            (
+                Strategy::Generalise(Generalisation::CoarseLocation),
+                "30.274085,120.15507",
+            ),
+        ] {
+            let random = SeededRandom::new(1);
+            let Masked::Replaced(once) = apply(&strategy, &Value::Text(text.into()), &random) else {
+                panic!()
+            };
+            assert!(apply(&strategy, &once, &random) == Masked::Kept, "{strategy:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_generalised_is_removed() {
+        for (how, text) in [
+            (Generalisation::Year, "17 May 1990"),
+            (Generalisation::Month, "1990-13-01"),
+            (Generalisation::Month, "1990年5月17日"),
+            (Generalisation::City, "杭州"),
+            (Generalisation::CoarseLocation, "here, there"),
+        ] {
+            assert_eq!(generalised(how, text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_same_value_hashes_differently_each_time() {
+        let random = SeededRandom::new(7);
+        let value = Value::Text("110101199003070000".into());
+        let (first, second) = (
+            apply(&Strategy::SaltedHash, &value, &random),
+            apply(&Strategy::SaltedHash, &value, &random),
+        );
+        assert!(first != second);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn masking_shows_no_more_than_the_last_characters(text in "\\PC{0,40}", keep in 0u8..8) {
+            let masked = keep_last(&text, keep);
+            proptest::prop_assert_eq!(masked.chars().count(), text.chars().count());
+            let shown: String = masked.chars().rev().take_while(|c| *c != '*').collect();
+            proptest::prop_assert!(shown.chars().count() <= usize::from(keep) || text.contains('*'));
+        }
+
+        #[test]
+        fn anonymising_never_leaves_the_value(text in "[0-9a-zA-Z]{6,40}") {
+            let value = Value::Text(text.clone());
+            for strategy in [Strategy::Erase, Strategy::Null, Strategy::Random, Strategy::SaltedHash,
+                Strategy::Fixed("[deleted]".into()), Strategy::Generalise(Generalisation::City)] {
+                if let Masked::Replaced(Value::Text(left)) = apply(&strategy, &value, &SeededRandom::new(3)) {
+                    proptest::prop_assert!(!left.contains(&text));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! A right and a policy compiled into steps, before anything is touched. Pure.
+//!
+//! The rule of this room: the order of stages is the order of safety. Keys are captured before anything goes; the copy is
+//! made before the erasure; the suppression list is written before the first row goes, so that a late write is recognised;
+//! the subject's own row goes last, so that a repeated plan still finds the way.
+
+use serde::{Deserialize, Serialize};
+
+use crate::policy::Pinned;
+use crate::request::{Matter, Right};
+
+/// The queues that functions take work from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Queue {
+    /// verify-identity.
+    Verify,
+    /// export-data.
+    Export,
+    /// delete-or-anonymize.
+    Erase,
+    /// cancel-account.
+    Cancel,
+    /// retention-sweep.
+    Sweep,
+    /// notify.
+    Notify,
+}
+
+impl Queue {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Verify,
+        Self::Export,
+        Self::Erase,
+        Self::Cancel,
+        Self::Sweep,
+        Self::Notify,
+    ];
+
+    /// The word for it in the environment (`<NAME>_QUEUE_URL`) and in logs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Verify => "verify",
+            Self::Export => "export",
+            Self::Erase => "erase",
+            Self::Cancel => "cancel",
+            Self::Sweep => "sweep",
+            Self::Notify => "notify",
+        }
+    }
+}
+
+/// What one step does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "work", rename_all = "snake_case")]
+pub enum Work {
+    /// Finds the subject's row and captures, encrypted, the keys that later steps need.
+    Resolve,
+    /// Copies the subject's rows of one collection into the staging area.
+    Export {
+        /// `<dataset>.<collection>`.
+        collection: String,
+    },
+    /// Puts the copies together to one package.
+    Package,
+    /// Writes the suppression entries.
+    Suppress,
+    /// Erases, anonymises or retains the subject's rows of one collection, then reads it afresh.
+    Erase {
+        /// `<dataset>.<collection>`.
+        collection: String,
+    },
+    /// Marks the identities of a cancelled account as not to be taken over.
+    Tombstone,
+    /// Erases or anonymises the rows of one collection that have outlived their retention.
+    Sweep {
+        /// `<dataset>.<collection>`.
+        collection: String,
+    },
+}
+
+impl Work {
+    /// The collection that it touches, if it is one.
+    #[must_use]
+    pub fn collection(&self) -> Option<&str> {
+        match self {
+            Self::Export { collection } | Self::Erase { collection } | Self::Sweep { collection } => Some(collection),
+            Self::Resolve | Self::Package | Self::Suppress | Self::Tombstone => None,
+        }
+    }
+
+    /// The word for it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Resolve => "resolve",
+            Self::Export { .. } => "export",
+            Self::Package => "package",
+            Self::Suppress => "suppress",
+            Self::Erase { .. } => "erase",
+            Self::Tombstone => "tombstone",
+            Self::Sweep { .. } => "sweep",
+        }
+    }
+}
+
+/// What steps count. Never the data itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Rows or objects read.
+    pub read: u64,
+    /// Rows or objects copied for the person.
+    pub exported: u64,
+    /// Rows or objects erased.
+    pub erased: u64,
+    /// Rows anonymised.
+    pub anonymised: u64,
+    /// Rows kept, with a reason.
+    pub retained: u64,
+    /// Rows that a fresh read found after the erasure and that nothing keeps.
+    pub left_over: u64,
+}
+
+impl Counts {
+    /// Adds what another one counted.
+    pub fn add(&mut self, other: &Self) {
+        self.read += other.read;
+        self.exported += other.exported;
+        self.erased += other.erased;
+        self.anonymised += other.anonymised;
+        self.retained += other.retained;
+        self.left_over += other.left_over;
+    }
+}
+
+/// Steps that may run at the same time, on one queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// Who does them.
+    pub queue: Queue,
+    /// What they do.
+    pub works: Vec<Work>,
+}
+
+/// The stages in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan(Vec<Stage>);
+
+impl Plan {
+    /// The plan for a matter under a policy. `with_export` adds a copy before the erasure of a cancelled account.
+    ///
+    /// # Errors
+    /// [`NotServed`] for a right that this version does not do the work of.
+    pub fn compile(matter: Matter, policy: &Pinned, with_export: bool) -> Result<Self, NotServed> {
+        let mut stages = Vec::new();
+        match matter {
+            Matter::Right(Right::Access | Right::Portability) => {
+                stages.push(Stage {
+                    queue: Queue::Export,
+                    works: vec![Work::Resolve],
+                });
+                export_stages(policy, &mut stages);
+            }
+            Matter::Right(Right::Erasure) => {
+                stages.push(Stage {
+                    queue: Queue::Erase,
+                    works: vec![Work::Resolve],
+                });
+                erase_stages(policy, &mut stages);
+            }
+            Matter::Right(Right::AccountCancellation) => {
+                stages.push(Stage {
+                    queue: Queue::Erase,
+                    works: vec![Work::Resolve],
+                });
+                if with_export {
+                    export_stages(policy, &mut stages);
+                }
+                stages.push(Stage {
+                    queue: Queue::Cancel,
+                    works: vec![Work::Tombstone],
+                });
+                erase_stages(policy, &mut stages);
+            }
+            Matter::RetentionSweep => {
+                let works = policy
+                    .collections()
+                    .filter(|name| policy.rule(name).is_some_and(|rule| rule.retention.is_some()))
+                    .map(|name| Work::Sweep {
+                        collection: name.to_owned(),
+                    })
+                    .collect();
+                stages.push(Stage {
+                    queue: Queue::Sweep,
+                    works,
+                });
+            }
+            Matter::Right(right) => return Err(NotServed(right)),
+        }
+        stages.retain(|stage| !stage.works.is_empty());
+        Ok(Self(stages))
+    }
+
+    /// The stages.
+    #[must_use]
+    pub fn stages(&self) -> &[Stage] {
+        &self.0
+    }
+
+    /// How many steps there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|stage| stage.works.len()).sum()
+    }
+
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A right that this version does not do the work of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} is not answered by this version", .0.name())]
+pub struct NotServed(pub Right);
+
+fn export_stages(policy: &Pinned, stages: &mut Vec<Stage>) {
+    let works = policy
+        .collections()
+        .map(|name| Work::Export {
+            collection: name.to_owned(),
+        })
+        .collect();
+    stages.push(Stage {
+        queue: Queue::Export,
+        works,
+    });
+    stages.push(Stage {
+        queue: Queue::Export,
+        works: vec![Work::Package],
+    });
+}
+
+fn erase_stages(policy: &Pinned, stages: &mut Vec<Stage>) {
+    let subject = policy.policy().subject.collection.as_str();
+    let erase = |name: &str| Work::Erase {
+        collection: name.to_owned(),
+    };
+    stages.push(Stage {
+        queue: Queue::Erase,
+        works: vec![Work::Suppress],
+    });
+    let others = policy
+        .collections()
+        .filter(|name| *name != subject)
+        .map(erase)
+        .collect();
+    stages.push(Stage {
+        queue: Queue::Erase,
+        works: others,
+    });
+    stages.push(Stage {
+        queue: Queue::Erase,
+        works: vec![erase(subject)],
+    });
+}

@@ -1,0 +1,62 @@
+//! fideslang's default data categories (fideslang 3.1, © Ethyca, CC BY 4.0), as keys with the name of each.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Taxonomy {
+    data_category: Vec<Category>,
+}
+
+/// One category.
+#[derive(Debug, Deserialize)]
+pub struct Category {
+    /// The key, `user.contact.email`.
+    pub fides_key: String,
+    /// A short name.
+    pub name: String,
+    /// What belongs to it.
+    pub description: String,
+}
+
+static CATEGORIES: LazyLock<BTreeMap<String, Category>> = LazyLock::new(|| {
+    let taxonomy: Taxonomy = serde_json::from_str(include_str!("data_categories.json")).unwrap_or(Taxonomy {
+        data_category: Vec::new(),
+    });
+    taxonomy
+        .data_category
+        .into_iter()
+        .map(|category| (category.fides_key.clone(), category))
+        .collect()
+});
+
+/// The category with this key.
+#[must_use]
+pub fn find(key: &str) -> Option<&'static Category> {
+    CATEGORIES.get(key)
+}
+
+/// Every key, sorted.
+pub fn keys() -> impl Iterator<Item = &'static str> {
+    CATEGORIES.keys().map(String::as_str)
+}
+
+/// Whether `category` is `ancestor` or below it.
+#[must_use]
+pub fn is_within(category: &str, ancestor: &str) -> bool {
+    category
+        .strip_prefix(ancestor)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_taxonomy_is_whole() {
+        assert_eq!(super::keys().count(), 85);
+        assert!(super::is_within("user.contact.email", "user.contact"));
+        assert!(!super::is_within("user.contacts", "user.contact"));
+    }
+}

@@ -1,0 +1,347 @@
+//! What a controller promised, machine readable: parsed, checked, pinned.
+//!
+//! The rule of this room: a [`Pinned`] policy has passed [`check`], its digest is the SHA-256 of its canonical bytes, and
+//! it never changes. Requests name the digest, so that what was promised when a request was made is what is kept.
+
+pub mod categories;
+pub mod check;
+pub mod dataset;
+pub mod deadline;
+pub mod load;
+pub mod locate;
+pub mod model;
+pub mod permissions;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
+
+use crate::personal::IdentityKind;
+pub use dataset::{Collection, Dataset, Field};
+pub use model::*;
+
+/// Why a policy cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// The stored bytes are not those that the digest names.
+    #[error("policy {expected} has other bytes than its digest says (they hash to {actual})")]
+    Altered {
+        /// The digest asked for.
+        expected: PolicyDigest,
+        /// The digest of what is there.
+        actual: PolicyDigest,
+    },
+    /// The stored bytes are not a policy of this version.
+    #[error("policy {digest} cannot be read")]
+    Unreadable {
+        /// The digest asked for.
+        digest: PolicyDigest,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// Not 64 lower-case hexadecimal digits.
+    #[error("a policy digest is 64 lower-case hexadecimal digits")]
+    NotADigest,
+}
+
+/// SHA-256 of a policy's canonical bytes, as lower-case hexadecimal.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PolicyDigest(String);
+
+impl PolicyDigest {
+    fn of(bytes: &[u8]) -> Self {
+        Self(hex::encode(sha2::Sha256::digest(bytes)))
+    }
+
+    /// The digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for PolicyDigest {
+    type Error = PolicyError;
+
+    fn try_from(digits: String) -> Result<Self, PolicyError> {
+        let well_formed = digits.len() == 64 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if well_formed {
+            Ok(Self(digits))
+        } else {
+            Err(PolicyError::NotADigest)
+        }
+    }
+}
+
+impl From<PolicyDigest> for String {
+    fn from(digest: PolicyDigest) -> Self {
+        digest.0
+    }
+}
+
+impl fmt::Display for PolicyDigest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for PolicyDigest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// A policy with its datasets: what is stored, hashed and pinned.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bundle {
+    /// `policy.yaml`.
+    pub policy: Policy,
+    /// The datasets, by key.
+    pub datasets: Vec<Dataset>,
+}
+
+/// A bundle under its digest.
+#[derive(Clone, Debug)]
+pub struct Pinned {
+    bundle: Bundle,
+    digest: PolicyDigest,
+    links: BTreeMap<String, Vec<Link>>,
+}
+
+/// A field that ties rows of a collection to a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The field of the collection; `key` for objects.
+    pub field: String,
+    /// The field of the subject collection whose value it holds.
+    pub subject_field: String,
+}
+
+/// The collection of a system behind a full name.
+#[derive(Clone, Copy, Debug)]
+pub enum Place<'a> {
+    /// A table.
+    Table(&'a Table),
+    /// Objects in a bucket.
+    Objects {
+        /// The bucket's name.
+        bucket: &'a str,
+        /// The key pattern.
+        pattern: &'a str,
+    },
+}
+
+impl Pinned {
+    /// Pins a bundle that has been checked.
+    pub fn new(mut bundle: Bundle) -> Result<Self, serde_json::Error> {
+        bundle.datasets.sort_by(|a, b| a.fides_key.cmp(&b.fides_key));
+        let digest = PolicyDigest::of(&canonical(&bundle)?);
+        let links = links(&bundle);
+        Ok(Self { bundle, digest, links })
+    }
+
+    /// Reads stored bytes and checks that they are the ones that the digest names.
+    pub fn from_stored(bytes: &[u8], expected: &PolicyDigest) -> Result<Self, PolicyError> {
+        let actual = PolicyDigest::of(bytes);
+        if actual != *expected {
+            return Err(PolicyError::Altered {
+                expected: expected.clone(),
+                actual,
+            });
+        }
+        let unreadable = |source| PolicyError::Unreadable {
+            digest: expected.clone(),
+            source,
+        };
+        let bundle: Bundle = serde_json::from_slice(bytes).map_err(unreadable)?;
+        let links = links(&bundle);
+        Ok(Self {
+            bundle,
+            digest: actual,
+            links,
+        })
+    }
+
+    /// The canonical bytes that the digest is of (RFC 8785).
+    pub fn to_stored(&self) -> Result<Vec<u8>, serde_json::Error> {
+        canonical(&self.bundle)
+    }
+
+    /// The digest that requests pin.
+    #[must_use]
+    pub fn digest(&self) -> &PolicyDigest {
+        &self.digest
+    }
+
+    /// The policy.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.bundle.policy
+    }
+
+    /// The datasets.
+    #[must_use]
+    pub fn datasets(&self) -> &[Dataset] {
+        &self.bundle.datasets
+    }
+
+    /// Full names of all collections that a system holds, in order.
+    pub fn collections(&self) -> impl Iterator<Item = &str> {
+        self.links.keys().map(String::as_str)
+    }
+
+    /// The links of a collection.
+    #[must_use]
+    pub fn links(&self, collection: &str) -> &[Link] {
+        self.links.get(collection).map_or(&[], Vec::as_slice)
+    }
+
+    /// The rule of a collection.
+    #[must_use]
+    pub fn rule(&self, collection: &str) -> Option<&CollectionRule> {
+        self.bundle.policy.collections.get(collection)
+    }
+
+    /// A collection's fields.
+    #[must_use]
+    pub fn collection(&self, name: &str) -> Option<&Collection> {
+        let (dataset, collection) = name.split_once('.')?;
+        let dataset = self
+            .bundle
+            .datasets
+            .iter()
+            .find(|candidate| candidate.fides_key == dataset)?;
+        dataset
+            .collections
+            .iter()
+            .find(|candidate| candidate.name == collection)
+    }
+
+    /// Where a collection is.
+    #[must_use]
+    pub fn place(&self, collection: &str) -> Option<Place<'_>> {
+        place(&self.bundle.policy, collection)
+    }
+
+    /// The rule for a right, if the policy offers it.
+    #[must_use]
+    pub fn right(&self, right: crate::request::Right) -> Option<&RightRule> {
+        self.bundle.policy.rights.get(&right)
+    }
+
+    /// The field of the subject collection that holds this kind of identity.
+    #[must_use]
+    pub fn identity_field(&self, kind: IdentityKind) -> Option<&str> {
+        self.bundle.policy.subject.identities.get(&kind).map(String::as_str)
+    }
+
+    /// The language to speak: the wanted one if the policy has it, else the first.
+    #[must_use]
+    pub fn language<'a>(&'a self, wanted: Option<&str>) -> &'a str {
+        let languages = &self.bundle.policy.controller.languages;
+        let same = |language: &&String| {
+            wanted.is_some_and(|wanted| {
+                language.eq_ignore_ascii_case(wanted)
+                    || wanted
+                        .split('-')
+                        .next()
+                        .is_some_and(|base| language.split('-').next() == Some(base))
+            })
+        };
+        languages
+            .iter()
+            .find(same)
+            .or_else(|| languages.first())
+            .map_or("en", String::as_str)
+    }
+}
+
+/// The text in a language, or in any that is there.
+#[must_use]
+pub fn in_language<'a>(text: &'a Text, language: &str) -> &'a str {
+    text.get(language)
+        .or_else(|| text.values().next())
+        .map_or("", String::as_str)
+}
+
+fn canonical(bundle: &Bundle) -> Result<Vec<u8>, serde_json::Error> {
+    // Through a Value, so that the canonicaliser sees plain JSON and no serde feature of the types.
+    serde_json_canonicalizer::to_vec(&serde_json::to_value(bundle)?)
+}
+
+fn place<'a>(policy: &'a Policy, collection: &str) -> Option<Place<'a>> {
+    let (dataset, name) = collection.split_once('.')?;
+    policy.systems.iter().find_map(|system| match system {
+        System::Dynamodb {
+            dataset: of,
+            collections,
+            ..
+        } if of == dataset => collections.get(name).map(Place::Table),
+        System::S3 {
+            dataset: of,
+            collections,
+            bucket,
+            ..
+        } if of == dataset => collections.get(name).map(|objects| Place::Objects {
+            bucket,
+            pattern: &objects.objects,
+        }),
+        _ => None,
+    })
+}
+
+/// The links of every collection that a system holds. Links that lead nowhere are left out here and found by the check.
+fn links(bundle: &Bundle) -> BTreeMap<String, Vec<Link>> {
+    let subject = &bundle.policy.subject;
+    let collections = dataset::by_name(&bundle.datasets);
+    collections
+        .into_iter()
+        .filter_map(|(name, collection)| {
+            let links = match place(&bundle.policy, &name)? {
+                Place::Table(_) => collection
+                    .fields
+                    .iter()
+                    .filter_map(|field| field_link(subject, &name, field))
+                    .collect(),
+                Place::Objects { pattern, .. } => pattern_link(subject, pattern).into_iter().collect(),
+            };
+            Some((name, links))
+        })
+        .collect()
+}
+
+fn field_link(subject: &Subject, collection: &str, field: &Field) -> Option<Link> {
+    let link = |subject_field: &str| Link {
+        field: field.name.clone(),
+        subject_field: subject_field.to_owned(),
+    };
+    if collection == subject.collection {
+        let identity = subject.identities.values().find(|identity| **identity == field.name)?;
+        return Some(link(identity));
+    }
+    if let Some(kind) = field.fides_meta.identity {
+        return subject.identities.get(&kind).map(|identity| link(identity));
+    }
+    field.fides_meta.references.iter().find_map(|reference| {
+        let target = format!("{}.{}", reference.dataset, reference.field);
+        let subject_field = target.strip_prefix(&subject.collection)?.strip_prefix('.')?;
+        (reference.direction != Some(dataset::Direction::To)).then(|| link(subject_field))
+    })
+}
+
+fn pattern_link(subject: &Subject, pattern: &str) -> Option<Link> {
+    let (_, rest) = pattern.split_once('{')?;
+    let (kind, _) = rest.split_once('}')?;
+    let (_, subject_field) = subject
+        .identities
+        .iter()
+        .find(|(candidate, _)| candidate.name() == kind)?;
+    Some(Link {
+        field: "key".to_owned(),
+        subject_field: subject_field.clone(),
+    })
+}

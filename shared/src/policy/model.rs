@@ -1,0 +1,526 @@
+//! `policy.yaml` as types. docs/policy-format.md explains each part; unknown keys are refused everywhere.
+
+use std::collections::BTreeMap;
+
+use jiff::Span;
+use jiff::civil::Date;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::personal::IdentityKind;
+use crate::request::Right;
+
+/// Text for people: language tag (`en`, `zh-Hans`) to text.
+pub type Text = BTreeMap<String, String>;
+
+/// A length of time, ISO 8601 (`P30D`, `PT10M`).
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Period(pub Span);
+
+impl JsonSchema for Period {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Period".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "pattern": "^P", "description": "ISO 8601 duration, such as P30D, P3Y or PT10M"})
+    }
+}
+
+impl PartialEq for Period {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.fieldwise() == other.0.fieldwise()
+    }
+}
+
+/// A policy without its datasets.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// Version of the format: 1.
+    pub habeas: u8,
+    /// The policy's id.
+    pub id: String,
+    /// The controller's label of this version.
+    pub version: String,
+    /// A name for people.
+    pub title: String,
+    /// The document that it was written from.
+    pub source: Source,
+    /// The jurisdiction profile, such as `cn`.
+    pub jurisdiction: String,
+    /// Who answers.
+    pub controller: Controller,
+    /// Where the people are.
+    pub subject: Subject,
+    /// Where the data is.
+    pub systems: Vec<System>,
+    /// What data is used for.
+    pub purposes: BTreeMap<String, Text>,
+    /// Who else gets data.
+    #[serde(default)]
+    pub recipients: Vec<Recipient>,
+    /// What a person can ask for.
+    pub rights: BTreeMap<Right, RightRule>,
+    /// Grounds to refuse.
+    #[serde(default)]
+    pub refusals: Vec<Refusal>,
+    /// What asking costs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee: Option<Fee>,
+    /// Every data item that the document names.
+    pub items: Vec<Item>,
+    /// A rule for every collection, by `<dataset>.<collection>`.
+    pub collections: BTreeMap<String, CollectionRule>,
+    /// What never leaves, and what leaves masked.
+    pub export: ExportRules,
+    /// The promises one by one, with what keeps each.
+    pub commitments: Vec<Commitment>,
+}
+
+/// The document that a policy was written from.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Its file name or title.
+    pub document: String,
+    /// Since when it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub effective: Option<Date>,
+}
+
+/// The company that answers.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Controller {
+    /// Its name.
+    pub name: String,
+    /// Languages of every text; the first is the default.
+    pub languages: Vec<String>,
+    /// IANA time zone in which due dates are counted.
+    pub time_zone: String,
+    /// Where a person writes.
+    pub contact: Text,
+    /// Where a person complains of an answer.
+    pub complaint: Text,
+}
+
+/// The collection with one row a person.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Subject {
+    /// `<dataset>.<collection>`.
+    pub collection: String,
+    /// Kind of identity to field.
+    pub identities: BTreeMap<IdentityKind, String>,
+    /// Where codes and notices go: the first that is on file.
+    pub contact: Vec<IdentityKind>,
+    /// The field with the person's language.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale_field: Option<String>,
+}
+
+/// A place that holds data.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum System {
+    /// DynamoDB tables.
+    Dynamodb {
+        /// Unique in the policy.
+        id: String,
+        /// The dataset that describes it.
+        dataset: String,
+        /// Collection to table.
+        collections: BTreeMap<String, Table>,
+    },
+    /// Objects in one bucket.
+    S3 {
+        /// Unique in the policy.
+        id: String,
+        /// The dataset that describes it.
+        dataset: String,
+        /// The bucket's name.
+        bucket: String,
+        /// Collection to key pattern.
+        collections: BTreeMap<String, Objects>,
+    },
+}
+
+impl System {
+    /// The dataset that describes it.
+    #[must_use]
+    pub fn dataset(&self) -> &str {
+        match self {
+            Self::Dynamodb { dataset, .. } | Self::S3 { dataset, .. } => dataset,
+        }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Dynamodb { id, .. } | Self::S3 { id, .. } => id,
+        }
+    }
+
+    /// The names of its collections.
+    #[must_use]
+    pub fn collections(&self) -> Vec<&str> {
+        match self {
+            Self::Dynamodb { collections, .. } => collections.keys().map(String::as_str).collect(),
+            Self::S3 { collections, .. } => collections.keys().map(String::as_str).collect(),
+        }
+    }
+}
+
+/// A DynamoDB table.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Table {
+    /// Its name.
+    pub table: String,
+    /// Partition key and, if there is one, sort key.
+    pub key: Vec<String>,
+    /// Field to the index that can be queried by it.
+    #[serde(default)]
+    pub indexes: BTreeMap<String, String>,
+}
+
+/// Objects under a key pattern.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Objects {
+    /// A key prefix with one kind of identity in braces: `avatars/{user_id}/`.
+    pub objects: String,
+}
+
+/// Someone else who gets data.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Recipient {
+    /// Unique in the policy.
+    pub id: String,
+    /// A name for people.
+    pub name: String,
+    /// What kind.
+    pub kind: RecipientKind,
+    /// What they get.
+    pub categories: Vec<String>,
+    /// Only statistics that identify nobody.
+    #[serde(default)]
+    pub aggregated: bool,
+    /// Section of the document.
+    pub source: String,
+}
+
+/// Kinds of recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RecipientKind {
+    /// A company of the same group.
+    Affiliate,
+    /// Works on the controller's behalf.
+    Processor,
+    /// Works beside it.
+    Partner,
+    /// Advertising and analytics.
+    Advertising,
+    /// An authority.
+    Authority,
+    /// Everybody.
+    Public,
+}
+
+/// How one right is answered.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RightRule {
+    /// Any of these; each is a list of factors that are all needed.
+    pub verification: Vec<Vec<Factor>>,
+    /// How fresh a sign-in must be to count.
+    pub sign_in_max_age: Period,
+    /// The earliest of these is the due date.
+    pub respond_within: Vec<ResponseTime>,
+    /// How long a package can be fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package_expires: Option<Period>,
+    /// How long a confirmed cancellation waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cooling_off: Option<Period>,
+    /// What a person types to confirm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phrase: Option<Text>,
+    /// What happens to whom confirms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consequences: Option<BTreeMap<String, Vec<String>>>,
+    /// Section of the document.
+    pub source: String,
+}
+
+/// A proof of who is asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Factor {
+    /// A token of the app's sign-in, recent enough.
+    FreshSignIn,
+    /// A code sent to an address on file.
+    ContactCode,
+}
+
+/// A time limit for an answer.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResponseTime {
+    /// How many.
+    pub limit: u16,
+    /// Of what.
+    pub unit: TimeUnit,
+    /// Counted from when.
+    pub from: StartEvent,
+    /// Section, or law.
+    pub source: String,
+}
+
+/// Units of a time limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeUnit {
+    /// Days.
+    CalendarDay,
+    /// Months; a day that the last month lacks becomes its last day.
+    CalendarMonth,
+    /// Monday to Friday. Public holidays are not known and so count: the date is never late for them.
+    BusinessDay,
+}
+
+/// When a time limit starts to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StartEvent {
+    /// The request arrived.
+    Receipt,
+}
+
+/// A ground to refuse.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Refusal {
+    /// Unique in the policy.
+    pub id: String,
+    /// The controller may not answer at all; otherwise it may choose.
+    pub absolute: bool,
+    /// Section of the document.
+    pub source: String,
+    /// The ground in words.
+    pub text: Text,
+}
+
+/// What asking costs.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fee {
+    /// Nothing at first.
+    pub first_is_free: bool,
+    /// What repeats beyond reason cost.
+    pub repeats: RepeatFee,
+    /// Section of the document.
+    pub source: String,
+}
+
+/// What repeats cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RepeatFee {
+    /// Nothing either.
+    Free,
+    /// What they cost to answer.
+    ReasonableCost,
+}
+
+/// A data item that the document names.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Item {
+    /// Unique in the policy.
+    pub name: String,
+    /// fideslang key.
+    pub category: String,
+    /// Where it is: `<dataset>.<collection>.<field>`.
+    pub fields: Vec<String>,
+    /// Why it is there.
+    pub purposes: Vec<String>,
+    /// Sensitive personal information (PIPL 28).
+    #[serde(default)]
+    pub sensitive: bool,
+    /// False: refusing it does no harm.
+    #[serde(default)]
+    pub required: bool,
+    /// Who else gets it.
+    #[serde(default)]
+    pub recipients: Vec<String>,
+    /// Section of the document.
+    pub source: String,
+}
+
+/// What happens to the rows of a collection.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CollectionRule {
+    /// How long rows are kept while nobody asks; null: as long as the account.
+    pub retention: Option<Retention>,
+    /// What an erasure does.
+    pub erasure: ErasureRule,
+}
+
+/// A time after which rows go.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// The field with the moment it counts from.
+    pub start_field: String,
+    /// How long.
+    #[serde(rename = "for")]
+    pub period: Period,
+    /// Section, or law.
+    pub source: String,
+}
+
+/// What an erasure does to a row.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ErasureRule {
+    /// The row goes.
+    Erase {
+        /// Rows found through these links are treated otherwise.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        via: BTreeMap<String, ViaRule>,
+    },
+    /// The row stays and identifies nobody.
+    Anonymise {
+        /// Field to strategy.
+        fields: BTreeMap<String, Strategy>,
+        /// Rows found through these links are treated otherwise.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        via: BTreeMap<String, ViaRule>,
+    },
+    /// The row is kept for a time.
+    Retain {
+        /// The field with the moment it counts from.
+        start_field: String,
+        /// How long.
+        #[serde(rename = "for")]
+        period: Period,
+        /// Why it may not go.
+        basis: Text,
+        /// What goes at once.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        fields: BTreeMap<String, Strategy>,
+    },
+}
+
+/// What an erasure does to a row found through one link.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ViaRule {
+    /// The row goes.
+    Erase,
+    /// The link is cut; the row stays.
+    Anonymise {
+        /// Field to strategy.
+        fields: BTreeMap<String, Strategy>,
+    },
+}
+
+/// What is done to a field's value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// The attribute goes.
+    Erase,
+    /// A null is written.
+    Null,
+    /// This text is written.
+    Fixed(String),
+    /// A random token is written that nothing maps back.
+    Random,
+    /// The value becomes coarser.
+    Generalise(Generalisation),
+    /// Hash under a salt that is thrown away.
+    SaltedHash,
+    /// Keyed digest: whoever has the key can recognise the value.
+    Hmac,
+    /// Encryption: whoever has the key can read the value.
+    Encrypt,
+    /// The value stays.
+    Keep,
+}
+
+/// How a value becomes coarser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Generalisation {
+    /// A date to its year.
+    Year,
+    /// A date to its month.
+    Month,
+    /// A date to its decade.
+    Decade,
+    /// An address to province and city.
+    City,
+    /// Coordinates to one decimal, about ten kilometres.
+    CoarseLocation,
+}
+
+/// What never leaves, and what leaves masked.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExportRules {
+    /// Categories that never leave, with all below them.
+    #[serde(default)]
+    pub omit: Vec<String>,
+    /// Categories that leave masked.
+    #[serde(default)]
+    pub mask: Vec<MaskRule>,
+}
+
+/// Masking in an export.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MaskRule {
+    /// The category, with all below it; the longest match wins.
+    pub category: String,
+    /// How many characters at the end stay.
+    pub keep_last: u8,
+}
+
+/// One promise and what keeps it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Commitment {
+    /// Its number in the list of commitments.
+    pub number: u8,
+    /// Whether it is kept.
+    pub status: CommitmentStatus,
+    /// What keeps it.
+    #[serde(default)]
+    pub by: Vec<String>,
+    /// What is missing, or why.
+    #[serde(default)]
+    pub note: String,
+}
+
+/// Whether a promise is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CommitmentStatus {
+    /// In full.
+    Kept,
+    /// In part; the note says what is missing.
+    Partly,
+    /// Not yet.
+    NotYet,
+    /// The document does not make it.
+    NotPromised,
+}

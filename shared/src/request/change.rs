@@ -1,0 +1,132 @@
+//! What a decision wants written: handed to the ledger, which writes all of it or nothing.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::life::Request;
+use crate::evidence::{Event, EventHash};
+use crate::plan::{Queue, Work};
+
+/// The number of a step in its plan, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepNumber(pub u16);
+
+impl fmt::Display for StepNumber {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:04}", self.0)
+    }
+}
+
+/// A step to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewStep {
+    /// Its number.
+    pub number: StepNumber,
+    /// What it does.
+    pub work: Work,
+    /// Who does it.
+    pub queue: Queue,
+    /// Whether it can begin at once.
+    pub is_ready: bool,
+}
+
+/// What a person is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeKind {
+    /// The work has begun.
+    Accepted,
+    /// The account will be cancelled when the cooling-off period ends.
+    CancellationConfirmed,
+    /// The package is there.
+    PackageReady,
+    /// Everything that is not retained is gone.
+    Erased,
+    /// The account is gone.
+    Cancelled,
+    /// The request was taken back.
+    Withdrawn,
+}
+
+/// A notice to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Its number: that of the event that it tells of.
+    pub number: u32,
+    /// What it says.
+    pub kind: NoticeKind,
+    /// Where it goes, encrypted; none if no address is known.
+    pub contact: Option<String>,
+}
+
+/// What must be sent once the change is written. A lost send costs a minute: the timer finds the item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effect {
+    /// To which queue.
+    pub queue: Queue,
+    /// Which item of the request.
+    pub item: EffectItem,
+}
+
+/// An item of a request that needs attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EffectItem {
+    /// The request itself.
+    Request,
+    /// A step.
+    Step(StepNumber),
+    /// A notice.
+    Notice(u32),
+    /// The challenge.
+    Challenge,
+}
+
+/// When an item needs attention next, and whose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wake {
+    /// When.
+    pub at: Timestamp,
+    /// Whose.
+    pub queue: Queue,
+}
+
+/// A request's next state with all that goes with it.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The head that the stored request must still have; none if the request is new.
+    pub expected_head: Option<EventHash>,
+    /// The request as it is to be.
+    pub request: Request,
+    /// What happened, in order.
+    pub events: Vec<Event>,
+    /// Steps to write.
+    pub new_steps: Vec<NewStep>,
+    /// Steps that may begin now.
+    pub released: Vec<(StepNumber, Queue)>,
+    /// Notices to write.
+    pub notices: Vec<Notice>,
+}
+
+impl Change {
+    /// What to send when it is written.
+    #[must_use]
+    pub fn effects(&self) -> Vec<Effect> {
+        let new = self
+            .new_steps
+            .iter()
+            .filter(|step| step.is_ready)
+            .map(|step| (step.number, step.queue));
+        let steps = new.chain(self.released.iter().copied()).map(|(number, queue)| Effect {
+            queue,
+            item: EffectItem::Step(number),
+        });
+        let notices = self.notices.iter().map(|notice| Effect {
+            queue: Queue::Notify,
+            item: EffectItem::Notice(notice.number),
+        });
+        steps.chain(notices).collect()
+    }
+}

@@ -1,0 +1,563 @@
+//! What each thing that happens makes of a request: pure functions from a request to a [`Change`].
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::change::{Change, NewStep, Notice, NoticeKind, StepNumber, Wake};
+use super::state::{IllegalTransition, Status, Transition};
+use super::{Matter, RequestId, Right};
+use crate::evidence::{Actor, Event, EventHash, Fact, FailureReason, Outcome, StepReport};
+use crate::plan::{Counts, Plan, Queue};
+use crate::policy::{Factor, PolicyDigest};
+
+/// How long a person has to show who they are.
+pub const VERIFICATION_WINDOW: SignedDuration = SignedDuration::from_hours(3 * 24);
+/// How long a person has to confirm a cancellation.
+pub const CONFIRMATION_WINDOW: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How often an overdue or stuck request is looked at again.
+pub const REMINDER_PERIOD: SignedDuration = SignedDuration::from_hours(24);
+/// How long after its release a step that nobody claimed is sent again.
+pub const RESEND_AFTER: SignedDuration = SignedDuration::from_secs(60);
+
+/// Why something cannot happen to a request.
+#[derive(Debug, thiserror::Error)]
+pub enum LifeError {
+    /// The state does not have it.
+    #[error(transparent)]
+    Illegal(#[from] IllegalTransition),
+    /// The step is not of the stage that is being worked on.
+    #[error("step {0} is not of the present stage")]
+    WrongStage(StepNumber),
+}
+
+/// A stage of the plan, and how far it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageInfo {
+    /// Who does it.
+    pub queue: Queue,
+    /// Number of its first step.
+    pub first: StepNumber,
+    /// How many steps it has.
+    pub steps: u16,
+    /// How many of them have not been done.
+    pub remaining: u16,
+}
+
+/// A finished package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageInfo {
+    /// Its key in the package bucket.
+    pub key: String,
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256 of it, hexadecimal.
+    pub sha256: String,
+    /// When it is deleted.
+    pub expires_at: Timestamp,
+    /// Whether it has been deleted.
+    #[serde(default)]
+    pub deleted: bool,
+}
+
+/// What the resolving step captured, encrypted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Captured {
+    /// The identity with the keys.
+    pub sealed: String,
+    /// Where notices go.
+    pub contact: Option<String>,
+}
+
+/// One exercise of one right by one subject, or one sweep.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Its id.
+    pub id: RequestId,
+    /// What it is for.
+    pub matter: Matter,
+    /// Where it stands.
+    pub status: Status,
+    /// The policy that it is answered under.
+    pub policy: PolicyDigest,
+    /// When it arrived.
+    pub received_at: Timestamp,
+    /// When the answer is due.
+    pub due_at: Timestamp,
+    /// Keyed digest of the identity that it was made with; none for a sweep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// Language for notices and the package.
+    pub language: String,
+    /// The identity and captured keys, encrypted; gone when the request ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<String>,
+    /// What the person wrote with it, encrypted; gone when the request ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submission: Option<String>,
+    /// Where notices go, encrypted; gone when the request has ended and its package with it (a notice
+    /// that is still to be sent has its own copy).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
+    /// Proofs given so far.
+    #[serde(default)]
+    pub factors: Vec<Factor>,
+    /// How many events there are.
+    pub events: u32,
+    /// When the last event was.
+    pub updated_at: Timestamp,
+    /// Hash of the last event. Every change of the request is conditional on it.
+    pub head: EventHash,
+    /// The plan's stages.
+    #[serde(default)]
+    pub stages: Vec<StageInfo>,
+    /// When the cooling-off period ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cooling_off_until: Option<Timestamp>,
+    /// Whether a copy was asked for before the erasure.
+    #[serde(default)]
+    pub with_export: bool,
+    /// Sum of what the steps counted.
+    #[serde(default)]
+    pub total: Counts,
+    /// The package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<PackageInfo>,
+    /// How it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// Whether the due date has passed before the end.
+    #[serde(default)]
+    pub overdue: bool,
+    /// When it needs attention next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wake: Option<Wake>,
+}
+
+/// What a new request is made of.
+#[derive(Clone, Debug)]
+pub struct NewRequest {
+    /// Its id.
+    pub id: RequestId,
+    /// What it is for.
+    pub matter: Matter,
+    /// The policy in force.
+    pub policy: PolicyDigest,
+    /// Now.
+    pub received_at: Timestamp,
+    /// When the answer is due.
+    pub due_at: Timestamp,
+    /// Keyed digest of the identity.
+    pub subject: Option<String>,
+    /// Language for notices and the package.
+    pub language: String,
+    /// The identity, encrypted.
+    pub sealed: Option<String>,
+    /// What the person wrote with it, encrypted.
+    pub submission: Option<String>,
+    /// Proofs that came with it.
+    pub factors: Vec<Factor>,
+}
+
+impl Request {
+    /// A request arrives and waits to be verified.
+    #[must_use]
+    pub fn open(new: NewRequest) -> Change {
+        let actor = if new.matter == Matter::RetentionSweep {
+            Actor::System
+        } else {
+            Actor::Subject
+        };
+        let fact = Fact::Received {
+            matter: new.matter,
+            policy: new.policy.clone(),
+            due_at: new.due_at,
+        };
+        let expires_at = new
+            .received_at
+            .saturating_add(VERIFICATION_WINDOW)
+            .unwrap_or(Timestamp::MAX);
+        let request = Self {
+            id: new.id,
+            matter: new.matter,
+            status: Status::AwaitingVerification,
+            policy: new.policy,
+            received_at: new.received_at,
+            due_at: new.due_at,
+            subject: new.subject,
+            language: new.language,
+            sealed: new.sealed,
+            submission: new.submission,
+            contact: None,
+            factors: new.factors,
+            events: 0,
+            updated_at: new.received_at,
+            head: EventHash::origin(),
+            stages: Vec::new(),
+            cooling_off_until: None,
+            with_export: false,
+            total: Counts::default(),
+            package: None,
+            outcome: None,
+            ended_at: None,
+            overdue: false,
+            wake: Some(Wake {
+                at: expires_at,
+                queue: Queue::Verify,
+            }),
+        };
+        let at = request.received_at;
+        let mut change = request.change(None);
+        change.record(at, actor, fact);
+        change
+    }
+
+    /// The start of a change of this request.
+    fn change(self, expected_head: Option<EventHash>) -> Change {
+        Change {
+            expected_head,
+            request: self,
+            events: Vec::new(),
+            new_steps: Vec::new(),
+            released: Vec::new(),
+            notices: Vec::new(),
+        }
+    }
+
+    fn begin_change(&self) -> Change {
+        self.clone().change(Some(self.head.clone()))
+    }
+
+    /// The person has shown who they are by these factors, and the work is planned.
+    pub fn accepted(&self, factors: Vec<Factor>, plan: &Plan, now: Timestamp) -> Result<Change, LifeError> {
+        let mut change = self.begin_change();
+        change.accept(factors, plan, now)?;
+        Ok(change)
+    }
+
+    /// The person has shown who they are, and must confirm before anything happens.
+    pub fn confirmation_asked(&self, factors: Vec<Factor>, now: Timestamp) -> Result<Change, LifeError> {
+        let mut change = self.begin_change();
+        change.ask_to_confirm(factors, now)?;
+        Ok(change)
+    }
+
+    /// The person confirmed a cancellation.
+    pub fn confirmed(&self, until: Timestamp, export: bool, now: Timestamp) -> Result<Change, LifeError> {
+        let mut change = self.begin_change();
+        change.go(Transition::Confirm)?;
+        change.request.cooling_off_until = Some(until);
+        change.request.with_export = export;
+        change.request.wake = Some(Wake {
+            at: until,
+            queue: Queue::Cancel,
+        });
+        change.record(
+            now,
+            Actor::Subject,
+            Fact::Confirmed {
+                cooling_off_until: until,
+                export,
+            },
+        );
+        change.notify(NoticeKind::CancellationConfirmed);
+        Ok(change)
+    }
+
+    /// The cooling-off period ended.
+    pub fn cooling_off_ended(&self, plan: &Plan, now: Timestamp) -> Result<Change, LifeError> {
+        let mut change = self.begin_change();
+        change.go(Transition::Proceed)?;
+        let steps = change.plan(plan);
+        change.record(now, Actor::System, Fact::CoolingOffEnded { steps });
+        change.notify(NoticeKind::Accepted);
+        Ok(change)
+    }
+
+    /// The person takes it back.
+    pub fn withdrawn(&self, now: Timestamp) -> Result<Change, LifeError> {
+        let mut change = self.begin_change();
+        change.go(Transition::Withdraw)?;
+        change.record(now, Actor::Subject, Fact::Withdrawn);
+        if self.status != Status::AwaitingVerification {
+            change.notify(NoticeKind::Withdrawn);
+        }
+        change.end(now);
+        Ok(change)
+    }
+
+    /// The person did not answer in time.
+    pub fn expired(&self, now: Timestamp) -> Result<Change, LifeError> {
+        let mut change = self.begin_change();
+        change.go(Transition::Expire)?;
+        change.record(now, Actor::System, Fact::Expired);
+        change.end(now);
+        Ok(change)
+    }
+
+    /// A step has been done; perhaps its stage, perhaps all.
+    pub fn step_done(
+        &self,
+        report: StepReport,
+        package: Option<PackageInfo>,
+        captured: Option<Captured>,
+        now: Timestamp,
+    ) -> Result<Change, LifeError> {
+        let mut change = self.begin_change();
+        let step = report.step;
+        if change.request.status == Status::Accepted {
+            change.go(Transition::Begin)?;
+            change.record(now, Actor::System, Fact::Begun);
+        } else if change.request.status != Status::InProgress {
+            return Err(IllegalTransition {
+                from: self.status,
+                transition: Transition::Complete,
+            }
+            .into());
+        }
+        let request = &mut change.request;
+        if report.work.collection().is_some() {
+            request.total.add(&report.counts);
+        }
+        if let Some(package) = package {
+            request.package = Some(package);
+        }
+        if let Some(captured) = captured {
+            request.sealed = Some(captured.sealed);
+            request.contact = captured.contact.or(request.contact.take());
+        }
+        let stage = request
+            .stages
+            .iter_mut()
+            .find(|stage| stage.remaining > 0)
+            .ok_or(LifeError::WrongStage(step))?;
+        if !(stage.first..StepNumber(stage.first.0 + stage.steps)).contains(&step) {
+            return Err(LifeError::WrongStage(step));
+        }
+        stage.remaining -= 1;
+        let stage_done = stage.remaining == 0;
+        change.record(now, Actor::System, Fact::StepDone(report));
+        if stage_done {
+            change.release_next_stage();
+        }
+        if change.request.stages.iter().all(|stage| stage.remaining == 0) {
+            change.complete(now)?;
+        }
+        Ok(change)
+    }
+
+    /// A step failed for good.
+    pub fn step_failed(&self, step: StepNumber, reason: FailureReason, now: Timestamp) -> Result<Change, LifeError> {
+        let mut change = self.begin_change();
+        change.go(Transition::Fail)?;
+        change.record(now, Actor::System, Fact::StepFailed { step, reason });
+        change.request.wake = Some(Wake {
+            at: after(now, REMINDER_PERIOD),
+            queue: Queue::Notify,
+        });
+        Ok(change)
+    }
+
+    /// A proof was given that is not enough by itself. Nothing has happened yet, so there is no event.
+    #[must_use]
+    pub fn factor_given(&self, factor: Factor) -> Change {
+        let mut change = self.begin_change();
+        if !change.request.factors.contains(&factor) {
+            change.request.factors.push(factor);
+        }
+        change
+    }
+
+    /// A link to the package was given out.
+    #[must_use]
+    pub fn link_issued(&self, until: Timestamp, now: Timestamp) -> Change {
+        let mut change = self.begin_change();
+        change.record(now, Actor::Subject, Fact::PackageLinkIssued { until });
+        change
+    }
+
+    /// The package was deleted.
+    #[must_use]
+    pub fn package_expired(&self, deleted: u64, now: Timestamp) -> Change {
+        let mut change = self.begin_change();
+        if let Some(package) = &mut change.request.package {
+            package.deleted = true;
+        }
+        change.request.wake = None;
+        change.request.contact = None;
+        change.record(now, Actor::System, Fact::PackageExpired { deleted });
+        change
+    }
+
+    /// The due date passed. The first time that is a fact; the timer goes on until the end.
+    #[must_use]
+    pub fn overdue(&self, now: Timestamp) -> Change {
+        let mut change = self.begin_change();
+        change.request.overdue = true;
+        change.request.wake = Some(Wake {
+            at: after(now, REMINDER_PERIOD),
+            queue: Queue::Notify,
+        });
+        change.record(now, Actor::System, Fact::Overdue);
+        change
+    }
+
+    /// Steps done and planned.
+    #[must_use]
+    pub fn progress(&self) -> (u16, u16) {
+        let planned: u16 = self.stages.iter().map(|stage| stage.steps).sum();
+        let remaining: u16 = self.stages.iter().map(|stage| stage.remaining).sum();
+        (planned - remaining, planned)
+    }
+}
+
+impl Change {
+    /// As [`Request::accepted`], on a change that has already begun.
+    pub fn accept(&mut self, factors: Vec<Factor>, plan: &Plan, now: Timestamp) -> Result<(), LifeError> {
+        self.go(Transition::Verify)?;
+        self.request.factors.clone_from(&factors);
+        let steps = self.plan(plan);
+        let actor = if self.request.matter == Matter::RetentionSweep {
+            Actor::System
+        } else {
+            Actor::Subject
+        };
+        self.record(now, actor, Fact::Accepted { factors, steps });
+        if plan.is_empty() {
+            self.go(Transition::Begin)?;
+            self.record(now, Actor::System, Fact::Begun);
+            self.complete(now)?;
+        }
+        Ok(())
+    }
+
+    /// As [`Request::confirmation_asked`], on a change that has already begun.
+    pub fn ask_to_confirm(&mut self, factors: Vec<Factor>, now: Timestamp) -> Result<(), LifeError> {
+        self.go(Transition::AskToConfirm)?;
+        self.request.factors.clone_from(&factors);
+        self.request.wake = Some(Wake {
+            at: after(now, CONFIRMATION_WINDOW),
+            queue: Queue::Cancel,
+        });
+        self.record(now, Actor::Subject, Fact::ConfirmationAsked { factors });
+        Ok(())
+    }
+
+    fn go(&mut self, transition: Transition) -> Result<(), IllegalTransition> {
+        self.request.status = self.request.status.after(transition)?;
+        Ok(())
+    }
+
+    fn record(&mut self, at: Timestamp, actor: Actor, fact: Fact) {
+        let request = &mut self.request;
+        // Functions' clocks differ a little; a history that runs backwards would look like a forged one.
+        let at = at.max(request.updated_at);
+        request.updated_at = at;
+        request.events += 1;
+        let event = Event::new(
+            request.id.clone(),
+            request.events,
+            at,
+            actor,
+            fact,
+            request.head.clone(),
+        );
+        request.head = event.hash.clone();
+        self.events.push(event);
+    }
+
+    fn notify(&mut self, kind: NoticeKind) {
+        if self.request.subject.is_some() {
+            let contact = self.request.contact.clone();
+            self.notices.push(Notice {
+                number: self.request.events,
+                kind,
+                contact,
+            });
+        }
+    }
+
+    /// Writes the plan's steps; those of the first stage may begin. Returns how many there are.
+    fn plan(&mut self, plan: &Plan) -> u16 {
+        let mut number = 1;
+        for (position, stage) in plan.stages().iter().enumerate() {
+            let steps = u16::try_from(stage.works.len()).unwrap_or(u16::MAX);
+            let first = StepNumber(number);
+            self.request.stages.push(StageInfo {
+                queue: stage.queue,
+                first,
+                steps,
+                remaining: steps,
+            });
+            for work in &stage.works {
+                self.new_steps.push(NewStep {
+                    number: StepNumber(number),
+                    work: work.clone(),
+                    queue: stage.queue,
+                    is_ready: position == 0,
+                });
+                number += 1;
+            }
+        }
+        self.request.wake = Some(Wake {
+            at: self.request.due_at,
+            queue: Queue::Notify,
+        });
+        number - 1
+    }
+
+    fn release_next_stage(&mut self) {
+        let Some(stage) = self.request.stages.iter().find(|stage| stage.remaining > 0) else {
+            return;
+        };
+        let numbers = (stage.first.0..stage.first.0 + stage.steps).map(StepNumber);
+        self.released.extend(numbers.map(|number| (number, stage.queue)));
+    }
+
+    fn complete(&mut self, now: Timestamp) -> Result<(), LifeError> {
+        self.go(Transition::Complete)?;
+        let total = &self.request.total;
+        let outcome = if total.retained > 0 {
+            Outcome::Partial
+        } else if total.read == 0 && self.request.matter.right().is_some() {
+            Outcome::NothingFound
+        } else {
+            Outcome::Full
+        };
+        self.request.outcome = Some(outcome);
+        self.record(now, Actor::System, Fact::Completed { outcome });
+        match self.request.matter {
+            Matter::Right(Right::Access | Right::Portability) => self.notify(NoticeKind::PackageReady),
+            Matter::Right(Right::AccountCancellation) => self.notify(NoticeKind::Cancelled),
+            Matter::Right(_) => self.notify(NoticeKind::Erased),
+            Matter::RetentionSweep => {}
+        }
+        self.end(now);
+        Ok(())
+    }
+
+    /// Drops what is only needed while the request lives. What a notice needs of it is copied when the change is written.
+    fn end(&mut self, now: Timestamp) {
+        let request = &mut self.request;
+        request.ended_at = Some(now);
+        request.sealed = None;
+        request.submission = None;
+        if request.package.is_none() {
+            request.contact = None;
+        }
+        request.wake = request
+            .package
+            .as_ref()
+            .filter(|package| !package.deleted)
+            .map(|package| Wake {
+                at: package.expires_at,
+                queue: Queue::Export,
+            });
+    }
+}
+
+fn after(now: Timestamp, duration: SignedDuration) -> Timestamp {
+    now.saturating_add(duration).unwrap_or(Timestamp::MAX)
+}

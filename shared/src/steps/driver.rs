@@ -1,0 +1,412 @@
+//! Runs one step: claim, page after page under a checkpoint, done. The same for every kind of work.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+
+use super::message::Message;
+use super::queue::Queues;
+use crate::clock::Clock;
+use crate::evidence::{FailureReason, StepReport};
+use crate::identity::{SealError, Sealer, SubjectKeys, seal};
+use crate::ledger::{Claim, Extra, Ledger, LedgerError};
+use crate::plan::{Counts, Queue};
+use crate::policy::Pinned;
+use crate::random::{self, Random};
+use crate::request::life::LifeError;
+use crate::request::{Captured, Change, Effect, EffectItem, PackageInfo, Request, RequestId, Status, StepNumber};
+
+/// Most times that a step is tried.
+const MAX_ATTEMPTS: u32 = 8;
+/// How much of a function's time is left when a step gives itself back.
+const TIME_RESERVE: SignedDuration = SignedDuration::from_secs(20);
+/// Most times that a commit is tried again because other steps of the request were done meanwhile.
+const COMMIT_TRIES: u32 = 40;
+
+/// What cursors are sealed for.
+const CURSOR: &str = "cursor";
+
+/// Why a page was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// Trying again may help.
+    #[error("a page of a step was not done")]
+    Transient(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Trying again cannot help.
+    #[error("a step cannot be done")]
+    Permanent(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Rows keep turning up after they were erased.
+    #[error("rows were left over after the erasure")]
+    LeftOver,
+}
+
+impl StepError {
+    /// An error that may pass.
+    pub fn transient(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Transient(error.into())
+    }
+
+    /// An error that will not.
+    pub fn permanent(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Permanent(error.into())
+    }
+}
+
+/// All that a worker is told about its step.
+pub struct Job {
+    /// The request.
+    pub request: Request,
+    /// The step, claimed.
+    pub claim: Claim,
+    /// The policy that the request is answered under.
+    pub policy: Arc<Pinned>,
+    /// Whom it is about; none for a sweep.
+    pub subject: Option<SubjectKeys>,
+}
+
+/// A step needs to know whom it is about, and the request does not say any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the request no longer holds whom it is about")]
+pub(crate) struct NoSubject;
+
+impl Job {
+    /// Whom it is about.
+    pub fn subject(&self) -> Result<&SubjectKeys, StepError> {
+        self.subject.as_ref().ok_or_else(|| StepError::permanent(NoSubject))
+    }
+}
+
+/// What one page did.
+pub struct Page {
+    /// What it counted.
+    pub counts: Counts,
+    /// The latest moment until which a row is retained.
+    pub retained_until: Option<Timestamp>,
+    /// What comes next.
+    pub next: Next,
+}
+
+/// What comes after a page.
+pub enum Next {
+    /// Another page, which begins here.
+    Page(String),
+    /// Nothing: the step is done.
+    Done {
+        /// The package, if this step made it.
+        package: Option<PackageInfo>,
+        /// What it captured, if it resolved the subject.
+        captured: Option<Captured>,
+    },
+}
+
+impl Page {
+    /// The last page of a step that leaves nothing but counts.
+    #[must_use]
+    pub fn last(counts: Counts) -> Self {
+        Self {
+            counts,
+            retained_until: None,
+            next: Next::Done {
+                package: None,
+                captured: None,
+            },
+        }
+    }
+}
+
+/// Does the pages of some kinds of work.
+#[async_trait]
+pub trait Worker: Send + Sync {
+    /// Does the page that begins at the cursor; the first one has none. The driver seals cursors, since the key of a row
+    /// can be personal data.
+    async fn page(&self, job: &Job, cursor: Option<&str>) -> Result<Page, StepError>;
+}
+
+/// What became of a message about a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ran {
+    /// The step is done.
+    Done,
+    /// It was not there to be had: done already, or another worker has it.
+    NotMine,
+    /// It gave itself back: out of time, or to be tried again later.
+    GivenBack,
+    /// It failed for good.
+    Failed,
+}
+
+/// Claims, loops, commits. Holds what every function has.
+#[derive(Clone)]
+pub struct Driver {
+    /// The ledger.
+    pub ledger: Ledger,
+    /// The queues.
+    pub queues: Arc<dyn Queues>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness, for back-off.
+    pub random: Arc<dyn Random>,
+    /// Opens what is sealed.
+    pub sealer: Arc<Sealer>,
+}
+
+impl Driver {
+    /// Runs the step that a message names. An error brings the message back; so does nothing else, since whatever gave the
+    /// step back has also set its timer.
+    pub async fn attend(
+        &self,
+        id: &RequestId,
+        number: StepNumber,
+        queue: Queue,
+        policies: &dyn crate::aws::PolicySource,
+        worker: &dyn Worker,
+        deadline: Timestamp,
+    ) -> super::Handled {
+        match self.run(id, number, queue, policies, worker, deadline).await {
+            Ok(ran) => {
+                tracing::info!(request_id = %id, step = %number, ?ran, "attended");
+                super::Handled::Done
+            }
+            Err(error) => {
+                crate::telemetry::warn_chain("a step's message will come again", &error);
+                super::Handled::Retry
+            }
+        }
+    }
+
+    /// Runs a step until it is done, or the deadline is near.
+    pub async fn run(
+        &self,
+        id: &RequestId,
+        number: StepNumber,
+        queue: Queue,
+        policies: &dyn crate::aws::PolicySource,
+        worker: &dyn Worker,
+        deadline: Timestamp,
+    ) -> Result<Ran, LedgerError> {
+        let now = self.clock.now();
+        let Some(claim) = self.ledger.claim_step(id, number, queue, now).await? else {
+            return Ok(Ran::NotMine);
+        };
+        tracing::info!(request_id = %id, step = %number, work = claim.step.work.name(), attempt = claim.step.attempt, "claimed");
+        let mut job = match self.job(claim, policies).await? {
+            Ok(job) => job,
+            Err((claim, error)) => return self.failed(&claim, error).await,
+        };
+        if !matches!(job.request.status, Status::Accepted | Status::InProgress) {
+            tracing::warn!(request_id = %id, step = %number, status = job.request.status.name(), "the request does not go on");
+            self.ledger
+                .release_claim(
+                    &job.claim,
+                    now.saturating_add(SignedDuration::from_hours(1)).unwrap_or(now),
+                )
+                .await?;
+            return Ok(Ran::GivenBack);
+        }
+        let mut cursor: Option<String> = match &job.claim.step.cursor {
+            None => None,
+            Some(sealed) => match self.sealer.open(id, CURSOR, sealed).await {
+                Ok(cursor) => Some(cursor),
+                Err(error) => return self.failed(&job.claim, StepError::transient(error)).await,
+            },
+        };
+        loop {
+            let page = match worker.page(&job, cursor.as_deref()).await {
+                Ok(page) => page,
+                Err(error) => return self.failed(&job.claim, error).await,
+            };
+            let step = &mut job.claim.step;
+            step.counts.add(&page.counts);
+            step.retained_until = step.retained_until.max(page.retained_until);
+            match page.next {
+                Next::Done { package, captured } => return self.done(job, package, captured).await,
+                Next::Page(next) => cursor = Some(next),
+            }
+            job.claim.step.cursor = match self.sealer.seal(id, CURSOR, &cursor).await {
+                Ok(sealed) => Some(sealed),
+                // Nothing was committed of this page, so it is simply done again.
+                Err(error) => return self.abandon(&job.claim, &error),
+            };
+            let now = self.clock.now();
+            if deadline.duration_since(now) < TIME_RESERVE {
+                self.ledger.release_claim(&job.claim, now).await?;
+                self.send(
+                    queue,
+                    &[Message {
+                        request_id: id.clone(),
+                        item: EffectItem::Step(number),
+                    }],
+                )
+                .await;
+                return Ok(Ran::GivenBack);
+            }
+            match self.ledger.checkpoint(&job.claim, now).await {
+                Ok(()) => {}
+                Err(LedgerError::Conflict) => return Ok(Ran::NotMine),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Leaves a step to its lease: what it holds in memory cannot be committed.
+    fn abandon(&self, claim: &Claim, error: &SealError) -> Result<Ran, LedgerError> {
+        crate::telemetry::warn_chain("a step is left to its lease", error);
+        tracing::warn!(request_id = %claim.request_id, step = %claim.step.number, "left to its lease");
+        Ok(Ran::GivenBack)
+    }
+
+    async fn job(
+        &self,
+        claim: Claim,
+        policies: &dyn crate::aws::PolicySource,
+    ) -> Result<Result<Job, (Claim, StepError)>, LedgerError> {
+        let request = self
+            .ledger
+            .request(&claim.request_id)
+            .await?
+            .ok_or(LedgerError::Missing("request"))?;
+        let policy = match policies.policy(&request.policy).await {
+            Ok(policy) => policy,
+            Err(error) => return Ok(Err((claim, StepError::transient(error)))),
+        };
+        let subject = match &request.sealed {
+            None => None,
+            Some(sealed) => match self.sealer.open(&request.id, seal::end::SUBJECT, sealed).await {
+                Ok(subject) => Some(subject),
+                Err(error @ SealError::KeyService(_)) => return Ok(Err((claim, StepError::transient(error)))),
+                Err(error) => return Ok(Err((claim, StepError::permanent(error)))),
+            },
+        };
+        Ok(Ok(Job {
+            request,
+            claim,
+            policy,
+            subject,
+        }))
+    }
+
+    /// Writes the end of a step; reads the request again when other steps were done meanwhile.
+    async fn done(
+        &self,
+        job: Job,
+        package: Option<PackageInfo>,
+        captured: Option<Captured>,
+    ) -> Result<Ran, LedgerError> {
+        let step = &job.claim.step;
+        let report = StepReport {
+            step: step.number,
+            work: step.work.clone(),
+            counts: step.counts,
+            retained_until: step.retained_until,
+        };
+        let decide = |request: &Request, now: Timestamp| {
+            request.step_done(report.clone(), package.clone(), captured.clone(), now)
+        };
+        let ended = self
+            .commit_step(&job.claim, Some(job.request), &decide, Extra::StepDone)
+            .await?;
+        Ok(if ended { Ran::Done } else { Ran::NotMine })
+    }
+
+    async fn failed(&self, claim: &Claim, error: StepError) -> Result<Ran, LedgerError> {
+        let reason = match &error {
+            StepError::Permanent(_) => FailureReason::Permanent,
+            StepError::LeftOver if claim.step.attempt >= MAX_ATTEMPTS => FailureReason::LeftOver,
+            _ if claim.step.attempt >= MAX_ATTEMPTS => FailureReason::TooManyAttempts,
+            _ => {
+                crate::telemetry::warn_chain("a step will be tried again", &error);
+                let wake_at = self.clock.now().saturating_add(self.back_off(claim.step.attempt));
+                return match self
+                    .ledger
+                    .release_claim(claim, wake_at.unwrap_or(Timestamp::MAX))
+                    .await
+                {
+                    Ok(()) => Ok(Ran::GivenBack),
+                    Err(LedgerError::Conflict) => Ok(Ran::NotMine),
+                    Err(error) => Err(error),
+                };
+            }
+        };
+        crate::telemetry::error_chain("needs_attention", "a step failed for good", &error);
+        let number = claim.step.number;
+        let decide = |request: &Request, now: Timestamp| request.step_failed(number, reason, now);
+        let ended = self.commit_step(claim, None, &decide, Extra::StepFailed).await?;
+        Ok(if ended { Ran::Failed } else { Ran::NotMine })
+    }
+
+    /// Commits what a step's end makes of the request. False: the step is not this worker's any more.
+    async fn commit_step(
+        &self,
+        claim: &Claim,
+        known: Option<Request>,
+        decide: &(dyn Fn(&Request, Timestamp) -> Result<Change, LifeError> + Sync),
+        extra: fn(Claim) -> Extra,
+    ) -> Result<bool, LedgerError> {
+        let mut known = known;
+        for attempt in 1..=COMMIT_TRIES {
+            let request = match known.take() {
+                Some(request) => request,
+                None => self
+                    .ledger
+                    .request(&claim.request_id)
+                    .await?
+                    .ok_or(LedgerError::Missing("request"))?,
+            };
+            let change = match decide(&request, self.clock.now()) {
+                Ok(change) => change,
+                Err(error) => {
+                    tracing::warn!(request_id = %claim.request_id, step = %claim.step.number, %error, "a step's end came too late");
+                    return Ok(false);
+                }
+            };
+            match self.ledger.commit(&change, vec![extra(claim.clone())], None).await {
+                Ok(()) => {
+                    self.send_effects(&change).await;
+                    return Ok(true);
+                }
+                Err(LedgerError::Conflict) => tokio::time::sleep(self.jitter(attempt)).await,
+                Err(error) => return Err(error),
+            }
+        }
+        // The lease lapses and the timer brings the step back.
+        Err(LedgerError::Conflict)
+    }
+
+    /// Sends what a change wants sent. A failure is only logged: the timers find what is not sent.
+    pub async fn send_effects(&self, change: &Change) {
+        for queue in Queue::ALL {
+            let to_message = |effect: Effect| Message {
+                request_id: change.request.id.clone(),
+                item: effect.item,
+            };
+            let messages: Vec<Message> = change
+                .effects()
+                .into_iter()
+                .filter(|effect| effect.queue == queue)
+                .map(to_message)
+                .collect();
+            if !messages.is_empty() {
+                self.send(queue, &messages).await;
+            }
+        }
+    }
+
+    /// Sends messages; a failure is only logged.
+    pub async fn send(&self, queue: Queue, messages: &[Message]) {
+        if let Err(error) = self.queues.send(queue, messages).await {
+            crate::telemetry::warn_chain("a message was not sent; its timer will bring it back", &error);
+        }
+    }
+
+    fn back_off(&self, attempt: u32) -> SignedDuration {
+        let base = 15_i64 << attempt.min(8);
+        let jitter = random::below(self.random.as_ref(), 15);
+        SignedDuration::from_secs(base + i64::try_from(jitter).unwrap_or(0))
+    }
+
+    fn jitter(&self, attempt: u32) -> std::time::Duration {
+        let most = u64::from(attempt.min(10)) * 25;
+        std::time::Duration::from_millis(5 + random::below(self.random.as_ref(), most))
+    }
+}

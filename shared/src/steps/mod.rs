@@ -1,0 +1,17 @@
+//! What makes a step run once: messages, claims, checkpoints, fences, timers.
+//!
+//! The rules of this room: a message names an item and nothing else; who claims a step has it until its lease ends; every
+//! later write is fenced by the attempt number of the claim; sending straight after a commit is only the fast path, since
+//! the timer finds whatever a lost send leaves behind.
+
+mod driver;
+mod message;
+mod queue;
+mod resolve;
+mod sqs;
+
+pub use driver::{Driver, Job, Next, Page, Ran, StepError, Worker};
+pub use message::{Message, NotAMessage};
+pub use queue::{QueueError, Queues, SqsQueues};
+pub use resolve::{ResolveError, Resolved, find_contact, resolve, resolve_page};
+pub use sqs::{Handled, handle_batch};

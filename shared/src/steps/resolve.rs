@@ -1,0 +1,178 @@
+//! Finds the subject's own row and captures the keys that lead to all others.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::driver::{Job, Next, Page, StepError};
+use crate::connectors::{Connector, ConnectorError, Connectors, Selector};
+use crate::identity::{Contact, Sealer, SubjectKeys, seal};
+use crate::personal::{Identity, IdentityKind};
+use crate::plan::Counts;
+use crate::policy::Pinned;
+use crate::record::{Record, Value};
+use crate::request::Captured;
+
+/// Why the subject was not resolved.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// The subject's system did not answer.
+    #[error("the subject's row cannot be read")]
+    Connector(#[from] ConnectorError),
+    /// The policy has no such identity.
+    #[error("the policy does not know this kind of identity")]
+    UnknownKind,
+    /// More rows than one person has.
+    #[error("one identity leads to more than {MAX_ROWS} subjects")]
+    TooMany,
+}
+
+/// Most rows of the subject collection that one identity may lead to.
+const MAX_ROWS: usize = 20;
+
+/// What is known of a subject.
+pub struct Resolved {
+    /// The identity with every key that leads to a collection.
+    pub keys: SubjectKeys,
+    /// How many rows the subject has in the subject collection.
+    pub rows: u64,
+    /// Where notices go.
+    pub contact: Option<Contact>,
+    /// The language on file.
+    pub language: Option<String>,
+}
+
+/// Reads the subject's rows by the identity that the request was made with.
+pub async fn resolve(
+    connector: &dyn Connector,
+    policy: &Pinned,
+    subject: &SubjectKeys,
+) -> Result<Resolved, ResolveError> {
+    let records = read_subject(connector, policy, subject.kind, &subject.value).await?;
+    let given = policy.identity_field(subject.kind).ok_or(ResolveError::UnknownKind)?;
+    let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    keys.entry(given.to_owned()).or_default().insert(subject.value.clone());
+    for field in key_fields(policy) {
+        let values = records
+            .iter()
+            .filter_map(|record| record.get(field).and_then(Value::as_text));
+        keys.entry(field.to_owned())
+            .or_default()
+            .extend(values.filter(|value| !value.is_empty()).map(ToOwned::to_owned));
+    }
+    let keys = keys
+        .into_iter()
+        .map(|(field, values)| (field, values.into_iter().collect()))
+        .collect();
+    Ok(Resolved {
+        keys: SubjectKeys {
+            kind: subject.kind,
+            value: subject.value.clone(),
+            keys,
+        },
+        rows: records.len() as u64,
+        contact: contact(policy, &records, None),
+        language: language(policy, &records),
+    })
+}
+
+/// The address on file to which a code goes: the one that the person named, if it is on file, else the first that is.
+pub async fn find_contact(
+    connector: &dyn Connector,
+    policy: &Pinned,
+    identity: &Identity,
+) -> Result<Option<(Contact, Option<String>)>, ResolveError> {
+    let records = read_subject(connector, policy, identity.kind(), identity.value().expose()).await?;
+    Ok(contact(policy, &records, Some(identity.kind())).map(|contact| (contact, language(policy, &records))))
+}
+
+async fn read_subject(
+    connector: &dyn Connector,
+    policy: &Pinned,
+    kind: IdentityKind,
+    value: &str,
+) -> Result<Vec<Record>, ResolveError> {
+    let place = policy
+        .place(&policy.policy().subject.collection)
+        .ok_or(ResolveError::UnknownKind)?;
+    let field = policy.identity_field(kind).ok_or(ResolveError::UnknownKind)?;
+    let page = connector.read(place, Selector::Link { field, value }, None).await?;
+    if page.rows.len() > MAX_ROWS || page.next.is_some() {
+        return Err(ResolveError::TooMany);
+    }
+    Ok(page.rows.into_iter().map(|row| row.record).collect())
+}
+
+/// The fields of the subject collection that any link, or an identity, holds.
+fn key_fields(policy: &Pinned) -> BTreeSet<&str> {
+    let links = policy
+        .collections()
+        .flat_map(|name| policy.links(name))
+        .map(|link| link.subject_field.as_str());
+    links
+        .chain(policy.policy().subject.identities.values().map(String::as_str))
+        .collect()
+}
+
+fn contact(policy: &Pinned, records: &[Record], preferred: Option<IdentityKind>) -> Option<Contact> {
+    let on_file = |kind: IdentityKind| {
+        let field = policy.identity_field(kind)?;
+        let address = records.iter().find_map(|record| record.get(field)?.as_text())?;
+        Some(Contact {
+            kind,
+            address: address.to_owned(),
+        })
+    };
+    let contacts = &policy.policy().subject.contact;
+    preferred
+        .filter(|kind| contacts.contains(kind))
+        .and_then(on_file)
+        .or_else(|| contacts.iter().find_map(|kind| on_file(*kind)))
+}
+
+fn language(policy: &Pinned, records: &[Record]) -> Option<String> {
+    let field = policy.policy().subject.locale_field.as_deref()?;
+    records
+        .iter()
+        .find_map(|record| record.get(field)?.as_text())
+        .map(ToOwned::to_owned)
+}
+
+/// The page of a [`Work::Resolve`](crate::plan::Work::Resolve) step: captures the keys, sealed.
+pub async fn resolve_page(job: &Job, connectors: &Connectors, sealer: &Sealer) -> Result<Page, StepError> {
+    let subject = job.subject()?;
+    let place = job.policy.place(&job.policy.policy().subject.collection);
+    let place = place.ok_or_else(|| StepError::permanent(ResolveError::UnknownKind))?;
+    let connector = connectors.of(place).map_err(ConnectorError::into_step)?;
+    let resolved = resolve(connector, &job.policy, subject)
+        .await
+        .map_err(|error| match error {
+            ResolveError::Connector(error) => error.into_step(),
+            error => StepError::permanent(error),
+        })?;
+    let id = &job.request.id;
+    let sealed = sealer
+        .seal(id, seal::end::SUBJECT, &resolved.keys)
+        .await
+        .map_err(StepError::transient)?;
+    let contact = match (&job.request.contact, &resolved.contact) {
+        (None, Some(contact)) => Some(
+            sealer
+                .seal(id, seal::end::CONTACT, contact)
+                .await
+                .map_err(StepError::transient)?,
+        ),
+        _ => None,
+    };
+    let captured = Captured { sealed, contact };
+    let counts = Counts {
+        read: resolved.rows,
+        ..Counts::default()
+    };
+    Ok(Page {
+        counts,
+        retained_until: None,
+        next: Next::Done {
+            package: None,
+            captured: Some(captured),
+        },
+    })
+}

@@ -1,0 +1,20 @@
+//! A world in one process: every function with its real handler, DynamoDB and S3 in-process, queues and mail by hand, a
+//! clock that is moved, and a fault that strikes at any chosen call.
+
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "these are tests' helpers: what fails, fails the test"
+)]
+#![expect(missing_docs, reason = "named to be read in tests")]
+
+mod calls;
+mod sign_in;
+mod stores;
+mod world;
+
+pub use calls::Calls;
+pub use sign_in::SignIns;
+pub use stores::dump;
+pub use world::{Answered, World};

@@ -1,0 +1,109 @@
+//! The crash matrix: the process is killed before or after each single call of a whole story, comes back, and everything
+//! ends as if nothing had happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use habeas::evidence::{Certificate, EvidenceFile, verify};
+use habeas_e2e::World;
+use serde_json::json;
+
+use crate::people::{LI, fresh, world};
+use crate::stories::package;
+
+/// Lets a request begin, kills the process at a call, and runs to the end. None: the story has fewer calls than that.
+async fn killed_at(right: &str, call: usize, answer_is_lost: bool) -> Option<(World, String)> {
+    let world = world().await;
+    let answer = world
+        .call(
+            "POST",
+            "/v1/requests",
+            Some(&fresh(&world, LI)),
+            Some(json!({"right": right})),
+        )
+        .await;
+    let id = answer.body["request_id"].as_str().unwrap().to_owned();
+    world.calls.die_after(call, answer_is_lost);
+    let mut died = false;
+    while world.step().await {
+        if world.calls.revive() {
+            died = true;
+            break;
+        }
+    }
+    if !died {
+        return None;
+    }
+    // The message that was being worked on comes back at once, as it may; the step's lease still stands.
+    world.run_to_end(&id).await;
+    world.run().await;
+    Some((world, id))
+}
+
+async fn check_evidence(world: &World, id: &str) -> Certificate {
+    let events = world.ledger().events(&id.parse().unwrap()).await.unwrap();
+    let certificate = Certificate::from_events(&events).unwrap();
+    verify(&EvidenceFile {
+        certificate: certificate.clone(),
+        events,
+    })
+    .unwrap();
+    certificate
+}
+
+#[tokio::test]
+async fn an_erasure_that_is_killed_at_any_call_ends_the_same() {
+    let (undisturbed, _) = whole("erasure").await;
+    let expected = undisturbed.data().await;
+    for answer_is_lost in [false, true] {
+        let mut call = 0;
+        while let Some((world, id)) = killed_at("erasure", call, answer_is_lost).await {
+            assert_eq!(
+                world.data().await,
+                expected,
+                "killed at call {call}, answer lost: {answer_is_lost}"
+            );
+            let certificate = check_evidence(&world, &id).await;
+            assert_eq!(certificate.total.left_over, 0);
+            assert_eq!(certificate.total.retained, 1);
+            call += 1;
+        }
+        assert!(call > 40, "the matrix is not empty: {call}");
+    }
+}
+
+#[tokio::test]
+async fn an_access_that_is_killed_at_any_call_gives_the_same_package() {
+    let (undisturbed, id) = whole("access").await;
+    let expected = records(&undisturbed, &id).await;
+    for answer_is_lost in [false, true] {
+        let mut call = 0;
+        while let Some((world, id)) = killed_at("access", call, answer_is_lost).await {
+            let found = records(&world, &id).await;
+            assert_eq!(found, expected, "killed at call {call}, answer lost: {answer_is_lost}");
+            check_evidence(&world, &id).await;
+            call += 1;
+        }
+        assert!(call > 40, "the matrix is not empty: {call}");
+    }
+}
+
+async fn whole(right: &str) -> (World, String) {
+    let world = world().await;
+    let id = crate::stories::exercise(&world, right).await;
+    (world, id)
+}
+
+/// The records of every file, and that none is there twice.
+async fn records(world: &World, id: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut found = BTreeMap::new();
+    for (path, content) in package(world, id).await {
+        if !path.starts_with("data/") {
+            continue;
+        }
+        let list: Vec<serde_json::Value> = serde_json::from_slice(&content).unwrap();
+        let set: BTreeSet<String> = list.iter().map(ToString::to_string).collect();
+        assert_eq!(set.len(), list.len(), "no record twice");
+        found.insert(path, set);
+    }
+    found
+}
