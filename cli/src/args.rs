@@ -142,11 +142,7 @@ pub(crate) struct People {
 
 impl From<People> for Population {
     fn from(people: People) -> Self {
-        Self {
-            seed: people.seed,
-            users: people.users,
-            heavy_rows: people.heavy_rows,
-        }
+        Self { seed: people.seed, users: people.users, heavy_rows: people.heavy_rows }
     }
 }
 

@@ -20,18 +20,12 @@ impl AwsError {
     /// Says what failed. `action` names tables, buckets and operations, never what is in them.
     pub fn of<E: Error + Send + Sync + 'static>(action: impl Into<String>) -> impl FnOnce(E) -> Self {
         let action = action.into();
-        move |source| Self {
-            action,
-            source: Box::new(source),
-        }
+        move |source| Self { action, source: Box::new(source) }
     }
 
     /// An error with a reason in words.
     pub fn because(action: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self {
-            action: action.into(),
-            source: reason.into().into(),
-        }
+        Self { action: action.into(), source: reason.into().into() }
     }
 }
 
@@ -58,13 +52,7 @@ impl Clients {
         let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .endpoint_url(endpoint)
             .region(Region::new(region.to_owned()))
-            .credentials_provider(Credentials::new(
-                access_key_id,
-                secret_access_key,
-                None,
-                None,
-                "endpoints.json",
-            ))
+            .credentials_provider(Credentials::new(access_key_id, secret_access_key, None, None, "endpoints.json"))
             .load()
             .await;
         Self::new(&config, true)
@@ -72,15 +60,11 @@ impl Clients {
 
     fn new(config: &SdkConfig, emulated: bool) -> Self {
         // A bucket's name is no host on an emulator.
-        let s3 = aws_sdk_s3::config::Builder::from(config)
-            .force_path_style(emulated)
-            .build();
+        let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(emulated).build();
         Self {
             dynamodb: aws_sdk_dynamodb::Client::new(config),
             s3: aws_sdk_s3::Client::from_conf(s3),
-            region: config
-                .region()
-                .map_or_else(|| "us-east-1".to_owned(), ToString::to_string),
+            region: config.region().map_or_else(|| "us-east-1".to_owned(), ToString::to_string),
         }
     }
 }

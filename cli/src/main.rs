@@ -33,12 +33,9 @@ async fn run(cli: Cli, out: &mut dyn Write) -> Outcome {
         Command::Policy(PolicyCommand::Check { dir }) => commands::policy::check(&dir, out),
         Command::Policy(PolicyCommand::Show { dir, json }) => commands::show::show(&dir, json, out),
         Command::Policy(PolicyCommand::Schema) => commands::policy::schema(out),
-        Command::Policy(PolicyCommand::Parameters {
-            policy,
-            account,
-            region,
-            partition,
-        }) => commands::policy::parameters(&policy, &account, &region, &partition, out),
+        Command::Policy(PolicyCommand::Parameters { policy, account, region, partition }) => {
+            commands::policy::parameters(&policy, &account, &region, &partition, out)
+        }
         Command::Policy(PolicyCommand::Publish { policy, bucket }) => {
             commands::policy::publish(&policy, &bucket, out).await
         }
@@ -46,12 +43,9 @@ async fn run(cli: Cli, out: &mut dyn Write) -> Outcome {
             commands::sample::load(&policy, people.into(), &only, out).await
         }
         Command::Sample(SampleCommand::Drop { policy }) => commands::sample::drop_all(&policy, out).await,
-        Command::Sample(SampleCommand::Person {
-            policy,
-            people,
-            index,
-            expected,
-        }) => commands::sample::person(&policy, people.into(), index, expected, out),
+        Command::Sample(SampleCommand::Person { policy, people, index, expected }) => {
+            commands::sample::person(&policy, people.into(), index, expected, out)
+        }
         Command::Evidence(EvidenceCommand::Verify { file }) => commands::evidence::verify(&file, out),
         Command::Plan { policy, right, export } => commands::plan::plan(&policy, right, export, out),
         Command::Demo(demo) => {

@@ -26,7 +26,7 @@ def clients(endpoint):
     return client
 
 
-def fill(name, endpoint, habeas, policies, users, seed):
+def fill(name, endpoint, habeas, policies, sample):
     """Returns what endpoints.json holds."""
     client = clients(endpoint)
     env = aws_environment(endpoint)
@@ -34,7 +34,7 @@ def fill(name, endpoint, habeas, policies, users, seed):
         oidc = create_sign_in(client, endpoint)
         client("s3").create_bucket(Bucket=DEPLOY_BUCKET)
     with concurrent.futures.ThreadPoolExecutor(len(policies)) as pool:
-        list(pool.map(lambda policy: load_sample(env, habeas, policy, users, seed), policies))
+        list(pool.map(lambda policy: load_sample(env, habeas, policy, sample), policies))
     packaged = emulator.home(name) / "tmp" / "packaged.yaml"
     with timed("packaging the functions"):
         package(client("s3"), DEPLOY_BUCKET, packaged)
@@ -55,7 +55,7 @@ def fill(name, endpoint, habeas, policies, users, seed):
         "access_key_id": ACCESS_KEY_ID,
         "secret_access_key": SECRET_ACCESS_KEY,
         "oidc": oidc,
-        "sample": {"users": int(users), "seed": int(seed)},
+        "sample": dict(zip(("users", "seed", "heavy_rows"), map(int, sample))),
         "emulator": {
             "pid": emulator.running(name),
             "log": str(emulator.log(name)),
@@ -66,10 +66,12 @@ def fill(name, endpoint, habeas, policies, users, seed):
     }
 
 
-def load_sample(env, habeas, policy, users, seed):
+def load_sample(env, habeas, policy, sample):
+    users, seed, heavy_rows = sample
     with timed(f"sample data of {policy}: {users} users, seed {seed}"):
         call(
-            [habeas, "sample", "load", "--policy", f"policies/{policy}", "--users", users, "--seed", seed],
+            [habeas, "sample", "load", "--policy", f"policies/{policy}", "--users", users, "--seed", seed,
+             "--heavy-rows", heavy_rows],
             env=env,
             timeout=900,
         )

@@ -20,6 +20,7 @@ DEFAULT_PORT = 4599
 POLICIES = ("yallo", "yuncan")
 DEFAULT_USERS = 40
 DEFAULT_SEED = 1
+DEFAULT_HEAVY_ROWS = 2000
 LOCK_SECONDS = 1800
 
 
@@ -34,6 +35,8 @@ def arguments():
             command.add_argument("--port", default=environment.get("HABEAS_PORT", ""), help="fail if it is taken")
             command.add_argument("--users", default=environment.get("HABEAS_USERS") or str(DEFAULT_USERS))
             command.add_argument("--seed", default=environment.get("HABEAS_SEED") or str(DEFAULT_SEED))
+            heavy = environment.get("HABEAS_HEAVY_ROWS") or str(DEFAULT_HEAVY_ROWS)
+            command.add_argument("--heavy-rows", default=heavy, help="posts of a heavy user")
         if name == "logs":
             command.add_argument("--function", default="", help="only functions with this in their name")
         if name == "demo":
@@ -55,7 +58,7 @@ def up(args):
     import build
     import deploy
 
-    for name, value in (("users", args.users), ("seed", args.seed), ("port", args.port or "1")):
+    for name, value in (("users", args.users), ("seed", args.seed), ("heavy-rows", args.heavy_rows), ("port", args.port or "1")):
         if not value.isdigit():
             raise Trouble(f"--{name} must be a whole number, not {value!r}.", UNFIT)
     habeas = build.build()
@@ -65,7 +68,7 @@ def up(args):
     try:
         port = emulator.choose_port(int(args.port or DEFAULT_PORT), fixed=bool(args.port))
         endpoint = emulator.start(args.name, port)
-        endpoints = deploy.fill(args.name, endpoint, habeas, POLICIES, args.users, args.seed)
+        endpoints = deploy.fill(args.name, endpoint, habeas, POLICIES, (args.users, args.seed, args.heavy_rows))
         place = deploy.write_endpoints(args.name, endpoints)
     except BaseException:
         down(args)
@@ -114,7 +117,8 @@ def test(args):
         place, _ = up(args)
         with timed("tests against the stack, IAM enforced"):
             call(
-                ["cargo", "test", "-p", "habeas-e2e", "--", "--include-ignored"],
+                # All packages, so that no dependency is built again with other features.
+                ["cargo", "test", "--workspace", "--test", "stack", "--", "--include-ignored", "--test-threads", "1"],
                 env=environment_for(place),
                 quiet=False,
             )

@@ -20,6 +20,7 @@ use crate::connectors::{Connectors, DynamoDb, S3};
 use crate::identity::oidc::{Issuer, OidcError, SignInVerifier};
 use crate::identity::{DigestKeys, KeyError, Sealer};
 use crate::ledger::Ledger;
+use crate::personal::IdentityKind;
 use crate::policy::{PolicyDigest, PolicyError};
 use crate::random::{Random, SystemRandom};
 use crate::steps::{Driver, SqsQueues};
@@ -75,12 +76,7 @@ impl Platform {
             sealer,
         };
         let policies = S3Policies::new(s3_client(&sdk), settings.optional("POLICY_BUCKET"));
-        Ok(Self {
-            settings,
-            driver,
-            policies: Arc::new(policies),
-            sdk,
-        })
+        Ok(Self { settings, driver, policies: Arc::new(policies), sdk })
     }
 
     /// The digest of the policy in force.
@@ -104,12 +100,16 @@ impl Platform {
             issuer: self.settings.required("OIDC_ISSUER")?,
             audience: self.settings.required("OIDC_AUDIENCE")?,
             keys_url: self.settings.optional("OIDC_JWKS_URL"),
-            subject_claim: if subject_claim.is_empty() {
-                "sub".to_owned()
-            } else {
-                subject_claim
-            },
+            subject_claim: if subject_claim.is_empty() { "sub".to_owned() } else { subject_claim },
         })?)
+    }
+
+    /// The kinds of address that messages can be sent to.
+    #[must_use]
+    pub fn channels(&self) -> Vec<IdentityKind> {
+        let sms = self.settings.optional("SMS_ENABLED") == "true";
+        let kinds = [IdentityKind::Email, IdentityKind::PhoneNumber];
+        kinds.into_iter().filter(|kind| sms || *kind != IdentityKind::PhoneNumber).collect()
     }
 
     /// Connectors to the controller's systems.
@@ -135,8 +135,6 @@ impl Platform {
 /// An S3 client. With an endpoint of its own (a local stack) buckets are in the path, since their names are in no DNS.
 #[must_use]
 pub fn s3_client(sdk: &SdkConfig) -> aws_sdk_s3::Client {
-    let config = aws_sdk_s3::config::Builder::from(sdk)
-        .force_path_style(sdk.endpoint_url().is_some())
-        .build();
+    let config = aws_sdk_s3::config::Builder::from(sdk).force_path_style(sdk.endpoint_url().is_some()).build();
     aws_sdk_s3::Client::from_conf(config)
 }

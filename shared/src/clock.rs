@@ -21,17 +21,12 @@ impl SystemClock {
     /// A clock that runs `seconds` ahead of the machine's.
     #[must_use]
     pub fn ahead_by_seconds(seconds: i64) -> Self {
-        Self {
-            offset: SignedDuration::from_secs(seconds),
-        }
+        Self { offset: SignedDuration::from_secs(seconds) }
     }
 }
 
 impl Clock for SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the clock that everything else is handed"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else is handed")]
     fn now(&self) -> Timestamp {
         Timestamp::now().saturating_add(self.offset).unwrap_or(Timestamp::MAX)
     }

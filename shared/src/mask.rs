@@ -62,10 +62,9 @@ pub fn apply(strategy: &Strategy, value: &Value, random: &dyn Random) -> Masked 
         Strategy::Erase | Strategy::Hmac | Strategy::Encrypt => Masked::Removed,
         Strategy::Null => Masked::Replaced(Value::Null),
         Strategy::Fixed(text) => Masked::Replaced(Value::Text(text.clone())),
-        Strategy::Random => Masked::Replaced(Value::Text(format!(
-            "{STAND_IN}{}",
-            hex::encode(random::bytes::<16>(random))
-        ))),
+        Strategy::Random => {
+            Masked::Replaced(Value::Text(format!("{STAND_IN}{}", hex::encode(random::bytes::<16>(random)))))
+        }
         Strategy::SaltedHash => {
             // The salt lives only in this call; without it not even a value of few possibilities can be guessed back.
             let salt = random::bytes::<32>(random);
@@ -124,15 +123,8 @@ fn year(text: &str) -> Option<u16> {
 #[must_use]
 pub fn keep_last(text: &str, keep_last: u8) -> String {
     let length = text.chars().count();
-    let keep = if length > usize::from(keep_last) {
-        usize::from(keep_last)
-    } else {
-        0
-    };
-    text.chars()
-        .enumerate()
-        .map(|(at, c)| if at < length - keep { '*' } else { c })
-        .collect()
+    let keep = if length > usize::from(keep_last) { usize::from(keep_last) } else { 0 };
+    text.chars().enumerate().map(|(at, c)| if at < length - keep { '*' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -141,11 +133,7 @@ mod tests {
     use crate::random::SeededRandom;
 
     fn generalised(how: Generalisation, text: &str) -> Option<String> {
-        match apply(
-            &Strategy::Generalise(how),
-            &Value::Text(text.into()),
-            &SeededRandom::new(1),
-        ) {
+        match apply(&Strategy::Generalise(how), &Value::Text(text.into()), &SeededRandom::new(1)) {
             Masked::Replaced(Value::Text(text)) => Some(text),
             _ => None,
         }
@@ -154,22 +142,13 @@ mod tests {
     #[test]
     fn generalising_keeps_the_coarse_part_only() {
         assert_eq!(generalised(Generalisation::Year, "1990-05-17").as_deref(), Some("1990"));
-        assert_eq!(
-            generalised(Generalisation::Decade, "1998-05-17").as_deref(),
-            Some("1990s")
-        );
-        assert_eq!(
-            generalised(Generalisation::Month, "1990-05-17T01:02:03Z").as_deref(),
-            Some("1990-05")
-        );
+        assert_eq!(generalised(Generalisation::Decade, "1998-05-17").as_deref(), Some("1990s"));
+        assert_eq!(generalised(Generalisation::Month, "1990-05-17T01:02:03Z").as_deref(), Some("1990-05"));
         assert_eq!(
             generalised(Generalisation::City, "浙江省 杭州市 西湖区 文三路 1 号").as_deref(),
             Some("浙江省 杭州市")
         );
-        assert_eq!(
-            generalised(Generalisation::CoarseLocation, "30.274085,120.15507").as_deref(),
-            Some("30.3,120.2")
-        );
+        assert_eq!(generalised(Generalisation::CoarseLocation, "30.274085,120.15507").as_deref(), Some("30.3,120.2"));
     }
 
     #[test]
@@ -180,15 +159,10 @@ mod tests {
             (Strategy::Fixed("[deleted]".into()), "li"),
             (Strategy::Generalise(Generalisation::Decade), "1998-05-17"),
             (Strategy::Generalise(Generalisation::Month), "1998-05-17"),
-            (
-                Strategy::Generalise(Generalisation::CoarseLocation),
-                "30.274085,120.15507",
-            ),
+            (Strategy::Generalise(Generalisation::CoarseLocation), "30.274085,120.15507"),
         ] {
             let random = SeededRandom::new(1);
-            let Masked::Replaced(once) = apply(&strategy, &Value::Text(text.into()), &random) else {
-                panic!()
-            };
+            let Masked::Replaced(once) = apply(&strategy, &Value::Text(text.into()), &random) else { panic!() };
             assert!(apply(&strategy, &once, &random) == Masked::Kept, "{strategy:?}");
         }
     }
@@ -210,10 +184,8 @@ mod tests {
     fn the_same_value_hashes_differently_each_time() {
         let random = SeededRandom::new(7);
         let value = Value::Text("110101199003070000".into());
-        let (first, second) = (
-            apply(&Strategy::SaltedHash, &value, &random),
-            apply(&Strategy::SaltedHash, &value, &random),
-        );
+        let (first, second) =
+            (apply(&Strategy::SaltedHash, &value, &random), apply(&Strategy::SaltedHash, &value, &random));
         assert!(first != second);
     }
 

@@ -235,19 +235,13 @@ fn chinese_notice(kind: NoticeKind, what: &str, moment: Option<&str>) -> Part {
 fn in_words(language: &str, moment: Timestamp, time_zone: &str) -> String {
     let zoned = moment.to_zoned(TimeZone::get(time_zone).unwrap_or(TimeZone::UTC));
     let is_chinese = words::is_chinese(language);
-    let form = if is_chinese {
-        "%Y年%-m月%-d日 %H:%M（UTC%:z）"
-    } else {
-        "%-d %b %Y, %H:%M (UTC%:z)"
-    };
+    let form = if is_chinese { "%Y年%-m月%-d日 %H:%M（UTC%:z）" } else { "%-d %b %Y, %H:%M (UTC%:z)" };
     zoned.strftime(form).to_string()
 }
 
 /// The moment between two texts, or nothing at all if there is none.
 fn around(before: &str, moment: Option<&str>, after: &str) -> String {
-    moment
-        .map(|moment| format!("{before}{moment}{after}"))
-        .unwrap_or_default()
+    moment.map(|moment| format!("{before}{moment}{after}")).unwrap_or_default()
 }
 
 fn cut(name: &str, most: usize) -> String {
@@ -263,37 +257,14 @@ mod tests {
 
     fn kinds() -> [NoticeKind; 6] {
         use NoticeKind as K;
-        [
-            K::Accepted,
-            K::CancellationConfirmed,
-            K::PackageReady,
-            K::Erased,
-            K::Cancelled,
-            K::Withdrawn,
-        ]
+        [K::Accepted, K::CancellationConfirmed, K::PackageReady, K::Erased, K::Cancelled, K::Withdrawn]
     }
 
     fn matters() -> impl Iterator<Item = Matter> {
         use Right as R;
-        let first = [
-            R::Access,
-            R::Portability,
-            R::Rectification,
-            R::Erasure,
-            R::AccountCancellation,
-        ];
-        let others = [
-            R::ConsentWithdrawal,
-            R::Restriction,
-            R::Objection,
-            R::Explanation,
-            R::Complaint,
-        ];
-        first
-            .into_iter()
-            .chain(others)
-            .map(Matter::Right)
-            .chain([Matter::RetentionSweep])
+        let first = [R::Access, R::Portability, R::Rectification, R::Erasure, R::AccountCancellation];
+        let others = [R::ConsentWithdrawal, R::Restriction, R::Objection, R::Explanation, R::Complaint];
+        first.into_iter().chain(others).map(Matter::Right).chain([Matter::RetentionSweep])
     }
 
     fn has_chinese(text: &str) -> bool {
@@ -308,12 +279,7 @@ mod tests {
                 assert!(message.body.contains("1234 5678") && message.sms.contains("1234 5678"));
                 assert!(!message.subject.contains("1234"));
                 assert!(message.body.contains("10") && message.body.contains(LONG_NAME));
-                assert!(
-                    message.sms.chars().count() <= most,
-                    "{} {}",
-                    message.sms,
-                    message.sms.chars().count()
-                );
+                assert!(message.sms.chars().count() <= most, "{} {}", message.sms, message.sms.chars().count());
                 assert_eq!(has_chinese(&message.sms), language == "zh-Hans");
                 assert_eq!(has_chinese(&message.body), language == "zh-Hans");
             }
@@ -328,24 +294,10 @@ mod tests {
             for kind in kinds() {
                 for matter in matters() {
                     for moment in [None, moment] {
-                        let message = notice(
-                            language,
-                            LONG_NAME,
-                            kind,
-                            matter,
-                            &id,
-                            moment,
-                            "Asia/Shanghai",
-                            "<here>",
-                        );
+                        let message = notice(language, LONG_NAME, kind, matter, &id, moment, "Asia/Shanghai", "<here>");
                         assert!(!words::matter(language, matter).is_empty());
                         assert!(message.body.contains(&id) && message.body.contains("<here>"));
-                        assert!(
-                            message.sms.chars().count() <= most,
-                            "{} {}",
-                            message.sms,
-                            message.sms.chars().count()
-                        );
+                        assert!(message.sms.chars().count() <= most, "{} {}", message.sms, message.sms.chars().count());
                         assert_eq!(has_chinese(&message.body), language == "zh-Hans", "{}", message.body);
                         assert_eq!(has_chinese(&message.sms), language == "zh-Hans", "{}", message.sms);
                         assert_eq!(has_chinese(&message.subject), language == "zh-Hans");
@@ -359,17 +311,8 @@ mod tests {
     fn moments_are_in_the_controllers_time_zone_or_in_utc() {
         let moment = "2026-11-30T16:30:00Z".parse().ok();
         let body = |language, zone| {
-            notice(
-                language,
-                "yallo",
-                NoticeKind::PackageReady,
-                Matter::Right(Right::Access),
-                "1",
-                moment,
-                zone,
-                "",
-            )
-            .body
+            notice(language, "yallo", NoticeKind::PackageReady, Matter::Right(Right::Access), "1", moment, zone, "")
+                .body
         };
         assert!(body("en", "Asia/Shanghai").contains("1 Dec 2026, 00:30 (UTC+08:00)"));
         assert!(body("zh-Hans", "Asia/Shanghai").contains("2026年12月1日 00:30（UTC+08:00）"));
@@ -379,14 +322,8 @@ mod tests {
     #[test]
     fn an_unknown_language_is_english() {
         for language in ["", "fr", "zhx", "klingon"] {
-            assert_eq!(
-                code(language, "yallo", Right::Access, "1", 10),
-                code("en", "yallo", Right::Access, "1", 10)
-            );
+            assert_eq!(code(language, "yallo", Right::Access, "1", 10), code("en", "yallo", Right::Access, "1", 10));
         }
-        assert_eq!(
-            code("zh-CN", "yallo", Right::Access, "1", 10),
-            code("zh-Hans", "yallo", Right::Access, "1", 10)
-        );
+        assert_eq!(code("zh-CN", "yallo", Right::Access, "1", 10), code("zh-Hans", "yallo", Right::Access, "1", 10));
     }
 }

@@ -97,10 +97,8 @@ impl Identity {
                 address
             }
             IdentityKind::PhoneNumber => {
-                let number: String = trimmed
-                    .chars()
-                    .filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '\u{a0}'))
-                    .collect();
+                let number: String =
+                    trimmed.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '\u{a0}')).collect();
                 let digits = number.strip_prefix('+').ok_or(IdentityError::PhoneNumber)?;
                 let well_formed = (8..=15).contains(&digits.len())
                     && digits.bytes().all(|b| b.is_ascii_digit())
@@ -117,10 +115,7 @@ impl Identity {
                 trimmed.to_owned()
             }
         };
-        Ok(Self {
-            kind,
-            value: Personal::new(normal),
-        })
+        Ok(Self { kind, value: Personal::new(normal) })
     }
 
     /// Which kind it is.

@@ -29,14 +29,7 @@ pub enum Queue {
 
 impl Queue {
     /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Verify,
-        Self::Export,
-        Self::Erase,
-        Self::Cancel,
-        Self::Sweep,
-        Self::Notify,
-    ];
+    pub const ALL: [Self; 6] = [Self::Verify, Self::Export, Self::Erase, Self::Cancel, Self::Sweep, Self::Notify];
 
     /// The word for it in the environment (`<NAME>_QUEUE_URL`) and in logs.
     #[must_use]
@@ -157,45 +150,28 @@ impl Plan {
         let mut stages = Vec::new();
         match matter {
             Matter::Right(Right::Access | Right::Portability) => {
-                stages.push(Stage {
-                    queue: Queue::Export,
-                    works: vec![Work::Resolve],
-                });
+                stages.push(Stage { queue: Queue::Export, works: vec![Work::Resolve] });
                 export_stages(policy, &mut stages);
             }
             Matter::Right(Right::Erasure) => {
-                stages.push(Stage {
-                    queue: Queue::Erase,
-                    works: vec![Work::Resolve],
-                });
+                stages.push(Stage { queue: Queue::Erase, works: vec![Work::Resolve] });
                 erase_stages(policy, &mut stages);
             }
             Matter::Right(Right::AccountCancellation) => {
-                stages.push(Stage {
-                    queue: Queue::Erase,
-                    works: vec![Work::Resolve],
-                });
+                stages.push(Stage { queue: Queue::Erase, works: vec![Work::Resolve] });
                 if with_export {
                     export_stages(policy, &mut stages);
                 }
-                stages.push(Stage {
-                    queue: Queue::Cancel,
-                    works: vec![Work::Tombstone],
-                });
+                stages.push(Stage { queue: Queue::Cancel, works: vec![Work::Tombstone] });
                 erase_stages(policy, &mut stages);
             }
             Matter::RetentionSweep => {
                 let works = policy
                     .collections()
                     .filter(|name| policy.rule(name).is_some_and(|rule| rule.retention.is_some()))
-                    .map(|name| Work::Sweep {
-                        collection: name.to_owned(),
-                    })
+                    .map(|name| Work::Sweep { collection: name.to_owned() })
                     .collect();
-                stages.push(Stage {
-                    queue: Queue::Sweep,
-                    works,
-                });
+                stages.push(Stage { queue: Queue::Sweep, works });
             }
             Matter::Right(right) => return Err(NotServed(right)),
         }
@@ -228,42 +204,16 @@ impl Plan {
 pub struct NotServed(pub Right);
 
 fn export_stages(policy: &Pinned, stages: &mut Vec<Stage>) {
-    let works = policy
-        .collections()
-        .map(|name| Work::Export {
-            collection: name.to_owned(),
-        })
-        .collect();
-    stages.push(Stage {
-        queue: Queue::Export,
-        works,
-    });
-    stages.push(Stage {
-        queue: Queue::Export,
-        works: vec![Work::Package],
-    });
+    let works = policy.collections().map(|name| Work::Export { collection: name.to_owned() }).collect();
+    stages.push(Stage { queue: Queue::Export, works });
+    stages.push(Stage { queue: Queue::Export, works: vec![Work::Package] });
 }
 
 fn erase_stages(policy: &Pinned, stages: &mut Vec<Stage>) {
     let subject = policy.policy().subject.collection.as_str();
-    let erase = |name: &str| Work::Erase {
-        collection: name.to_owned(),
-    };
-    stages.push(Stage {
-        queue: Queue::Erase,
-        works: vec![Work::Suppress],
-    });
-    let others = policy
-        .collections()
-        .filter(|name| *name != subject)
-        .map(erase)
-        .collect();
-    stages.push(Stage {
-        queue: Queue::Erase,
-        works: others,
-    });
-    stages.push(Stage {
-        queue: Queue::Erase,
-        works: vec![erase(subject)],
-    });
+    let erase = |name: &str| Work::Erase { collection: name.to_owned() };
+    stages.push(Stage { queue: Queue::Erase, works: vec![Work::Suppress] });
+    let others = policy.collections().filter(|name| *name != subject).map(erase).collect();
+    stages.push(Stage { queue: Queue::Erase, works: others });
+    stages.push(Stage { queue: Queue::Erase, works: vec![erase(subject)] });
 }

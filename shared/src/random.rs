@@ -15,10 +15,7 @@ pub struct SystemRandom;
 impl Random for SystemRandom {
     /// # Panics
     /// If the operating system has no randomness to give: nothing that Habeas does is safe without it.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the source that everything else is handed"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the source that everything else is handed")]
     #[expect(clippy::panic, reason = "no key, code or id may be made without randomness")]
     fn fill(&self, buffer: &mut [u8]) {
         if let Err(error) = getrandom::fill(buffer) {
@@ -56,10 +53,7 @@ impl SeededRandom {
     /// The same seed gives the same bytes.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self {
-            counter: std::sync::atomic::AtomicU64::new(0),
-            seed,
-        }
+        Self { counter: std::sync::atomic::AtomicU64::new(0), seed }
     }
 }
 
@@ -68,9 +62,7 @@ impl Random for SeededRandom {
         use sha2::Digest;
         for chunk in buffer.chunks_mut(32) {
             let count = self.counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            let block = sha2::Sha256::new()
-                .chain_update(self.seed.to_le_bytes())
-                .chain_update(count.to_le_bytes());
+            let block = sha2::Sha256::new().chain_update(self.seed.to_le_bytes()).chain_update(count.to_le_bytes());
             chunk.copy_from_slice(&block.finalize()[..chunk.len()]);
         }
     }

@@ -128,9 +128,6 @@ mod tests {
         let mut record = Record::default();
         record.set("n", Value::Number("12345678901234567890.10".into()));
         record.set("b", Value::Bytes(vec![0, 255]));
-        assert_eq!(
-            serde_json::to_string(&record).unwrap(),
-            r#"{"b":"AP8=","n":12345678901234567890.10}"#
-        );
+        assert_eq!(serde_json::to_string(&record).unwrap(), r#"{"b":"AP8=","n":12345678901234567890.10}"#);
     }
 }

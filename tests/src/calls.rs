@@ -91,10 +91,7 @@ impl Intercept for Calls {
         _: &RuntimeComponents,
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let name = bag
-            .load::<Metadata>()
-            .map_or("unknown", |metadata| metadata.name())
-            .to_owned();
+        let name = bag.load::<Metadata>().map_or("unknown", |metadata| metadata.name()).to_owned();
         self.count(&name)
     }
 

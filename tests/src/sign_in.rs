@@ -55,10 +55,7 @@ impl SignIns {
 
     /// A token that says this.
     pub fn token_with(claims: &serde_json::Value) -> String {
-        let header = Header {
-            kid: Some("k".to_owned()),
-            ..Header::new(Algorithm::ES256)
-        };
+        let header = Header { kid: Some("k".to_owned()), ..Header::new(Algorithm::ES256) };
         jsonwebtoken::encode(&header, claims, &EncodingKey::from_ec_pem(KEY.as_bytes()).unwrap()).unwrap()
     }
 }

@@ -32,12 +32,7 @@ pub(crate) async fn create_ledger(client: &Client) {
         .index_name("due")
         .key_schema(key("due_shard", KeyType::Hash))
         .key_schema(key("wake_at", KeyType::Range))
-        .projection(
-            Projection::builder()
-                .projection_type(ProjectionType::Include)
-                .non_key_attributes("queue")
-                .build(),
-        )
+        .projection(Projection::builder().projection_type(ProjectionType::Include).non_key_attributes("queue").build())
         .build()
         .unwrap();
     client
@@ -63,19 +58,14 @@ pub(crate) async fn create_tables(client: &Client, policy: &Pinned) {
         };
         for table in collections.values() {
             let kinds = [KeyType::Hash, KeyType::Range];
-            let mut create = client
-                .create_table()
-                .table_name(&table.table)
-                .billing_mode(BillingMode::PayPerRequest);
+            let mut create = client.create_table().table_name(&table.table).billing_mode(BillingMode::PayPerRequest);
             for (name, kind) in table.key.iter().zip(kinds) {
-                create = create
-                    .key_schema(key(name, kind))
-                    .attribute_definitions(attribute(name, ScalarAttributeType::S));
+                create =
+                    create.key_schema(key(name, kind)).attribute_definitions(attribute(name, ScalarAttributeType::S));
             }
             for (field, index) in &table.indexes {
-                create = create
-                    .attribute_definitions(attribute(field, ScalarAttributeType::S))
-                    .global_secondary_indexes(
+                create =
+                    create.attribute_definitions(attribute(field, ScalarAttributeType::S)).global_secondary_indexes(
                         GlobalSecondaryIndex::builder()
                             .index_name(index)
                             .key_schema(key(field, KeyType::Hash))
@@ -90,17 +80,9 @@ pub(crate) async fn create_tables(client: &Client, policy: &Pinned) {
 }
 
 fn key(name: &str, kind: KeyType) -> KeySchemaElement {
-    KeySchemaElement::builder()
-        .attribute_name(name)
-        .key_type(kind)
-        .build()
-        .unwrap()
+    KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap()
 }
 
 fn attribute(name: &str, kind: ScalarAttributeType) -> AttributeDefinition {
-    AttributeDefinition::builder()
-        .attribute_name(name)
-        .attribute_type(kind)
-        .build()
-        .unwrap()
+    AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build().unwrap()
 }

@@ -70,10 +70,7 @@ struct HandQueues {
 impl Queues for HandQueues {
     async fn send(&self, queue: Queue, messages: &[Message]) -> Result<(), QueueError> {
         self.calls.count("SendMessageBatch").map_err(QueueError::Service)?;
-        self.waiting
-            .lock()
-            .unwrap()
-            .extend(messages.iter().map(|message| (queue, message.clone())));
+        self.waiting.lock().unwrap().extend(messages.iter().map(|message| (queue, message.clone())));
         self.calls.answered().map_err(QueueError::Service)
     }
 }
@@ -87,10 +84,7 @@ struct Outbox {
 impl Sender for Outbox {
     async fn send(&self, to: &Contact, message: &habeas::messages::Message) -> Result<(), SendError> {
         self.calls.count("SendEmail").map_err(SendError::Email)?;
-        self.sent
-            .lock()
-            .unwrap()
-            .push((to.address.clone(), message.body.clone()));
+        self.sent.lock().unwrap().push((to.address.clone(), message.body.clone()));
         self.calls.answered().map_err(SendError::Email)
     }
 }
@@ -100,10 +94,7 @@ struct LocalKeys;
 #[async_trait]
 impl DataKeys for LocalKeys {
     async fn generate(&self) -> Result<DataKey, SealError> {
-        Ok(DataKey {
-            clear: [7; 32],
-            encrypted: vec![9; 40],
-        })
+        Ok(DataKey { clear: [7; 32], encrypted: vec![9; 40] })
     }
 
     async fn decrypt(&self, _: &[u8]) -> Result<[u8; 32], SealError> {
@@ -127,10 +118,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let s3 = s3(folder.path(), &calls);
         s3.create_bucket().bucket(Self::BUCKET).send().await.unwrap();
-        let queues = Arc::new(HandQueues {
-            waiting: Mutex::default(),
-            calls: calls.clone(),
-        });
+        let queues = Arc::new(HandQueues { waiting: Mutex::default(), calls: calls.clone() });
         let sealer = Arc::new(Sealer::new(Arc::new(LocalKeys), clock.clone(), random.clone()));
         let driver = Driver {
             ledger: Ledger::new(dynamodb.clone(), "ledger"),
@@ -140,39 +128,21 @@ impl World {
             sealer,
         };
         let platform = Platform {
-            settings: Settings::from_map(BTreeMap::new()),
-            sdk: SdkConfig::builder()
-                .behavior_version(BehaviorVersion::v2026_01_12())
-                .build(),
+            settings: Settings::from_map(BTreeMap::from([("SMS_ENABLED".to_owned(), "true".to_owned())])),
+            sdk: SdkConfig::builder().behavior_version(BehaviorVersion::v2026_01_12()).build(),
             driver,
             policies: Arc::new(OnePolicy(policy.clone())),
         };
-        let outbox = Arc::new(Outbox {
-            sent: Mutex::default(),
-            calls: calls.clone(),
-        });
+        let outbox = Arc::new(Outbox { sent: Mutex::default(), calls: calls.clone() });
         let keys_url = SignIns::start().await.keys_url;
         calls.take();
-        Self {
-            clock,
-            calls,
-            dynamodb,
-            s3,
-            policy,
-            queues,
-            outbox,
-            platform,
-            keys_url,
-            _folder: folder,
-        }
+        Self { clock, calls, dynamodb, s3, policy, queues, outbox, platform, keys_url, _folder: folder }
     }
 
     /// Puts a row of texts into a table.
     pub async fn put(&self, table: &str, fields: &[(&str, &str)]) {
         let put = self.dynamodb.put_item().table_name(table);
-        let put = fields.iter().fold(put, |put, (name, value)| {
-            put.item(*name, AttributeValue::S((*value).to_owned()))
-        });
+        let put = fields.iter().fold(put, |put, (name, value)| put.item(*name, AttributeValue::S((*value).to_owned())));
         put.send().await.unwrap();
     }
 
@@ -200,10 +170,7 @@ impl World {
         let (_, body) = mails.last().expect("a mail was sent");
         let digits = |word: &&str| word.len() == 4 && word.bytes().all(|b| b.is_ascii_digit());
         let words: Vec<&str> = body.split(|c: char| !c.is_ascii_alphanumeric()).collect();
-        let at = words
-            .windows(2)
-            .position(|pair| digits(&pair[0]) && digits(&pair[1]))
-            .expect("a code in the mail");
+        let at = words.windows(2).position(|pair| digits(&pair[0]) && digits(&pair[1])).expect("a code in the mail");
         words[at..at + 2].concat()
     }
 
@@ -232,22 +199,12 @@ impl World {
     }
 
     fn connectors(&self) -> Connectors {
-        Connectors {
-            dynamodb: DynamoDb::new(self.dynamodb.clone()),
-            s3: None,
-        }
+        Connectors { dynamodb: DynamoDb::new(self.dynamodb.clone()), s3: None }
     }
 
     /// Calls the API.
     pub async fn call(&self, method: &str, path: &str, token: Option<&str>, body: Option<Value>) -> Answered {
-        self.call_raw(
-            method,
-            path,
-            token,
-            Some("key-1"),
-            body.map_or(String::new(), |body| body.to_string()),
-        )
-        .await
+        self.call_raw(method, path, token, Some("key-1"), body.map_or(String::new(), |body| body.to_string())).await
     }
 
     /// Calls the API with any body and idempotency key.
@@ -259,9 +216,8 @@ impl World {
         key: Option<&str>,
         body: String,
     ) -> Answered {
-        let mut request = lambda_http::http::Request::builder()
-            .method(method)
-            .uri(format!("https://api.example{path}"));
+        let mut request =
+            lambda_http::http::Request::builder().method(method).uri(format!("https://api.example{path}"));
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
@@ -285,16 +241,9 @@ impl World {
             };
             submit_request::handle(Arc::new(function), trigger, self.deadline()).await
         };
-        let Ok(Answer::Http(response)) = answer else {
-            panic!("the API answers every call")
-        };
-        let Body::Text(text) = response.body() else {
-            panic!("the API answers with text")
-        };
-        Answered {
-            status: response.status().as_u16(),
-            body: serde_json::from_str(text).unwrap(),
-        }
+        let Ok(Answer::Http(response)) = answer else { panic!("the API answers every call") };
+        let Body::Text(text) = response.body() else { panic!("the API answers with text") };
+        Answered { status: response.status().as_u16(), body: serde_json::from_str(text).unwrap() }
     }
 
     fn deadline(&self) -> Timestamp {
@@ -313,11 +262,8 @@ impl World {
     }
 
     async fn cancel_account(&self, trigger: Trigger) -> Result<Answer, lambda_http::Error> {
-        let function = cancel_account::Function {
-            platform: self.platform.clone(),
-            keys: Self::keys(),
-            sign_ins: self.sign_ins(),
-        };
+        let function =
+            cancel_account::Function { platform: self.platform.clone(), keys: Self::keys(), sign_ins: self.sign_ins() };
         cancel_account::handle(Arc::new(function), trigger, self.deadline()).await
     }
 
@@ -344,33 +290,20 @@ impl World {
             }
             Queue::Erase => {
                 let connectors = self.connectors();
-                let function = delete_or_anonymize::Function {
-                    platform,
-                    keys: Self::keys(),
-                    connectors,
-                };
+                let function = delete_or_anonymize::Function { platform, keys: Self::keys(), connectors };
                 delete_or_anonymize::handle(Arc::new(function), trigger, deadline).await
             }
             Queue::Sweep => {
                 let current = self.policy.digest().clone();
-                let function = retention_sweep::Function {
-                    platform,
-                    current,
-                    connectors: self.connectors(),
-                };
+                let function = retention_sweep::Function { platform, current, connectors: self.connectors() };
                 retention_sweep::handle(Arc::new(function), trigger, deadline).await
             }
             Queue::Notify => {
-                let function = notify::Function {
-                    platform,
-                    sender: self.outbox.clone(),
-                };
+                let function = notify::Function { platform, sender: self.outbox.clone() };
                 notify::handle(Arc::new(function), trigger, deadline).await
             }
         };
-        let Ok(Answer::Queue(response)) = answer else {
-            panic!("a queue's function answers with a batch response")
-        };
+        let Ok(Answer::Queue(response)) = answer else { panic!("a queue's function answers with a batch response") };
         response.batch_item_failures.is_empty()
     }
 
@@ -389,9 +322,7 @@ impl World {
 
     /// Lets wake-due-work run once; how many items it sent.
     pub async fn wake(&self) -> u64 {
-        let function = wake_due_work::Function {
-            platform: self.platform.clone(),
-        };
+        let function = wake_due_work::Function { platform: self.platform.clone() };
         match wake_due_work::handle(Arc::new(function), Trigger::Schedule, self.deadline()).await {
             Ok(Answer::Schedule(value)) => value["sent"].as_u64().unwrap(),
             _ => 0,
@@ -424,13 +355,7 @@ impl World {
         let id = id.parse().unwrap();
         for _ in 0..200 {
             self.run().await;
-            if self
-                .ledger()
-                .request(&id)
-                .await
-                .unwrap()
-                .is_some_and(|request| request.status.is_end())
-            {
+            if self.ledger().request(&id).await.unwrap().is_some_and(|request| request.status.is_end()) {
                 return;
             }
             self.advance(SignedDuration::from_mins(1));
@@ -442,13 +367,7 @@ impl World {
     /// Every item of every table of the policy.
     pub async fn data(&self) -> BTreeMap<String, Vec<BTreeMap<String, String>>> {
         let mut data = BTreeMap::new();
-        for table in [
-            "small-users",
-            "small-posts",
-            "small-comments",
-            "small-messages",
-            "small-orders",
-        ] {
+        for table in ["small-users", "small-posts", "small-comments", "small-messages", "small-orders"] {
             data.insert(table.to_owned(), stores::dump(&self.dynamodb, table).await);
         }
         data
@@ -458,10 +377,7 @@ impl World {
 async fn dynamodb(calls: &Calls) -> aws_sdk_dynamodb::Client {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(dynoxide::server::serve_on(
-        listener,
-        dynoxide::Database::memory().unwrap(),
-    ));
+    tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new("us-east-1"))

@@ -34,32 +34,14 @@ pub async fn demo(folder: &Path, wanted: &Wanted, defaults: Population, out: &mu
     let endpoints = Endpoints::read(&wanted.endpoints)?;
     let loaded: Option<Sample> = endpoints.sample;
     let population = Population {
-        users: wanted
-            .users
-            .or(loaded.map(|sample| sample.users))
-            .unwrap_or(defaults.users),
-        seed: wanted
-            .seed
-            .or(loaded.map(|sample| sample.seed))
-            .unwrap_or(defaults.seed),
-        heavy_rows: wanted
-            .heavy_rows
-            .or(loaded.and_then(|sample| sample.heavy_rows))
-            .unwrap_or(defaults.heavy_rows),
+        users: wanted.users.or(loaded.map(|sample| sample.users)).unwrap_or(defaults.users),
+        seed: wanted.seed.or(loaded.map(|sample| sample.seed)).unwrap_or(defaults.seed),
+        heavy_rows: wanted.heavy_rows.or(loaded.and_then(|sample| sample.heavy_rows)).unwrap_or(defaults.heavy_rows),
     };
     if population.users < Population::SUBJECTS {
-        return Err(CommandError::TooFewUsers {
-            least: Population::SUBJECTS,
-        });
+        return Err(CommandError::TooFewUsers { least: Population::SUBJECTS });
     }
-    let options = Options {
-        policy,
-        app,
-        population,
-        endpoints,
-        out: wanted.out.clone(),
-        scan_logs: wanted.scan_logs,
-    };
+    let options = Options { policy, app, population, endpoints, out: wanted.out.clone(), scan_logs: wanted.scan_logs };
     let failures = story::play(&options, out).await?;
     Ok(if failures == 0 { Verdict::Good } else { Verdict::Bad })
 }

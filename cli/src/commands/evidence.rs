@@ -15,14 +15,9 @@ pub fn verify(path: &Path, out: &mut dyn Write) -> Outcome {
     } else {
         std::fs::read_to_string(path).map(|read| text = read)
     };
-    read.map_err(|source| CommandError::File {
-        path: path.to_owned(),
-        source,
-    })?;
-    let file: EvidenceFile = serde_json::from_str(&text).map_err(|source| CommandError::NotEvidence {
-        path: path.to_owned(),
-        source,
-    })?;
+    read.map_err(|source| CommandError::File { path: path.to_owned(), source })?;
+    let file: EvidenceFile =
+        serde_json::from_str(&text).map_err(|source| CommandError::NotEvidence { path: path.to_owned(), source })?;
     if let Err(wrong) = verify_evidence(&file) {
         writeln!(out, "not sound: {wrong}")?;
         return Ok(Verdict::Bad);
@@ -33,11 +28,6 @@ pub fn verify(path: &Path, out: &mut dyn Write) -> Outcome {
         Some(End::NothingFound) => "nothing found",
         None => "none yet",
     };
-    writeln!(
-        out,
-        "sound: {} events, outcome {outcome}, head {}",
-        file.events.len(),
-        file.certificate.head.as_str()
-    )?;
+    writeln!(out, "sound: {} events, outcome {outcome}, head {}", file.events.len(), file.certificate.head.as_str())?;
     Ok(Verdict::Good)
 }

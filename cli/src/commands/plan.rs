@@ -26,12 +26,7 @@ pub fn plan(folder: &Path, matter: Matter, with_export: bool, out: &mut dyn Writ
         writeln!(out, "\nstage {number}, queue {}", stage.queue.name())?;
         for work in &stage.works {
             step += 1;
-            writeln!(
-                out,
-                "  {step:>4}  {} {}",
-                work.name(),
-                work.collection().unwrap_or_default()
-            )?;
+            writeln!(out, "  {step:>4}  {} {}", work.name(), work.collection().unwrap_or_default())?;
         }
     }
     Ok(Verdict::Good)

@@ -31,13 +31,7 @@ pub fn check(folder: &Path, out: &mut dyn Write) -> Outcome {
 
 fn summary(pinned: &Pinned, out: &mut dyn Write) -> Result<(), CommandError> {
     let policy = pinned.policy();
-    writeln!(
-        out,
-        "sound: {} {}, sha256 {}",
-        policy.id,
-        policy.version,
-        pinned.digest()
-    )?;
+    writeln!(out, "sound: {} {}, sha256 {}", policy.id, policy.version, pinned.digest())?;
     let rights: Vec<&str> = policy.rights.keys().map(|right| right.name()).collect();
     writeln!(
         out,
@@ -56,10 +50,7 @@ fn summary(pinned: &Pinned, out: &mut dyn Write) -> Result<(), CommandError> {
         (CommitmentStatus::NotPromised, "not promised"),
     ];
     for (status, name) in statuses {
-        let of_status = policy
-            .commitments
-            .iter()
-            .filter(|commitment| commitment.status == status);
+        let of_status = policy.commitments.iter().filter(|commitment| commitment.status == status);
         let numbers: Vec<String> = of_status.map(|commitment| commitment.number.to_string()).collect();
         writeln!(out, "  {name:<13} {:>3}  {}", numbers.len(), numbers.join(", "))?;
     }
@@ -98,19 +89,10 @@ pub async fn publish(folder: &Path, bucket: &str, out: &mut dyn Write) -> Outcom
         Ok(_) => {}
         Err(error) if matches!(error.code(), Some("PreconditionFailed" | "ConditionalRequestConflict")) => {
             let failed = || format!("GetObject {key} in {bucket}");
-            let there = s3
-                .get_object()
-                .bucket(bucket)
-                .key(&key)
-                .send()
-                .await
-                .map_err(AwsError::of(failed()))?;
+            let there = s3.get_object().bucket(bucket).key(&key).send().await.map_err(AwsError::of(failed()))?;
             let there = there.body.collect().await.map_err(AwsError::of(failed()))?.to_vec();
             if there != bytes {
-                return Err(CommandError::Occupied {
-                    bucket: bucket.to_owned(),
-                    key,
-                });
+                return Err(CommandError::Occupied { bucket: bucket.to_owned(), key });
             }
         }
         Err(error) => return Err(AwsError::of(format!("PutObject {key} in {bucket}"))(error).into()),

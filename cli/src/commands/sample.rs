@@ -65,9 +65,7 @@ pub(super) fn generator(policy: &Pinned) -> Result<&'static dyn App, CommandErro
 fn large_enough(population: &Population, indexes: &[usize]) -> Result<(), CommandError> {
     let users = population.users;
     if users < Population::SUBJECTS {
-        return Err(CommandError::TooFewUsers {
-            least: Population::SUBJECTS,
-        });
+        return Err(CommandError::TooFewUsers { least: Population::SUBJECTS });
     }
     let outside = indexes.iter().find(|index| **index >= users);
     outside.map_or(Ok(()), |index| Err(CommandError::NoUser { index: *index, users }))

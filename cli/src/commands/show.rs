@@ -44,17 +44,9 @@ pub fn show(folder: &Path, as_json: bool, out: &mut dyn Write) -> Outcome {
 fn print(item: &Shown<'_>, out: &mut dyn Write) -> Result<(), CommandError> {
     let sensitive = if item.sensitive { ", sensitive" } else { "" };
     let optional = if item.required { "" } else { ", optional" };
-    writeln!(
-        out,
-        "{}: {}{sensitive}{optional} ({})",
-        item.name, item.category, item.source
-    )?;
+    writeln!(out, "{}: {}{sensitive}{optional} ({})", item.name, item.category, item.source)?;
     writeln!(out, "  purpose     {}", item.purposes.join("; "))?;
-    let recipients = if item.recipients.is_empty() {
-        "none".to_owned()
-    } else {
-        item.recipients.join("; ")
-    };
+    let recipients = if item.recipients.is_empty() { "none".to_owned() } else { item.recipients.join("; ") };
     writeln!(out, "  recipients  {recipients}")?;
     for field in &item.fields {
         writeln!(out, "  where       {}", field.field)?;
@@ -68,12 +60,7 @@ fn print(item: &Shown<'_>, out: &mut dyn Write) -> Result<(), CommandError> {
 fn shown<'a>(pinned: &'a Pinned, item: &'a Item) -> Shown<'a> {
     let policy = pinned.policy();
     let language = pinned.language(None);
-    let purpose = |id: &'a String| {
-        policy
-            .purposes
-            .get(id)
-            .map_or(id.as_str(), |text| in_language(text, language))
-    };
+    let purpose = |id: &'a String| policy.purposes.get(id).map_or(id.as_str(), |text| in_language(text, language));
     let recipient = |id: &'a String| {
         let found = policy.recipients.iter().find(|recipient| recipient.id == *id);
         found.map_or(id.as_str(), |recipient| recipient.name.as_str())
@@ -97,56 +84,31 @@ fn shown_field<'a>(pinned: &Pinned, full: &'a str) -> ShownField<'a> {
         Some(rule) => ShownField {
             field: full,
             on_erasure: on_erasure(&rule.erasure, field, language),
-            retention: rule
-                .retention
-                .as_ref()
-                .map_or_else(|| "as long as the account".to_owned(), retention),
+            retention: rule.retention.as_ref().map_or_else(|| "as long as the account".to_owned(), retention),
         },
-        None => ShownField {
-            field: full,
-            on_erasure: "no rule".to_owned(),
-            retention: "no rule".to_owned(),
-        },
+        None => ShownField { field: full, on_erasure: "no rule".to_owned(), retention: "no rule".to_owned() },
     }
 }
 
 fn retention(retention: &Retention) -> String {
-    format!(
-        "until {} + {} ({})",
-        retention.start_field, retention.period.0, retention.source
-    )
+    format!("until {} + {} ({})", retention.start_field, retention.period.0, retention.source)
 }
 
 /// What becomes of one field of a collection.
 fn on_erasure(rule: &ErasureRule, field: &str, language: &str) -> String {
     match rule {
         ErasureRule::Erase { via } => {
-            let others = via
-                .iter()
-                .map(|(link, rule)| format!("; where {link} names them: {}", via_rule(rule, field)));
+            let others = via.iter().map(|(link, rule)| format!("; where {link} names them: {}", via_rule(rule, field)));
             format!("erased{}", others.collect::<String>())
         }
         ErasureRule::Anonymise { fields, via } => {
-            let own = fields
-                .get(field)
-                .map_or("kept, it identifies nobody".to_owned(), strategy);
-            let others = via
-                .iter()
-                .map(|(link, rule)| format!("; where {link} names them: {}", via_rule(rule, field)));
+            let own = fields.get(field).map_or("kept, it identifies nobody".to_owned(), strategy);
+            let others = via.iter().map(|(link, rule)| format!("; where {link} names them: {}", via_rule(rule, field)));
             format!("{own}{}", others.collect::<String>())
         }
-        ErasureRule::Retain {
-            start_field,
-            period,
-            basis,
-            fields,
-        } => match fields.get(field) {
+        ErasureRule::Retain { start_field, period, basis, fields } => match fields.get(field) {
             Some(named) => strategy(named),
-            None => format!(
-                "retained until {start_field} + {}: {}",
-                period.0,
-                in_language(basis, language)
-            ),
+            None => format!("retained until {start_field} + {}: {}", period.0, in_language(basis, language)),
         },
     }
 }
@@ -193,14 +155,8 @@ mod tests {
         let policy = pinned(&folder).unwrap();
         let on_erasure = |field| shown_field(&policy, field).on_erasure;
         assert_eq!(on_erasure("yallo_app.posts.text"), "erased");
-        assert_eq!(
-            on_erasure("yallo_app.comments.text"),
-            "anonymised: fixed text \"[deleted]\""
-        );
-        assert_eq!(
-            on_erasure("yallo_app.ad_events.place"),
-            "anonymised: province and city only"
-        );
+        assert_eq!(on_erasure("yallo_app.comments.text"), "anonymised: fixed text \"[deleted]\"");
+        assert_eq!(on_erasure("yallo_app.ad_events.place"), "anonymised: province and city only");
         assert_eq!(on_erasure("yallo_app.transactions.ip_address"), "erased");
         assert!(on_erasure("yallo_app.transactions.user_id").starts_with("retained until completed_at + P3Y: E-Comm"));
         assert_eq!(
@@ -208,10 +164,7 @@ mod tests {
             "erased; where recipient_id names them: anonymised: fixed text \"deleted-user\""
         );
         assert_eq!(
-            shown_field(&policy, "yallo_app.locations.user_id")
-                .retention
-                .split(' ')
-                .nth(1),
+            shown_field(&policy, "yallo_app.locations.user_id").retention.split(' ').nth(1),
             Some("recorded_at")
         );
     }

@@ -31,11 +31,7 @@ impl Answer {
         }
         let part = |name: &str| self.body[name].as_str().unwrap_or_default().to_owned();
         let problem = format!("{} {}", part("type"), part("detail"));
-        Err(DriveError::Refused {
-            action: self.action,
-            status: self.status,
-            problem,
-        })
+        Err(DriveError::Refused { action: self.action, status: self.status, problem })
     }
 }
 
@@ -56,31 +52,19 @@ impl Asked {
     /// By whom is signed in.
     #[must_use]
     pub fn signed_in(right: Right) -> Self {
-        Self {
-            right,
-            identity: None,
-            locale: None,
-        }
+        Self { right, identity: None, locale: None }
     }
 
     /// By an e-mail address.
     #[must_use]
     pub fn by_email(right: Right, address: &str) -> Self {
-        Self {
-            right,
-            identity: Some(json!({"email": address})),
-            locale: None,
-        }
+        Self { right, identity: Some(json!({"email": address})), locale: None }
     }
 
     /// By a phone number.
     #[must_use]
     pub fn by_phone(right: Right, number: &str) -> Self {
-        Self {
-            right,
-            identity: Some(json!({"phone_number": number})),
-            locale: None,
-        }
+        Self { right, identity: Some(json!({"phone_number": number})), locale: None }
     }
 }
 
@@ -94,10 +78,7 @@ pub struct Api {
 impl Api {
     /// For the API at an address.
     pub fn new(url: &str) -> Result<Self, DriveError> {
-        Ok(Self {
-            http: http_client()?,
-            base: url.trim_end_matches('/').to_owned(),
-        })
+        Ok(Self { http: http_client()?, base: url.trim_end_matches('/').to_owned() })
     }
 
     /// `POST /v1/requests`.
@@ -107,26 +88,18 @@ impl Api {
         idempotency_key: &str,
         token: Option<&str>,
     ) -> Result<Answer, DriveError> {
-        let request = self
-            .request(Method::POST, "", token)
-            .header("Idempotency-Key", idempotency_key)
-            .json(asked);
+        let request = self.request(Method::POST, "", token).header("Idempotency-Key", idempotency_key).json(asked);
         self.send("POST /v1/requests", request).await
     }
 
     /// `GET /v1/requests`.
     pub async fn list(&self, token: &str) -> Result<Answer, DriveError> {
-        self.send("GET /v1/requests", self.request(Method::GET, "", Some(token)))
-            .await
+        self.send("GET /v1/requests", self.request(Method::GET, "", Some(token))).await
     }
 
     /// `GET /v1/requests/{id}`.
     pub async fn status(&self, id: &str, token: &str) -> Result<Answer, DriveError> {
-        self.send(
-            "GET /v1/requests/{id}",
-            self.request(Method::GET, &format!("/{id}"), Some(token)),
-        )
-        .await
+        self.send("GET /v1/requests/{id}", self.request(Method::GET, &format!("/{id}"), Some(token))).await
     }
 
     /// `POST /v1/requests/{id}/verification`: sends another code.
@@ -137,28 +110,20 @@ impl Api {
 
     /// `PUT /v1/requests/{id}/verification`.
     pub async fn answer_code(&self, id: &str, code: &str, token: Option<&str>) -> Result<Answer, DriveError> {
-        let request = self
-            .request(Method::PUT, &format!("/{id}/verification"), token)
-            .json(&json!({"code": code}));
+        let request = self.request(Method::PUT, &format!("/{id}/verification"), token).json(&json!({"code": code}));
         self.send("PUT /v1/requests/{id}/verification", request).await
     }
 
     /// `POST /v1/requests/{id}/confirmation`.
     pub async fn confirm(&self, id: &str, phrase: &str, export: bool, token: &str) -> Result<Answer, DriveError> {
         let body = json!({"phrase": phrase, "export": export});
-        let request = self
-            .request(Method::POST, &format!("/{id}/confirmation"), Some(token))
-            .json(&body);
+        let request = self.request(Method::POST, &format!("/{id}/confirmation"), Some(token)).json(&body);
         self.send("POST /v1/requests/{id}/confirmation", request).await
     }
 
     /// `DELETE /v1/requests/{id}`.
     pub async fn withdraw(&self, id: &str, token: &str) -> Result<Answer, DriveError> {
-        self.send(
-            "DELETE /v1/requests/{id}",
-            self.request(Method::DELETE, &format!("/{id}"), Some(token)),
-        )
-        .await
+        self.send("DELETE /v1/requests/{id}", self.request(Method::DELETE, &format!("/{id}"), Some(token))).await
     }
 
     /// `GET /v1/requests/{id}/package`.
@@ -181,11 +146,7 @@ impl Api {
         let response = self.http.get(url).send().await.map_err(failed)?;
         let status = response.status().as_u16();
         if status != 200 {
-            return Err(DriveError::Refused {
-                action: ACTION.to_owned(),
-                status,
-                problem: String::new(),
-            });
+            return Err(DriveError::Refused { action: ACTION.to_owned(), status, problem: String::new() });
         }
         Ok(response.bytes().await.map_err(failed)?.to_vec())
     }
@@ -208,11 +169,7 @@ impl Api {
             Err(_) if text.is_empty() => Value::Null,
             Err(error) => return Err(DriveError::call(action)(error)),
         };
-        Ok(Answer {
-            action: action.to_owned(),
-            status,
-            body,
-        })
+        Ok(Answer { action: action.to_owned(), status, body })
     }
 }
 
@@ -221,10 +178,7 @@ impl Api {
 /// # Errors
 /// Also where the request has come to another end or needs attention, which no waiting changes.
 pub async fn wait_for(api: &Api, id: &str, token: &str, wanted: Status, bound: Duration) -> Result<Value, DriveError> {
-    let late = || DriveError::Late {
-        what: format!("the status {} of request {id}", wanted.name()),
-        bound,
-    };
+    let late = || DriveError::Late { what: format!("the status {} of request {id}", wanted.name()), bound };
     let asking = async {
         loop {
             let body = api.status(id, token).await?.expect(200)?;
@@ -234,18 +188,12 @@ pub async fn wait_for(api: &Api, id: &str, token: &str, wanted: Status, bound: D
             }
             if is_stuck(status) {
                 let problem = format!("the request {id} is {status}, not {}", wanted.name());
-                return Err(DriveError::Refused {
-                    action: "GET /v1/requests/{id}".to_owned(),
-                    status: 200,
-                    problem,
-                });
+                return Err(DriveError::Refused { action: "GET /v1/requests/{id}".to_owned(), status: 200, problem });
             }
             tokio::time::sleep(POLL).await;
         }
     };
-    tokio::time::timeout(bound, asking)
-        .await
-        .unwrap_or_else(|_| Err(late()))
+    tokio::time::timeout(bound, asking).await.unwrap_or_else(|_| Err(late()))
 }
 
 /// Whether no waiting changes this status.
@@ -257,11 +205,7 @@ pub fn is_stuck(status: &str) -> bool {
 
 /// An HTTP client that talks to the stack and nothing in between.
 pub(super) fn http_client() -> Result<reqwest::Client, DriveError> {
-    reqwest::Client::builder()
-        .no_proxy()
-        .timeout(TIMEOUT)
-        .build()
-        .map_err(DriveError::call("setting up HTTP"))
+    reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().map_err(DriveError::call("setting up HTTP"))
 }
 
 #[cfg(test)]
@@ -271,16 +215,9 @@ mod tests {
     #[test]
     fn a_refusal_names_the_problem() {
         let body = json!({"type": "urn:habeas:problem:not-found", "status": 404, "detail": "There is none."});
-        let answer = Answer {
-            action: "GET /v1/requests/{id}".to_owned(),
-            status: 404,
-            body,
-        };
+        let answer = Answer { action: "GET /v1/requests/{id}".to_owned(), status: 404, body };
         let error = answer.expect(200).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "GET /v1/requests/{id} answered 404: urn:habeas:problem:not-found There is none."
-        );
+        assert_eq!(error, "GET /v1/requests/{id} answered 404: urn:habeas:problem:not-found There is none.");
         assert!(is_stuck("needs_attention") && is_stuck("expired"));
         assert!(!is_stuck("cooling_off") && !is_stuck("no such status"));
     }

@@ -40,8 +40,7 @@ impl Cloud {
     /// A call in the JSON protocol: `target` is `AWSCognitoIdentityProviderService.AdminCreateUser` and the like.
     pub async fn json(&self, service: &str, target: &str, body: &Value) -> Result<Value, DriveError> {
         let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
-        self.send(target, service, Method::POST, "/", &headers, body.to_string())
-            .await
+        self.send(target, service, Method::POST, "/", &headers, body.to_string()).await
     }
 
     /// A call in the REST protocol.
@@ -54,26 +53,13 @@ impl Cloud {
     ) -> Result<Value, DriveError> {
         let action = format!("{method} {path}");
         let headers = [("content-type", "application/json")];
-        self.send(
-            &action,
-            service,
-            method,
-            path,
-            &headers,
-            body.map_or_else(String::new, Value::to_string),
-        )
-        .await
+        self.send(&action, service, method, path, &headers, body.map_or_else(String::new, Value::to_string)).await
     }
 
     /// What the emulator itself tells of what was sent.
     pub(super) async fn inspect(&self, path: &str) -> Result<Value, DriveError> {
         let failed = |error: reqwest::Error| DriveError::call("reading the emulator's mail")(error.without_url());
-        let response = self
-            .http
-            .get(format!("{}{path}", self.endpoint))
-            .send()
-            .await
-            .map_err(failed)?;
+        let response = self.http.get(format!("{}{path}", self.endpoint)).send().await.map_err(failed)?;
         response.json().await.map_err(failed)
     }
 
@@ -119,10 +105,6 @@ impl Cloud {
         }
         // The name of the error only: its message may repeat what was sent.
         let problem = answer["__type"].as_str().unwrap_or("(no error name)").to_owned();
-        Err(DriveError::Refused {
-            action: action.to_owned(),
-            status,
-            problem,
-        })
+        Err(DriveError::Refused { action: action.to_owned(), status, problem })
     }
 }

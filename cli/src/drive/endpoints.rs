@@ -90,38 +90,24 @@ impl Endpoints {
 
     /// The stack of a policy.
     pub fn stack(&self, policy: &str) -> Result<&Stack, DriveError> {
-        self.stacks
-            .get(policy)
-            .ok_or_else(|| DriveError::NoStack(policy.to_owned()))
+        self.stacks.get(policy).ok_or_else(|| DriveError::NoStack(policy.to_owned()))
     }
 
     /// AWS clients for it.
     pub async fn clients(&self) -> Clients {
-        Clients::at(
-            &self.endpoint,
-            &self.region,
-            &self.access_key_id,
-            &self.secret_access_key,
-        )
-        .await
+        Clients::at(&self.endpoint, &self.region, &self.access_key_id, &self.secret_access_key).await
     }
 }
 
 impl Stack {
     /// An output, such as `RetentionSweepFunction`.
     pub fn output(&self, name: &str) -> Result<&str, DriveError> {
-        self.others
-            .get(name)
-            .and_then(Value::as_str)
-            .ok_or_else(|| DriveError::NoOutput(name.to_owned()))
+        self.others.get(name).and_then(Value::as_str).ok_or_else(|| DriveError::NoOutput(name.to_owned()))
     }
 
     /// The names of all functions.
     pub fn functions(&self) -> impl Iterator<Item = &str> {
-        self.others
-            .iter()
-            .filter(|(name, _)| name.ends_with("Function"))
-            .filter_map(|(_, value)| value.as_str())
+        self.others.iter().filter(|(name, _)| name.ends_with("Function")).filter_map(|(_, value)| value.as_str())
     }
 }
 

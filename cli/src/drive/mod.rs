@@ -85,17 +85,11 @@ pub enum DriveError {
 impl DriveError {
     pub(crate) fn call<E: Error + Send + Sync + 'static>(action: impl Into<String>) -> impl FnOnce(E) -> Self {
         let action = action.into();
-        move |source| Self::Call {
-            action,
-            source: Box::new(source),
-        }
+        move |source| Self::Call { action, source: Box::new(source) }
     }
 
     pub(crate) fn file<E: Error + Send + Sync + 'static>(path: impl Into<PathBuf>) -> impl FnOnce(E) -> Self {
         let path = path.into();
-        move |source| Self::File {
-            path,
-            source: Box::new(source),
-        }
+        move |source| Self::File { path, source: Box::new(source) }
     }
 }

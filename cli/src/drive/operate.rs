@@ -59,10 +59,7 @@ pub async fn wait_in_ledger(
     wanted: Status,
     bound: Duration,
 ) -> Result<Entry, DriveError> {
-    let late = || DriveError::Late {
-        what: format!("the status {} of request {id}", wanted.name()),
-        bound,
-    };
+    let late = || DriveError::Late { what: format!("the status {} of request {id}", wanted.name()), bound };
     let asking = async {
         loop {
             let read = clients
@@ -80,19 +77,13 @@ pub async fn wait_in_ledger(
                 Some(entry) if entry.status == wanted.name() => return Ok(entry),
                 Some(entry) if is_stuck(&entry.status) => {
                     let problem = format!("the request {id} is {}, not {}", entry.status, wanted.name());
-                    return Err(DriveError::Refused {
-                        action: "the ledger".to_owned(),
-                        status: 200,
-                        problem,
-                    });
+                    return Err(DriveError::Refused { action: "the ledger".to_owned(), status: 200, problem });
                 }
                 _ => tokio::time::sleep(POLL).await,
             }
         }
     };
-    tokio::time::timeout(bound, asking)
-        .await
-        .unwrap_or_else(|_| Err(late()))
+    tokio::time::timeout(bound, asking).await.unwrap_or_else(|_| Err(late()))
 }
 
 /// The sweeps that the ledger knows.
@@ -141,17 +132,8 @@ pub async fn events(clients: &Clients, table: &str, id: &str) -> Result<Vec<Even
 
 /// Sweeps now, and waits until that sweep is done.
 pub async fn sweep(cloud: &Cloud, clients: &Clients, stack: &Stack, bound: Duration) -> Result<Entry, DriveError> {
-    let before: Vec<String> = sweeps(clients, &stack.ledger_table)
-        .await?
-        .into_iter()
-        .map(|sweep| sweep.id)
-        .collect();
-    invoke(
-        cloud,
-        stack.output("RetentionSweepFunction")?,
-        &json!({"sweep": "scheduled"}),
-    )
-    .await?;
+    let before: Vec<String> = sweeps(clients, &stack.ledger_table).await?.into_iter().map(|sweep| sweep.id).collect();
+    invoke(cloud, stack.output("RetentionSweepFunction")?, &json!({"sweep": "scheduled"})).await?;
     let starting = async {
         loop {
             let now = sweeps(clients, &stack.ledger_table).await?;
@@ -161,13 +143,8 @@ pub async fn sweep(cloud: &Cloud, clients: &Clients, stack: &Stack, bound: Durat
             tokio::time::sleep(POLL).await;
         }
     };
-    let late = || DriveError::Late {
-        what: "a new sweep in the ledger".to_owned(),
-        bound,
-    };
-    let id = tokio::time::timeout(bound, starting)
-        .await
-        .unwrap_or_else(|_| Err(late()))?;
+    let late = || DriveError::Late { what: "a new sweep in the ledger".to_owned(), bound };
+    let id = tokio::time::timeout(bound, starting).await.unwrap_or_else(|_| Err(late()))?;
     wait_in_ledger(clients, &stack.ledger_table, &id, Status::Completed, bound).await
 }
 
@@ -180,12 +157,7 @@ pub async fn logs(cloud: &Cloud) -> Result<Vec<String>, DriveError> {
         };
         let asked = json!({"logGroupName": name});
         let events = listed(cloud, "FilterLogEvents", &asked, "events").await?;
-        lines.extend(
-            events
-                .iter()
-                .filter_map(|event| event["message"].as_str())
-                .map(ToOwned::to_owned),
-        );
+        lines.extend(events.iter().filter_map(|event| event["message"].as_str()).map(ToOwned::to_owned));
     }
     Ok(lines)
 }
@@ -195,9 +167,7 @@ async fn listed(cloud: &Cloud, operation: &str, asked: &Value, list: &str) -> Re
     let mut found = Vec::new();
     let mut asked = asked.clone();
     loop {
-        let page = cloud
-            .json("logs", &format!("Logs_20140328.{operation}"), &asked)
-            .await?;
+        let page = cloud.json("logs", &format!("Logs_20140328.{operation}"), &asked).await?;
         found.extend(page[list].as_array().cloned().unwrap_or_default());
         match &page["nextToken"] {
             Value::String(token) if asked["nextToken"] != *token.as_str() => asked["nextToken"] = token.as_str().into(),

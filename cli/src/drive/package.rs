@@ -63,25 +63,15 @@ impl Package {
                 continue;
             }
             // An entry that points out of the package is not unpacked.
-            let path = entry
-                .enclosed_name()
-                .and_then(|path| path.to_str().map(ToOwned::to_owned));
-            let path = path.ok_or(DriveError::Incomplete {
-                action: MANIFEST.to_owned(),
-                missing: "a safe path",
-            })?;
+            let path = entry.enclosed_name().and_then(|path| path.to_str().map(ToOwned::to_owned));
+            let path = path.ok_or(DriveError::Incomplete { action: MANIFEST.to_owned(), missing: "a safe path" })?;
             let mut content = Vec::new();
-            entry
-                .by_ref()
-                .take(FILE_BYTES_MOST)
-                .read_to_end(&mut content)
-                .map_err(DriveError::call(MANIFEST))?;
+            entry.by_ref().take(FILE_BYTES_MOST).read_to_end(&mut content).map_err(DriveError::call(MANIFEST))?;
             files.insert(path, content);
         }
-        let manifest = files.get("manifest.json").ok_or(DriveError::Incomplete {
-            action: MANIFEST.to_owned(),
-            missing: "a manifest",
-        })?;
+        let manifest = files
+            .get("manifest.json")
+            .ok_or(DriveError::Incomplete { action: MANIFEST.to_owned(), missing: "a manifest" })?;
         let manifest = serde_json::from_slice(manifest).map_err(DriveError::call(MANIFEST))?;
         Ok(Self { manifest, files })
     }
@@ -116,18 +106,13 @@ impl Package {
             let is_list = file.path.starts_with("data/");
             let records = self.records(&file.path).map(|records| records.len() as u64);
             if is_list && records != file.records {
-                problems.push(format!(
-                    "{} has {records:?} records, the manifest says {:?}",
-                    file.path, file.records
-                ));
+                problems.push(format!("{} has {records:?} records, the manifest says {:?}", file.path, file.records));
             }
         }
         let listed: BTreeSet<&str> = self.manifest.files.iter().map(|file| file.path.as_str()).collect();
         let unlisted = self.files.keys().filter(|path| !listed.contains(path.as_str()));
         problems.extend(
-            unlisted
-                .filter(|path| !UNLISTED.contains(&path.as_str()))
-                .map(|path| format!("{path} is not listed")),
+            unlisted.filter(|path| !UNLISTED.contains(&path.as_str())).map(|path| format!("{path} is not listed")),
         );
         problems
     }
@@ -154,10 +139,7 @@ impl Package {
                 continue;
             };
             let records = self.records(path).unwrap_or_default();
-            let mut lines: Vec<String> = records
-                .iter()
-                .map(|record| canonical(&self.comparable(record)))
-                .collect();
+            let mut lines: Vec<String> = records.iter().map(|record| canonical(&self.comparable(record))).collect();
             lines.sort();
             found.insert(name.replace('/', "."), lines);
         }
@@ -216,9 +198,7 @@ mod tests {
     fn archive(files: &[(&str, &str)]) -> Vec<u8> {
         let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
         for (path, content) in files {
-            writer
-                .start_file(*path, zip::write::SimpleFileOptions::default())
-                .unwrap();
+            writer.start_file(*path, zip::write::SimpleFileOptions::default()).unwrap();
             writer.write_all(content.as_bytes()).unwrap();
         }
         writer.finish().unwrap().into_inner()
@@ -229,10 +209,7 @@ mod tests {
             let sha256 = hex::encode(Sha256::digest(content));
             json!({"path": path, "sha256": sha256, "bytes": content.len(), "records": records})
         };
-        let files = [
-            file("data/app/posts.json", data, Some(1)),
-            file("media/app/photos/a.gif", media, None),
-        ];
+        let files = [file("data/app/posts.json", data, Some(1)), file("media/app/photos/a.gif", media, None)];
         json!({"request_id": "r", "complete": true, "files": files}).to_string()
     }
 
@@ -247,25 +224,12 @@ mod tests {
         ];
         let package = Package::open(&archive(&files)).unwrap();
         assert_eq!(package.problems(), Vec::<String>::new());
-        assert_eq!(
-            package
-                .differences(&BTreeMap::from([("app.posts".to_owned(), vec![json!({"a": 1})])]))
-                .len(),
-            0
-        );
-        assert_eq!(
-            package
-                .differences(&BTreeMap::from([("app.posts".to_owned(), vec![json!({"a": 2})])]))
-                .len(),
-            1
-        );
+        assert_eq!(package.differences(&BTreeMap::from([("app.posts".to_owned(), vec![json!({"a": 1})])])).len(), 0);
+        assert_eq!(package.differences(&BTreeMap::from([("app.posts".to_owned(), vec![json!({"a": 2})])])).len(), 1);
         let mut changed = files;
         changed[3].1 = "JIF";
         assert_eq!(Package::open(&archive(&changed)).unwrap().problems().len(), 1);
         let more = [files.as_slice(), &[("stray.txt", "x")]].concat();
-        assert_eq!(
-            Package::open(&archive(&more)).unwrap().problems(),
-            ["stray.txt is not listed"]
-        );
+        assert_eq!(Package::open(&archive(&more)).unwrap().problems(), ["stray.txt is not listed"]);
     }
 }

@@ -11,18 +11,12 @@ pub async fn create_user(endpoints: &Endpoints, user_id: &str, password: &str) -
     let cloud = Cloud::new(endpoints)?;
     let pool = &endpoints.oidc.user_pool_id;
     let create = json!({"UserPoolId": pool, "Username": user_id, "MessageAction": "SUPPRESS"});
-    match cloud
-        .json(SERVICE, "AWSCognitoIdentityProviderService.AdminCreateUser", &create)
-        .await
-    {
+    match cloud.json(SERVICE, "AWSCognitoIdentityProviderService.AdminCreateUser", &create).await {
         Err(DriveError::Refused { problem, .. }) if problem.contains("UsernameExistsException") => {}
         other => drop(other?),
     }
     let set = json!({"UserPoolId": pool, "Username": user_id, "Password": password, "Permanent": true});
-    cloud
-        .json(SERVICE, "AWSCognitoIdentityProviderService.AdminSetUserPassword", &set)
-        .await
-        .map(drop)
+    cloud.json(SERVICE, "AWSCognitoIdentityProviderService.AdminSetUserPassword", &set).await.map(drop)
 }
 
 /// Signs in afresh and gives the id token.
@@ -35,8 +29,5 @@ pub async fn sign_in(endpoints: &Endpoints, user_id: &str, password: &str) -> Re
     });
     let answer = Cloud::new(endpoints)?.json(SERVICE, TARGET, &body).await?;
     let token = answer["AuthenticationResult"]["IdToken"].as_str();
-    token.map(ToOwned::to_owned).ok_or(DriveError::Incomplete {
-        action: TARGET.to_owned(),
-        missing: "an id token",
-    })
+    token.map(ToOwned::to_owned).ok_or(DriveError::Incomplete { action: TARGET.to_owned(), missing: "an id token" })
 }

@@ -62,11 +62,7 @@ impl Snapshot {
             };
             let Some(collection) = names.get(name) else { continue };
             for stored in rows(&table.table, clients).await? {
-                snapshot.rows.push(Row {
-                    collection,
-                    stored,
-                    exported: Map::new(),
-                });
+                snapshot.rows.push(Row { collection, stored, exported: Map::new() });
             }
         }
         for bucket in crate::sample::tables::buckets(policy) {
@@ -79,14 +75,10 @@ impl Snapshot {
     #[must_use]
     pub fn of_others(&self, app: &dyn App, person: &Person) -> Vec<String> {
         let rows = self.rows.iter().filter(|row| !app.concerns(row, person)).map(line);
-        let versions = self
-            .versions
-            .iter()
-            .filter(|version| !version.key.contains(&person.user_id))
-            .map(|version| {
-                let digest = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&version.content));
-                format!("{} {} {} {digest}", version.bucket, version.key, version.version)
-            });
+        let versions = self.versions.iter().filter(|version| !version.key.contains(&person.user_id)).map(|version| {
+            let digest = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&version.content));
+            format!("{} {} {} {digest}", version.bucket, version.key, version.version)
+        });
         let mut all: Vec<String> = rows.chain(versions).collect();
         all.sort();
         all
@@ -95,10 +87,7 @@ impl Snapshot {
     /// Rows of a person in collections whose rule keeps them.
     #[must_use]
     pub fn retained(&self, policy: &Pinned, app: &dyn App, person: &Person) -> Vec<&Row> {
-        self.rows
-            .iter()
-            .filter(|row| is_retained(policy, row) && app.concerns(row, person))
-            .collect()
+        self.rows.iter().filter(|row| is_retained(policy, row) && app.concerns(row, person)).collect()
     }
 
     /// Where anything that identifies a person is left, apart from rows that the policy keeps.
@@ -136,14 +125,7 @@ pub fn holds(text: &str, person: &Person) -> bool {
 
 /// Rows of a table.
 pub async fn rows(table: &str, clients: &Clients) -> Result<Vec<Map<String, Value>>, DriveError> {
-    let pages = clients
-        .dynamodb
-        .scan()
-        .table_name(table)
-        .consistent_read(true)
-        .into_paginator()
-        .items()
-        .send();
+    let pages = clients.dynamodb.scan().table_name(table).consistent_read(true).into_paginator().items().send();
     let items: Result<Vec<_>, _> = pages.collect().await;
     let items: Vec<HashMap<String, AttributeValue>> = items.map_err(AwsError::of(format!("Scan of {table}")))?;
     Ok(items.into_iter().map(fields).collect())
@@ -158,22 +140,10 @@ pub async fn versions(bucket: &str, clients: &Clients) -> Result<Vec<Version>, D
         let page = list.set_key_marker(key).set_version_id_marker(version).send().await;
         let page = page.map_err(AwsError::of(format!("ListObjectVersions {bucket}")))?;
         let named = |key: Option<&str>, version: Option<&str>, is_marker: bool| {
-            (
-                key.unwrap_or_default().to_owned(),
-                version.unwrap_or_default().to_owned(),
-                is_marker,
-            )
+            (key.unwrap_or_default().to_owned(), version.unwrap_or_default().to_owned(), is_marker)
         };
-        listed.extend(
-            page.versions()
-                .iter()
-                .map(|object| named(object.key(), object.version_id(), false)),
-        );
-        listed.extend(
-            page.delete_markers()
-                .iter()
-                .map(|marker| named(marker.key(), marker.version_id(), true)),
-        );
+        listed.extend(page.versions().iter().map(|object| named(object.key(), object.version_id(), false)));
+        listed.extend(page.delete_markers().iter().map(|marker| named(marker.key(), marker.version_id(), true)));
         if page.is_truncated != Some(true) {
             break;
         }
@@ -181,17 +151,8 @@ pub async fn versions(bucket: &str, clients: &Clients) -> Result<Vec<Version>, D
     }
     futures::stream::iter(listed)
         .map(|(key, version, is_marker)| async move {
-            let content = if is_marker {
-                Vec::new()
-            } else {
-                content(bucket, &key, &version, clients).await?
-            };
-            Ok(Version {
-                bucket: bucket.to_owned(),
-                key,
-                version,
-                content,
-            })
+            let content = if is_marker { Vec::new() } else { content(bucket, &key, &version, clients).await? };
+            Ok(Version { bucket: bucket.to_owned(), key, version, content })
         })
         .buffered(READS_AT_ONCE)
         .try_collect()
@@ -200,14 +161,7 @@ pub async fn versions(bucket: &str, clients: &Clients) -> Result<Vec<Version>, D
 
 async fn content(bucket: &str, key: &str, version: &str, clients: &Clients) -> Result<Vec<u8>, DriveError> {
     let failed = || format!("GetObject in {bucket}");
-    let object = clients
-        .s3
-        .get_object()
-        .bucket(bucket)
-        .key(key)
-        .version_id(version)
-        .send()
-        .await;
+    let object = clients.s3.get_object().bucket(bucket).key(key).version_id(version).send().await;
     let body = object.map_err(AwsError::of(failed()))?.body.collect().await;
     Ok(body.map_err(AwsError::of(failed()))?.to_vec())
 }
@@ -241,17 +195,12 @@ fn counted(places: impl Iterator<Item = String>) -> Vec<Finding> {
     for place in places {
         *counts.entry(place).or_default() += 1;
     }
-    counts
-        .into_iter()
-        .map(|(place, count)| Finding { place, count })
-        .collect()
+    counts.into_iter().map(|(place, count)| Finding { place, count }).collect()
 }
 
 /// An item as JSON.
 pub(super) fn fields(item: HashMap<String, AttributeValue>) -> Map<String, Value> {
-    item.into_iter()
-        .map(|(name, attribute)| (name, value(attribute)))
-        .collect()
+    item.into_iter().map(|(name, attribute)| (name, value(attribute))).collect()
 }
 
 fn value(attribute: AttributeValue) -> Value {

@@ -17,16 +17,10 @@ const WITHOUT_CONTENT: [&str; 1] = ["yallo_media.id_scans"];
 pub fn expected(app: &dyn App, population: &Population, index: usize) -> BTreeMap<String, Vec<Value>> {
     let mut found: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     concerning(app, population, index, &mut |row| {
-        found
-            .entry(row.collection.to_owned())
-            .or_default()
-            .push(Value::Object(row.exported));
+        found.entry(row.collection.to_owned()).or_default().push(Value::Object(row.exported));
     });
     app.objects(population, index, &mut |object| {
-        found
-            .entry(object.collection.to_owned())
-            .or_default()
-            .push(shown(&object));
+        found.entry(object.collection.to_owned()).or_default().push(shown(&object));
     });
     for records in found.values_mut() {
         records.sort_by_cached_key(canonical);
@@ -72,11 +66,7 @@ mod tests {
 
     #[test]
     fn every_subject_has_something_in_every_collection_and_gets_messages() {
-        let population = Population {
-            seed: 1,
-            users: 40,
-            heavy_rows: 50,
-        };
+        let population = Population { seed: 1, users: 40, heavy_rows: 50 };
         for policy in ["yallo", "yuncan"] {
             let app = sample::app(policy).unwrap();
             for index in 0..Population::SUBJECTS {
@@ -84,31 +74,16 @@ mod tests {
                 assert_eq!(export.len(), 18, "{policy} {index}: {:?}", export.keys());
                 let user = app.person(&population, index).user_id;
                 let messages = &export[&format!("{policy}_app.messages")];
-                assert!(
-                    messages.iter().any(|message| message["recipient_id"] == user.as_str()),
-                    "{policy} {index}"
-                );
+                assert!(messages.iter().any(|message| message["recipient_id"] == user.as_str()), "{policy} {index}");
             }
         }
     }
 
     #[test]
     fn biometric_content_is_not_expected() {
-        let population = Population {
-            seed: 1,
-            users: 12,
-            heavy_rows: 5,
-        };
+        let population = Population { seed: 1, users: 12, heavy_rows: 5 };
         let export = expected(sample::app("yallo").unwrap(), &population, 1);
-        assert!(
-            export["yallo_media.id_scans"]
-                .iter()
-                .all(|scan| scan.get("sha256").is_none())
-        );
-        assert!(
-            export["yallo_media.photos"]
-                .iter()
-                .all(|photo| photo.get("sha256").is_some())
-        );
+        assert!(export["yallo_media.id_scans"].iter().all(|scan| scan.get("sha256").is_none()));
+        assert!(export["yallo_media.photos"].iter().all(|photo| photo.get("sha256").is_some()));
     }
 }

@@ -49,11 +49,7 @@ pub async fn load(
     clients: &Clients,
     progress: impl Fn(u64),
 ) -> Result<Loaded, AwsError> {
-    let users: Vec<usize> = if only.is_empty() {
-        (0..population.users).collect()
-    } else {
-        only.to_vec()
-    };
+    let users: Vec<usize> = if only.is_empty() { (0..population.users).collect() } else { only.to_vec() };
     let places = places(policy);
     let (sender, receiver) = mpsc::channel(2 * IN_FLIGHT);
     let producer = tokio::task::spawn_blocking(move || produce(app, population, &users, &places, &sender));
@@ -79,19 +75,13 @@ pub async fn load(
         })
         .await?;
     producer.await.map_err(AwsError::of("making the sample rows"))??;
-    Ok(Loaded {
-        rows: rows.into_inner(),
-        objects: objects.into_inner(),
-    })
+    Ok(Loaded { rows: rows.into_inner(), objects: objects.into_inner() })
 }
 
 /// A row as DynamoDB takes it.
 #[must_use]
 pub fn item(fields: &Map<String, Value>) -> HashMap<String, AttributeValue> {
-    fields
-        .iter()
-        .map(|(field, value)| (field.clone(), attribute(value)))
-        .collect()
+    fields.iter().map(|(field, value)| (field.clone(), attribute(value))).collect()
 }
 
 fn attribute(value: &Value) -> AttributeValue {
@@ -150,10 +140,7 @@ fn produce(
             }
         });
         app.objects(&population, *user, &mut |object| match places.get(object.collection) {
-            Some(bucket) => send(Batch::Object {
-                bucket: bucket.clone(),
-                object,
-            }),
+            Some(bucket) => send(Batch::Object { bucket: bucket.clone(), object }),
             None => unknown = Some(object.collection),
         });
     }
@@ -161,10 +148,7 @@ fn produce(
         send(Batch::Rows(rows));
     }
     unknown.map_or(Ok(()), |collection| {
-        Err(AwsError::because(
-            format!("making rows of {collection}"),
-            "no system of the policy holds it",
-        ))
+        Err(AwsError::because(format!("making rows of {collection}"), "no system of the policy holds it"))
     })
 }
 
@@ -178,12 +162,7 @@ fn batches(receiver: mpsc::Receiver<Batch>) -> impl Stream<Item = Result<Batch, 
 async fn write_rows(mut requests: HashMap<String, Vec<WriteRequest>>, clients: &Clients) -> Result<(), AwsError> {
     let mut pause = FIRST_PAUSE;
     for _ in 0..ATTEMPTS_MOST {
-        let written = clients
-            .dynamodb
-            .batch_write_item()
-            .set_request_items(Some(requests))
-            .send()
-            .await;
+        let written = clients.dynamodb.batch_write_item().set_request_items(Some(requests)).send().await;
         let written = written.map_err(AwsError::of("BatchWriteItem"))?;
         requests = written.unprocessed_items.unwrap_or_default();
         if requests.is_empty() {
@@ -192,10 +171,7 @@ async fn write_rows(mut requests: HashMap<String, Vec<WriteRequest>>, clients: &
         tokio::time::sleep(pause).await;
         pause *= 2;
     }
-    Err(AwsError::because(
-        "BatchWriteItem",
-        "DynamoDB left the same rows over twelve times: load less at once",
-    ))
+    Err(AwsError::because("BatchWriteItem", "DynamoDB left the same rows over twelve times: load less at once"))
 }
 
 async fn write_object(bucket: &str, object: Object, clients: &Clients) -> Result<(), AwsError> {
@@ -206,10 +182,7 @@ async fn write_object(bucket: &str, object: Object, clients: &Clients) -> Result
         .key(object.key)
         .content_type(object.content_type)
         .body(ByteStream::from(object.content));
-    put.send()
-        .await
-        .map(drop)
-        .map_err(AwsError::of(format!("PutObject in {bucket}")))
+    put.send().await.map(drop).map_err(AwsError::of(format!("PutObject in {bucket}")))
 }
 
 #[cfg(test)]
@@ -225,10 +198,7 @@ mod tests {
         assert_eq!(item["b"], AttributeValue::Bool(true));
         assert_eq!(
             item["l"],
-            AttributeValue::L(vec![
-                AttributeValue::S("y".to_owned()),
-                AttributeValue::N("1".to_owned())
-            ])
+            AttributeValue::L(vec![AttributeValue::S("y".to_owned()), AttributeValue::N("1".to_owned())])
         );
         let inner = HashMap::from([("z".to_owned(), AttributeValue::Null(true))]);
         assert_eq!(item["m"], AttributeValue::M(inner));

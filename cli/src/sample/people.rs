@@ -136,11 +136,7 @@ pub fn identity(app: &str, population: &Population, index: usize) -> Identity {
     Identity {
         user_id: format!("{app}-{:012x}", scatter(deal("user-id", 1 << 48))),
         nickname: format!("{nick_word}{:04}{nick_letter}", nick / 26 % 10_000),
-        user_name: format!(
-            "{}_{}",
-            pick(&mut rng, &HANDLES),
-            consonants(deal("user-name", 20_u64.pow(6)), 6)
-        ),
+        user_name: format!("{}_{}", pick(&mut rng, &HANDLES), consonants(deal("user-name", 20_u64.pow(6)), 6)),
         real_name: real_name(app, population, index, (chinese, gender), &mut rng),
         gender,
         id_number: id_number(area, &birth, sequence),
@@ -175,24 +171,14 @@ pub fn timestamp(rng: &mut ChaCha8Rng, earliest_days_ago: u32, latest_days_ago: 
     let into = below(rng, usize::try_from(span).unwrap_or(0));
     let second = (END_DAY - i64::from(latest_days_ago)) * DAY - span + i64::try_from(into).unwrap_or(0);
     let clock = second.rem_euclid(DAY);
-    format!(
-        "{}T{:02}:{:02}:{:02}Z",
-        date(second.div_euclid(DAY)),
-        clock / 3600,
-        clock / 60 % 60,
-        clock % 60
-    )
+    format!("{}T{:02}:{:02}:{:02}Z", date(second.div_euclid(DAY)), clock / 3600, clock / 60 % 60, clock % 60)
 }
 
 /// All but the last `keep_last` characters as `*`.
 #[must_use]
 pub fn mask(value: &str, keep_last: usize) -> String {
     let hidden = value.chars().count().saturating_sub(keep_last);
-    value
-        .chars()
-        .enumerate()
-        .map(|(at, letter)| if at < hidden { '*' } else { letter })
-        .collect()
+    value.chars().enumerate().map(|(at, letter)| if at < hidden { '*' } else { letter }).collect()
 }
 
 /// Mobile numbers in the blocks 13 to 19.
@@ -211,10 +197,7 @@ fn real_name(
 ) -> String {
     // Subjects of the two apps share a family name, never a given name.
     let (family, place) = if index < Population::SUBJECTS {
-        (
-            SUBJECT_FAMILY[index],
-            usize::try_from(slot(app, population, index, "given-name", 400)).unwrap_or(0),
-        )
+        (SUBJECT_FAMILY[index], usize::try_from(slot(app, population, index, "given-name", 400)).unwrap_or(0))
     } else {
         (pick(rng, &FAMILY), below(rng, 400))
     };
@@ -243,11 +226,7 @@ fn id_number(area: &str, birth: &str, sequence: u64) -> String {
     const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
     const CHECK: &[u8; 11] = b"10X98765432";
     let mut number = format!("{area}{}{sequence:03}", birth.replace('-', ""));
-    let sum: u32 = number
-        .bytes()
-        .zip(WEIGHTS)
-        .map(|(digit, weight)| u32::from(digit - b'0') * weight)
-        .sum();
+    let sum: u32 = number.bytes().zip(WEIGHTS).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
     number.push(char::from(CHECK[(sum % 11) as usize]));
     number
 }

@@ -75,16 +75,10 @@ pub async fn delete(policy: &Pinned, clients: &Clients) -> Result<(), AwsError> 
 async fn create_table(table: &Table, clients: &Clients) -> Result<(), AwsError> {
     let failed = || format!("CreateTable {}", table.table);
     let attributes: BTreeSet<&String> = table.key.iter().chain(table.indexes.keys()).collect();
-    let mut create = clients
-        .dynamodb
-        .create_table()
-        .table_name(&table.table)
-        .billing_mode(BillingMode::PayPerRequest);
+    let mut create = clients.dynamodb.create_table().table_name(&table.table).billing_mode(BillingMode::PayPerRequest);
     for attribute in attributes {
-        let definition = AttributeDefinition::builder()
-            .attribute_name(attribute)
-            .attribute_type(ScalarAttributeType::S)
-            .build();
+        let definition =
+            AttributeDefinition::builder().attribute_name(attribute).attribute_type(ScalarAttributeType::S).build();
         create = create.attribute_definitions(definition.map_err(AwsError::of(failed()))?);
     }
     for (field, kind) in table.key.iter().zip([KeyType::Hash, KeyType::Range]) {
@@ -117,10 +111,7 @@ async fn wait_until_active(table: &str, clients: &Clients) -> Result<(), AwsErro
         }
         tokio::time::sleep(POLL).await;
     }
-    Err(AwsError::because(
-        format!("making the table {table}"),
-        "it is not active after ten minutes",
-    ))
+    Err(AwsError::because(format!("making the table {table}"), "it is not active after ten minutes"))
 }
 
 async fn create_bucket(bucket: &str, clients: &Clients) -> Result<(), AwsError> {
@@ -137,16 +128,8 @@ async fn create_bucket(bucket: &str, clients: &Clients) -> Result<(), AwsError> 
         }
         _ => {}
     }
-    let versioned = VersioningConfiguration::builder()
-        .status(BucketVersioningStatus::Enabled)
-        .build();
-    let set = clients
-        .s3
-        .put_bucket_versioning()
-        .bucket(bucket)
-        .versioning_configuration(versioned)
-        .send()
-        .await;
+    let versioned = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+    let set = clients.s3.put_bucket_versioning().bucket(bucket).versioning_configuration(versioned).send().await;
     set.map_err(AwsError::of(format!("PutBucketVersioning {bucket}")))?;
     Ok(())
 }
@@ -158,14 +141,8 @@ async fn delete_bucket(bucket: &str, clients: &Clients) -> Result<(), AwsError> 
             Err(error) if error.code() == Some("NoSuchBucket") => return Ok(()),
             other => other.map_err(AwsError::of(format!("ListObjectVersions {bucket}")))?,
         };
-        let versions = listed
-            .versions()
-            .iter()
-            .map(|version| (version.key(), version.version_id()));
-        let markers = listed
-            .delete_markers()
-            .iter()
-            .map(|marker| (marker.key(), marker.version_id()));
+        let versions = listed.versions().iter().map(|version| (version.key(), version.version_id()));
+        let markers = listed.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
         let all: Vec<(Option<String>, Option<String>)> = versions
             .chain(markers)
             .map(|(key, version)| (key.map(ToOwned::to_owned), version.map(ToOwned::to_owned)))
@@ -175,21 +152,12 @@ async fn delete_bucket(bucket: &str, clients: &Clients) -> Result<(), AwsError> 
         }
         futures::stream::iter(all.into_iter().map(Ok))
             .try_for_each_concurrent(DELETIONS_AT_ONCE, |(key, version)| async move {
-                let delete = clients
-                    .s3
-                    .delete_object()
-                    .bucket(bucket)
-                    .set_key(key)
-                    .set_version_id(version);
+                let delete = clients.s3.delete_object().bucket(bucket).set_key(key).set_version_id(version);
                 let deleted = delete.send().await;
-                deleted
-                    .map(drop)
-                    .map_err(AwsError::of(format!("DeleteObject in {bucket}")))
+                deleted.map(drop).map_err(AwsError::of(format!("DeleteObject in {bucket}")))
             })
             .await?;
     }
     let deleted = clients.s3.delete_bucket().bucket(bucket).send().await;
-    deleted
-        .map(drop)
-        .map_err(AwsError::of(format!("DeleteBucket {bucket}")))
+    deleted.map(drop).map_err(AwsError::of(format!("DeleteBucket {bucket}")))
 }

@@ -96,19 +96,9 @@ const EN_FELT: [&str; 12] = [
 /// One sentence with its full stop; `language` is `zh-Hans` or anything else for English.
 pub fn sentence(rng: &mut ChaCha8Rng, language: &str) -> String {
     if language == "zh-Hans" {
-        format!(
-            "{}{}，{}。",
-            pick(rng, &ZH_WHEN),
-            pick(rng, &ZH_DID),
-            pick(rng, &ZH_FELT)
-        )
+        format!("{}{}，{}。", pick(rng, &ZH_WHEN), pick(rng, &ZH_DID), pick(rng, &ZH_FELT))
     } else {
-        format!(
-            "{} {} {}.",
-            pick(rng, &EN_WHEN),
-            pick(rng, &EN_DID),
-            pick(rng, &EN_FELT)
-        )
+        format!("{} {} {}.", pick(rng, &EN_WHEN), pick(rng, &EN_DID), pick(rng, &EN_FELT))
     }
 }
 

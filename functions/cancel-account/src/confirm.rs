@@ -27,16 +27,9 @@ impl Function {
         let now = driver.clock.now();
         let caller = Caller::from_header(call.header("authorization"), &self.keys, &self.sign_ins, now).await?;
         if matches!(caller, Caller::Anonymous) {
-            return Err(Problem::new(
-                ProblemKind::Unauthorized,
-                "Sign in, or use the token that the code gave you.",
-            ));
+            return Err(Problem::new(ProblemKind::Unauthorized, "Sign in, or use the token that the code gave you."));
         }
-        let request = driver
-            .ledger
-            .request(&id)
-            .await?
-            .filter(|request| caller.may_see(request));
+        let request = driver.ledger.request(&id).await?.filter(|request| caller.may_see(request));
         let request = request.ok_or_else(Problem::not_found)?;
         let body: ConfirmBody = call.json()?;
         if request.status != Status::OnHold {
@@ -49,22 +42,15 @@ impl Function {
         }
         let policy = self.platform.policies.policy(&request.policy).await?;
         check_phrase(&policy, &body.phrase)?;
-        let rule = policy
-            .right(Right::AccountCancellation)
-            .and_then(|rule| rule.cooling_off);
+        let rule = policy.right(Right::AccountCancellation).and_then(|rule| rule.cooling_off);
         let cooling_off = rule.ok_or_else(Problem::not_found)?;
         let until = deadline::later(now, cooling_off, &policy.policy().controller.time_zone)
             .map_err(|error| Problem::internal(&error))?;
-        let change = request
-            .confirmed(until, body.export, now)
-            .map_err(|error| Problem::internal(&error))?;
+        let change = request.confirmed(until, body.export, now).map_err(|error| Problem::internal(&error))?;
         match driver.ledger.commit(&change, Vec::new(), None).await {
             Ok(()) => {}
             Err(LedgerError::Conflict) => {
-                return Err(Problem::new(
-                    ProblemKind::Conflict,
-                    "The request has just changed; look at its state.",
-                ));
+                return Err(Problem::new(ProblemKind::Conflict, "The request has just changed; look at its state."));
             }
             Err(error) => return Err(error.into()),
         }
@@ -83,9 +69,7 @@ impl Function {
 
 /// The phrase in any of the policy's languages; space around it and upper or lower case do not count.
 fn check_phrase(policy: &Pinned, typed: &str) -> Result<(), Problem> {
-    let phrase = policy
-        .right(Right::AccountCancellation)
-        .and_then(|rule| rule.phrase.as_ref());
+    let phrase = policy.right(Right::AccountCancellation).and_then(|rule| rule.phrase.as_ref());
     let same = |wanted: &String| wanted.trim().to_lowercase() == typed.trim().to_lowercase();
     if phrase.is_some_and(|phrase| phrase.values().any(same)) {
         return Ok(());

@@ -37,21 +37,14 @@ impl Function {
     /// Reads the environment and makes the clients.
     pub async fn start() -> Result<Self, StartError> {
         let platform = Platform::start().await?;
-        Ok(Self {
-            keys: platform.digest_keys().await?,
-            sign_ins: platform.sign_ins()?,
-            platform,
-        })
+        Ok(Self { keys: platform.digest_keys().await?, sign_ins: platform.sign_ins()?, platform })
     }
 
     async fn attend(&self, message: &Message, deadline: Timestamp) -> Handled {
         match message.item {
             EffectItem::Step(number) => {
                 let policies = self.platform.policies.as_ref();
-                self.platform
-                    .driver
-                    .attend(&message.request_id, number, Queue::Cancel, policies, self, deadline)
-                    .await
+                self.platform.driver.attend(&message.request_id, number, Queue::Cancel, policies, self, deadline).await
             }
             EffectItem::Request => match self.time_is_up(&message.request_id).await {
                 Ok(()) => Handled::Done,
@@ -80,10 +73,7 @@ impl Function {
                     continue;
                 };
                 let digest = self.keys.identity(&identity);
-                let written = driver
-                    .ledger
-                    .tombstone(&digest, &job.request.id, driver.clock.now())
-                    .await;
+                let written = driver.ledger.tombstone(&digest, &job.request.id, driver.clock.now()).await;
                 written.map_err(StepError::transient)?;
             }
         }

@@ -46,26 +46,12 @@ impl Function {
         match cursor {
             Progress::On(cursor) => {
                 let next = Next::Page(serde_json::to_string(&cursor).map_err(StepError::permanent)?);
-                Ok(Page {
-                    counts,
-                    retained_until: None,
-                    next,
-                })
+                Ok(Page { counts, retained_until: None, next })
             }
             Progress::Done(cursor) => {
-                let counts = Counts {
-                    retained: cursor.retained,
-                    ..counts
-                };
-                let next = Next::Done {
-                    package: None,
-                    captured: None,
-                };
-                Ok(Page {
-                    counts,
-                    retained_until: cursor.retained_until,
-                    next,
-                })
+                let counts = Counts { retained: cursor.retained, ..counts };
+                let next = Next::Done { package: None, captured: None };
+                Ok(Page { counts, retained_until: cursor.retained_until, next })
             }
         }
     }
@@ -94,18 +80,11 @@ impl Function {
             let place = job.policy.place(collection).ok_or(ConnectorError::WrongKind);
             let place = place.map_err(ConnectorError::into_step)?;
             let connector = self.connectors.of(place).map_err(ConnectorError::into_step)?;
-            connector
-                .apply(place, actions)
-                .await
-                .map_err(ConnectorError::into_step)?;
+            connector.apply(place, actions).await.map_err(ConnectorError::into_step)?;
         }
         let next = match next {
             Some(at) => Cursor { at, ..cursor },
-            None => Cursor {
-                phase: Phase::Verify,
-                round: cursor.round,
-                ..Cursor::default()
-            },
+            None => Cursor { phase: Phase::Verify, round: cursor.round, ..Cursor::default() },
         };
         Ok((Progress::On(next), counts))
     }
@@ -135,13 +114,7 @@ impl Function {
         }
         // Straight away is often too soon: an index follows its table after a moment.
         tokio::time::sleep(std::time::Duration::from_millis(200 << cursor.round)).await;
-        Ok((
-            Progress::On(Cursor {
-                round: cursor.round + 1,
-                ..Cursor::default()
-            }),
-            counts,
-        ))
+        Ok((Progress::On(Cursor { round: cursor.round + 1, ..Cursor::default() }), counts))
     }
 
     /// A page of the subject's rows, each with what becomes of it.
@@ -152,16 +125,8 @@ impl Function {
         at: &LinkCursor,
     ) -> Result<(Vec<(habeas::connectors::Row, Decision)>, Option<LinkCursor>), StepError> {
         let subject = job.subject()?;
-        let place = job
-            .policy
-            .place(collection)
-            .ok_or(ConnectorError::WrongKind)
-            .map_err(ConnectorError::into_step)?;
-        let rule = job
-            .policy
-            .rule(collection)
-            .ok_or(ConnectorError::WrongKind)
-            .map_err(ConnectorError::into_step)?;
+        let place = job.policy.place(collection).ok_or(ConnectorError::WrongKind).map_err(ConnectorError::into_step)?;
+        let rule = job.policy.rule(collection).ok_or(ConnectorError::WrongKind).map_err(ConnectorError::into_step)?;
         let connector = self.connectors.of(place).map_err(ConnectorError::into_step)?;
         let page = read_linked(connector, &job.policy, collection, subject, at.clone()).await;
         let page = page.map_err(ConnectorError::into_step)?;
@@ -173,14 +138,7 @@ impl Function {
         let mut decided = Vec::with_capacity(page.rows.len());
         for row in page.rows {
             // Whether a row is kept is judged once, by when the request arrived, so that a long step judges all alike.
-            let decision = decide(
-                rule,
-                link,
-                &row.record,
-                job.request.received_at,
-                time_zone,
-                driver.random.as_ref(),
-            );
+            let decision = decide(rule, link, &row.record, job.request.received_at, time_zone, driver.random.as_ref());
             decided.push((row, decision.map_err(ConnectorError::into_step)?));
         }
         Ok((decided, page.next))

@@ -35,11 +35,7 @@ impl Function {
     /// Reads the environment and makes the clients.
     pub async fn start() -> Result<Self, StartError> {
         let platform = Platform::start().await?;
-        Ok(Self {
-            keys: platform.digest_keys().await?,
-            connectors: platform.connectors(),
-            platform,
-        })
+        Ok(Self { keys: platform.digest_keys().await?, connectors: platform.connectors(), platform })
     }
 
     async fn attend(&self, message: &Message, deadline: Timestamp) -> Handled {
@@ -48,10 +44,7 @@ impl Function {
             return Handled::Retry;
         };
         let policies = self.platform.policies.as_ref();
-        self.platform
-            .driver
-            .attend(&message.request_id, number, Queue::Erase, policies, self, deadline)
-            .await
+        self.platform.driver.attend(&message.request_id, number, Queue::Erase, policies, self, deadline).await
     }
 
     /// Writes a suppression entry for every identity of the subject.
@@ -68,10 +61,8 @@ impl Function {
                     continue;
                 };
                 let digest = self.keys.identity(&identity);
-                let written = driver
-                    .ledger
-                    .suppress(&digest, &job.request.id, job.request.matter, driver.clock.now())
-                    .await;
+                let written =
+                    driver.ledger.suppress(&digest, &job.request.id, job.request.matter, driver.clock.now()).await;
                 written.map_err(StepError::transient)?;
             }
         }
@@ -83,7 +74,10 @@ impl Function {
 impl Worker for Function {
     async fn page(&self, job: &Job, cursor: Option<&str>) -> Result<Page, StepError> {
         match &job.claim.step.work {
-            Work::Resolve => resolve_page(job, &self.connectors, &self.platform.driver.sealer).await,
+            Work::Resolve => {
+                let channels = self.platform.channels();
+                resolve_page(job, &self.connectors, &self.platform.driver.sealer, &channels).await
+            }
             Work::Suppress => self.suppress(job).await,
             Work::Erase { collection } => self.erase(job, collection, cursor).await,
             Work::Export { .. } | Work::Package | Work::Tombstone | Work::Sweep { .. } => {
@@ -99,11 +93,5 @@ pub async fn handle(function: Arc<Function>, trigger: Trigger, deadline: Timesta
         return Err("this function is called by its queue only".into());
     };
     let function = &function;
-    Ok(Answer::Queue(
-        handle_batch(
-            event,
-            |message| async move { function.attend(&message, deadline).await },
-        )
-        .await,
-    ))
+    Ok(Answer::Queue(handle_batch(event, |message| async move { function.attend(&message, deadline).await }).await))
 }

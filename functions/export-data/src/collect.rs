@@ -25,27 +25,15 @@ impl Function {
             Some(json) => serde_json::from_str(json).map_err(StepError::permanent)?,
         };
         let subject = job.subject()?;
-        let place = job
-            .policy
-            .place(collection)
-            .ok_or(ConnectorError::WrongKind)
-            .map_err(ConnectorError::into_step)?;
+        let place = job.policy.place(collection).ok_or(ConnectorError::WrongKind).map_err(ConnectorError::into_step)?;
         let connector = self.connectors.of(place).map_err(ConnectorError::into_step)?;
         let read = read_linked(connector, &job.policy, collection, subject, cursor.at).await;
         let read = read.map_err(ConnectorError::into_step)?;
-        let mut counts = Counts {
-            read: read.rows.len() as u64,
-            ..Counts::default()
-        };
+        let mut counts = Counts { read: read.rows.len() as u64, ..Counts::default() };
         let mut lines = Vec::new();
         for (position, row) in read.rows.into_iter().filter(|row| row.is_current).enumerate() {
-            let row = self
-                .with_object(job, collection, place, row, cursor.page, position)
-                .await?;
-            let fields = job
-                .policy
-                .collection(collection)
-                .map_or(&[][..], |collection| collection.fields.as_slice());
+            let row = self.with_object(job, collection, place, row, cursor.page, position).await?;
+            let fields = job.policy.collection(collection).map_or(&[][..], |collection| collection.fields.as_slice());
             let record = exported(&job.policy.policy().export, fields, row.record);
             serde_json::to_writer(&mut lines, &record).map_err(StepError::permanent)?;
             lines.push(b'\n');
@@ -53,32 +41,17 @@ impl Function {
         }
         if !lines.is_empty() {
             let key = staging::page(&job.request.id, job.claim.step.number, cursor.page);
-            let put = self
-                .s3
-                .put_object()
-                .bucket(&self.package_bucket)
-                .key(key)
-                .body(ByteStream::from(lines));
+            let put = self.s3.put_object().bucket(&self.package_bucket).key(key).body(ByteStream::from(lines));
             put.send().await.map_err(StepError::transient)?;
         }
         let next = match read.next {
-            None => Next::Done {
-                package: None,
-                captured: None,
-            },
+            None => Next::Done { package: None, captured: None },
             Some(at) => {
-                let next = Cursor {
-                    page: cursor.page + 1,
-                    at,
-                };
+                let next = Cursor { page: cursor.page + 1, at };
                 Next::Page(serde_json::to_string(&next).map_err(StepError::permanent)?)
             }
         };
-        Ok(Page {
-            counts,
-            retained_until: None,
-            next,
-        })
+        Ok(Page { counts, retained_until: None, next })
     }
 
     /// For an object: its type, and a copy of its content where the policy lets it leave.
@@ -97,21 +70,14 @@ impl Function {
         let Some(s3) = &self.connectors.s3 else {
             return Err(ConnectorError::WrongKind.into_step());
         };
-        let content_type = s3
-            .objects()
-            .content_type(bucket, key)
-            .await
-            .map_err(ConnectorError::into_step)?;
+        let content_type = s3.objects().content_type(bucket, key).await.map_err(ConnectorError::into_step)?;
         row.record.set("content_type", Value::Text(content_type));
         if content_leaves(&job.policy, collection) {
             let name = staging::media_name(page, position, key);
             let to = format!("{}{name}", staging::media(&job.request.id, job.claim.step.number));
             let copied = s3.objects().copy(bucket, key, &self.package_bucket, &to).await;
             copied.map_err(ConnectorError::into_step)?;
-            row.record.set(
-                "file",
-                Value::Text(format!("media/{}/{name}", collection.replacen('.', "/", 1))),
-            );
+            row.record.set("file", Value::Text(format!("media/{}/{name}", collection.replacen('.', "/", 1))));
         }
         Ok(row)
     }
@@ -119,11 +85,7 @@ impl Function {
 
 /// Whether the bytes of objects may leave: not if the category of their content is omitted.
 fn content_leaves(policy: &Pinned, collection: &str) -> bool {
-    let content = policy
-        .collection(collection)
-        .and_then(|collection| collection.field("content"));
+    let content = policy.collection(collection).and_then(|collection| collection.field("content"));
     let categories = content.map_or(&[][..], |field| field.data_categories.as_slice());
-    !categories
-        .iter()
-        .any(|category| is_omitted(&policy.policy().export, category))
+    !categories.iter().any(|category| is_omitted(&policy.policy().export, category))
 }

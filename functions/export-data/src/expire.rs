@@ -23,18 +23,12 @@ impl Function {
         let Some(request) = driver.ledger.request(id).await? else {
             return Ok(());
         };
-        let is_due = request
-            .package
-            .as_ref()
-            .is_some_and(|package| !package.deleted && package.expires_at <= now);
+        let is_due = request.package.as_ref().is_some_and(|package| !package.deleted && package.expires_at <= now);
         if !request.status.is_end() || !is_due {
             return Ok(());
         }
         let deleted = self.delete_all(id).await?;
-        driver
-            .ledger
-            .commit(&request.package_expired(deleted, now), Vec::new(), None)
-            .await?;
+        driver.ledger.commit(&request.package_expired(deleted, now), Vec::new(), None).await?;
         tracing::info!(request_id = %id, deleted, "the package has expired");
         Ok(())
     }

@@ -55,9 +55,7 @@ impl Function {
         match message.item {
             EffectItem::Step(number) => {
                 let policies = self.platform.policies.as_ref();
-                driver
-                    .attend(&message.request_id, number, Queue::Export, policies, self, deadline)
-                    .await
+                driver.attend(&message.request_id, number, Queue::Export, policies, self, deadline).await
             }
             EffectItem::Request => match self.expire_package(&message.request_id).await {
                 Ok(()) => Handled::Done,
@@ -78,7 +76,10 @@ impl Function {
 impl Worker for Function {
     async fn page(&self, job: &Job, cursor: Option<&str>) -> Result<Page, StepError> {
         match &job.claim.step.work {
-            Work::Resolve => resolve_page(job, &self.connectors, &self.platform.driver.sealer).await,
+            Work::Resolve => {
+                let channels = self.platform.channels();
+                resolve_page(job, &self.connectors, &self.platform.driver.sealer, &channels).await
+            }
             Work::Export { collection } => self.collect(job, collection, cursor).await,
             Work::Package => self.make_package(job).await,
             Work::Suppress | Work::Erase { .. } | Work::Tombstone | Work::Sweep { .. } => {
@@ -94,11 +95,5 @@ pub async fn handle(function: Arc<Function>, trigger: Trigger, deadline: Timesta
         return Err("this function is called by its queue only".into());
     };
     let function = &function;
-    Ok(Answer::Queue(
-        handle_batch(
-            event,
-            |message| async move { function.attend(&message, deadline).await },
-        )
-        .await,
-    ))
+    Ok(Answer::Queue(handle_batch(event, |message| async move { function.attend(&message, deadline).await }).await))
 }

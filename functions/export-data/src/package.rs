@@ -31,25 +31,12 @@ impl Function {
         let mut upload = Upload::begin(self, key).await?;
         // An upload that does not come to its end is removed by the bucket's lifecycle rule a day later.
         let package = self.fill(job, &steps, &mut upload).await?;
-        let next = Next::Done {
-            package: Some(package),
-            captured: None,
-        };
-        Ok(Page {
-            counts: Counts::default(),
-            retained_until: None,
-            next,
-        })
+        let next = Next::Done { package: Some(package), captured: None };
+        Ok(Page { counts: Counts::default(), retained_until: None, next })
     }
 
     async fn export_steps(&self, job: &Job) -> Result<Vec<(StepNumber, String)>, StepError> {
-        let view = self
-            .platform
-            .driver
-            .ledger
-            .view(&job.request.id)
-            .await
-            .map_err(StepError::transient)?;
+        let view = self.platform.driver.ledger.view(&job.request.id).await.map_err(StepError::transient)?;
         let steps = view.map_or_else(Vec::new, |view| view.steps);
         Ok(steps
             .into_iter()
@@ -75,14 +62,7 @@ impl Function {
             let (path, records, bytes) = (data.path.clone(), data.records.unwrap_or(0), data.bytes);
             let listed = media.iter().map(|file| (file.path.clone(), file.bytes)).collect();
             let language = job.policy.language(Some(&job.request.language));
-            sections.push(Section::new(
-                &job.policy,
-                collection,
-                language,
-                (path, records, bytes),
-                preview,
-                listed,
-            ));
+            sections.push(Section::new(&job.policy, collection, language, (path, records, bytes), preview, listed));
             files.push(data);
             files.extend(media);
         }
@@ -99,20 +79,12 @@ impl Function {
         upload.put(rest).await?;
         let key = upload.complete().await?;
         let expires_at = self.expires_at(job, created_at)?;
-        Ok(PackageInfo {
-            key,
-            bytes,
-            sha256,
-            expires_at,
-            deleted: false,
-        })
+        Ok(PackageInfo { key, bytes, sha256, expires_at, deleted: false })
     }
 
     fn expires_at(&self, job: &Job, now: jiff::Timestamp) -> Result<jiff::Timestamp, StepError> {
         let right = job.request.matter.right();
-        let kept = right
-            .and_then(|right| job.policy.right(right)?.package_expires)
-            .unwrap_or(Period(7.days()));
+        let kept = right.and_then(|right| job.policy.right(right)?.package_expires).unwrap_or(Period(7.days()));
         let time_zone = &job.policy.policy().controller.time_zone;
         deadline::later(now, kept, time_zone).map_err(StepError::permanent)
     }
@@ -133,20 +105,9 @@ impl Function {
         archive.write(b"[").map_err(StepError::permanent)?;
         for key in self.staged(&staging::pages(&job.request.id, step)).await? {
             let object = self.s3.get_object().bucket(&self.package_bucket).key(key).send().await;
-            let bytes = object
-                .map_err(StepError::transient)?
-                .body
-                .collect()
-                .await
-                .map_err(StepError::transient)?;
-            for line in bytes
-                .into_bytes()
-                .split(|byte| *byte == b'\n')
-                .filter(|line| !line.is_empty())
-            {
-                archive
-                    .write(if records == 0 { b"\n" } else { b",\n" })
-                    .map_err(StepError::permanent)?;
+            let bytes = object.map_err(StepError::transient)?.body.collect().await.map_err(StepError::transient)?;
+            for line in bytes.into_bytes().split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                archive.write(if records == 0 { b"\n" } else { b",\n" }).map_err(StepError::permanent)?;
                 archive.write(line).map_err(StepError::permanent)?;
                 if records < habeas::export::PREVIEW_ROWS as u64 {
                     preview.add(&serde_json::from_slice(line).map_err(StepError::permanent)?);
@@ -178,9 +139,7 @@ impl Function {
             let object = self.s3.get_object().bucket(&self.package_bucket).key(&key).send().await;
             let mut body = object.map_err(StepError::transient)?.body;
             while let Some(chunk) = body.next().await {
-                archive
-                    .write(&chunk.map_err(StepError::transient)?)
-                    .map_err(StepError::permanent)?;
+                archive.write(&chunk.map_err(StepError::transient)?).map_err(StepError::permanent)?;
                 upload.put_full(archive).await?;
             }
             files.push(file_of(archive.end(), collection, None));
@@ -191,21 +150,10 @@ impl Function {
     /// The keys under a prefix of the staging area, in order.
     async fn staged(&self, prefix: &str) -> Result<Vec<String>, StepError> {
         let mut keys = Vec::new();
-        let mut pages = self
-            .s3
-            .list_objects_v2()
-            .bucket(&self.package_bucket)
-            .prefix(prefix)
-            .into_paginator()
-            .send();
+        let mut pages = self.s3.list_objects_v2().bucket(&self.package_bucket).prefix(prefix).into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(StepError::transient)?;
-            keys.extend(
-                page.contents
-                    .unwrap_or_default()
-                    .into_iter()
-                    .filter_map(|object| object.key),
-            );
+            keys.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key));
         }
         keys.sort();
         Ok(keys)
@@ -216,15 +164,7 @@ fn add_file(archive: &mut Archive, path: &str, bytes: &[u8]) -> Result<ManifestF
     archive.begin(path).map_err(StepError::permanent)?;
     archive.write(bytes).map_err(StepError::permanent)?;
     let FileDigest { path, sha256, bytes } = archive.end();
-    Ok(ManifestFile {
-        path,
-        sha256,
-        bytes,
-        records: None,
-        dataset: None,
-        collection: None,
-        complete: None,
-    })
+    Ok(ManifestFile { path, sha256, bytes, records: None, dataset: None, collection: None, complete: None })
 }
 
 fn file_of(file: FileDigest, collection: &str, records: Option<u64>) -> ManifestFile {
@@ -270,12 +210,7 @@ impl<'a> Upload<'a> {
             .await
             .map_err(StepError::transient)?;
         let id = begun.upload_id.unwrap_or_default();
-        Ok(Self {
-            function,
-            key,
-            id,
-            parts: Vec::new(),
-        })
+        Ok(Self { function, key, id, parts: Vec::new() })
     }
 
     /// Uploads what the archive has ready, if it is enough for a part.
@@ -300,19 +235,12 @@ impl<'a> Upload<'a> {
             .send()
             .await
             .map_err(StepError::transient)?;
-        self.parts.push(
-            CompletedPart::builder()
-                .part_number(number)
-                .set_e_tag(put.e_tag)
-                .build(),
-        );
+        self.parts.push(CompletedPart::builder().part_number(number).set_e_tag(put.e_tag).build());
         Ok(())
     }
 
     async fn complete(&mut self) -> Result<String, StepError> {
-        let parts = CompletedMultipartUpload::builder()
-            .set_parts(Some(std::mem::take(&mut self.parts)))
-            .build();
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(std::mem::take(&mut self.parts))).build();
         self.function
             .s3
             .complete_multipart_upload()

@@ -41,10 +41,7 @@ impl Function {
     /// Reads the environment and makes the clients.
     pub async fn start() -> Result<Self, StartError> {
         let platform = Platform::start().await?;
-        Ok(Self {
-            sender: Arc::new(platform.sender()?),
-            platform,
-        })
+        Ok(Self { sender: Arc::new(platform.sender()?), platform })
     }
 
     /// Sends a notice. It is sent again if this ends between sending and writing that it was sent: better twice than never.
@@ -93,7 +90,7 @@ impl Function {
             return Ok(());
         }
         tracing::error!(alarm = "overdue", request_id = %id, status = request.status.name(), "a request needs an operator");
-        match driver.ledger.commit(&request.overdue(now), Vec::new(), None).await {
+        match driver.ledger.commit(&request.reminded(now), Vec::new(), None).await {
             Ok(()) | Err(LedgerError::Conflict) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -124,7 +121,5 @@ pub async fn handle(function: Arc<Function>, trigger: Trigger, _deadline: Timest
         return Err("this function is called by its queue only".into());
     };
     let function = &function;
-    Ok(Answer::Queue(
-        handle_batch(event, |message| async move { function.attend(&message).await }).await,
-    ))
+    Ok(Answer::Queue(handle_batch(event, |message| async move { function.attend(&message).await }).await))
 }

@@ -50,11 +50,7 @@ impl Function {
     /// Reads the environment and makes the clients.
     pub async fn start() -> Result<Self, StartError> {
         let platform = Platform::start().await?;
-        Ok(Self {
-            current: platform.current_policy()?,
-            connectors: platform.connectors(),
-            platform,
-        })
+        Ok(Self { current: platform.current_policy()?, connectors: platform.connectors(), platform })
     }
 
     /// Opens a sweep and plans it at once: nobody has to be verified.
@@ -88,32 +84,15 @@ impl Function {
             return Handled::Retry;
         };
         let policies = self.platform.policies.as_ref();
-        self.platform
-            .driver
-            .attend(&message.request_id, number, Queue::Sweep, policies, self, deadline)
-            .await
+        self.platform.driver.attend(&message.request_id, number, Queue::Sweep, policies, self, deadline).await
     }
 
     async fn sweep(&self, job: &Job, collection: &str, cursor: Option<&str>) -> Result<Page, StepError> {
-        let place = job
-            .policy
-            .place(collection)
-            .ok_or(ConnectorError::WrongKind)
-            .map_err(ConnectorError::into_step)?;
-        let rule = job
-            .policy
-            .rule(collection)
-            .ok_or(ConnectorError::WrongKind)
-            .map_err(ConnectorError::into_step)?;
+        let place = job.policy.place(collection).ok_or(ConnectorError::WrongKind).map_err(ConnectorError::into_step)?;
+        let rule = job.policy.rule(collection).ok_or(ConnectorError::WrongKind).map_err(ConnectorError::into_step)?;
         let connector = self.connectors.of(place).map_err(ConnectorError::into_step)?;
-        let page = connector
-            .read(place, Selector::All, cursor)
-            .await
-            .map_err(ConnectorError::into_step)?;
-        let mut counts = Counts {
-            read: page.rows.len() as u64,
-            ..Counts::default()
-        };
+        let page = connector.read(place, Selector::All, cursor).await.map_err(ConnectorError::into_step)?;
+        let mut counts = Counts { read: page.rows.len() as u64, ..Counts::default() };
         let time_zone = &job.policy.policy().controller.time_zone;
         let mut actions = Vec::new();
         for row in page.rows {
@@ -128,23 +107,10 @@ impl Function {
             }
         }
         if !actions.is_empty() {
-            connector
-                .apply(place, actions)
-                .await
-                .map_err(ConnectorError::into_step)?;
+            connector.apply(place, actions).await.map_err(ConnectorError::into_step)?;
         }
-        let next = page.next.map_or(
-            Next::Done {
-                package: None,
-                captured: None,
-            },
-            Next::Page,
-        );
-        Ok(Page {
-            counts,
-            retained_until: None,
-            next,
-        })
+        let next = page.next.map_or(Next::Done { package: None, captured: None }, Next::Page);
+        Ok(Page { counts, retained_until: None, next })
     }
 }
 

@@ -27,17 +27,11 @@ impl Function {
         let now = driver.clock.now();
         let package = available(&request, now)?;
         self.is_fresh(&request, &caller, now).await?;
-        let until = now
-            .saturating_add(SignedDuration::from_secs(300))
-            .unwrap_or(Timestamp::MAX);
+        let until = now.saturating_add(SignedDuration::from_secs(300)).unwrap_or(Timestamp::MAX);
         let url = self.signed(&package, now).await?;
         // The link is given out only once it stands in the history that it was.
         for _ in 0..TRIES {
-            match driver
-                .ledger
-                .commit(&request.link_issued(until, now), Vec::new(), None)
-                .await
-            {
+            match driver.ledger.commit(&request.link_issued(until, now), Vec::new(), None).await {
                 Ok(()) => {
                     let body = json!({
                         "url": url,
@@ -49,11 +43,7 @@ impl Function {
                     return Ok(json_response(StatusCode::OK, &body));
                 }
                 Err(LedgerError::Conflict) => {
-                    request = driver
-                        .ledger
-                        .request(&request.id)
-                        .await?
-                        .ok_or_else(Problem::not_found)?;
+                    request = driver.ledger.request(&request.id).await?.ok_or_else(Problem::not_found)?;
                     available(&request, now)?;
                 }
                 Err(error) => return Err(error.into()),
@@ -77,10 +67,7 @@ impl Function {
         if sign_in.at >= oldest {
             return Ok(());
         }
-        Err(Problem::new(
-            ProblemKind::SignInTooOld,
-            "Sign in again, then repeat the call.",
-        ))
+        Err(Problem::new(ProblemKind::SignInTooOld, "Sign in again, then repeat the call."))
     }
 
     async fn signed(&self, package: &PackageInfo, now: Timestamp) -> Result<String, Problem> {
@@ -111,9 +98,6 @@ fn available(request: &Request, now: Timestamp) -> Result<PackageInfo, Problem> 
             Err(Problem::new(ProblemKind::PackageExpired, detail))
         }
         Some(package) => Ok(package.clone()),
-        None => Err(Problem::new(
-            ProblemKind::PackageNotReady,
-            "Look at the request's state; it says when it is.",
-        )),
+        None => Err(Problem::new(ProblemKind::PackageNotReady, "Look at the request's state; it says when it is.")),
     }
 }

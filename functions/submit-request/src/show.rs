@@ -38,13 +38,7 @@ impl Function {
     pub(crate) async fn show(&self, call: &Call) -> Result<Response<Body>, Problem> {
         let id = call.request_id()?;
         let caller = known(self.caller(call).await?)?;
-        let view = self
-            .platform
-            .driver
-            .ledger
-            .view(&id)
-            .await?
-            .ok_or_else(Problem::not_found)?;
+        let view = self.platform.driver.ledger.view(&id).await?.ok_or_else(Problem::not_found)?;
         if !caller.may_see(&view.request) {
             return Err(Problem::not_found());
         }
@@ -87,34 +81,17 @@ impl Function {
     pub(crate) async fn own_request(&self, call: &Call) -> Result<(Request, Caller), Problem> {
         let id: RequestId = call.request_id()?;
         let caller = known(self.caller(call).await?)?;
-        let request = self
-            .platform
-            .driver
-            .ledger
-            .request(&id)
-            .await?
-            .ok_or_else(Problem::not_found)?;
-        if caller.may_see(&request) {
-            Ok((request, caller))
-        } else {
-            Err(Problem::not_found())
-        }
+        let request = self.platform.driver.ledger.request(&id).await?.ok_or_else(Problem::not_found)?;
+        if caller.may_see(&request) { Ok((request, caller)) } else { Err(Problem::not_found()) }
     }
 }
 
 fn known(caller: Caller) -> Result<Caller, Problem> {
-    if matches!(caller, Caller::Anonymous) {
-        Err(unauthorized())
-    } else {
-        Ok(caller)
-    }
+    if matches!(caller, Caller::Anonymous) { Err(unauthorized()) } else { Ok(caller) }
 }
 
 fn unauthorized() -> Problem {
-    Problem::new(
-        ProblemKind::Unauthorized,
-        "Sign in, or prove an address by code and use the token that you get.",
-    )
+    Problem::new(ProblemKind::Unauthorized, "Sign in, or prove an address by code and use the token that you get.")
 }
 
 fn too_late(status: Status) -> &'static str {

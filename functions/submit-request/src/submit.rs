@@ -78,10 +78,7 @@ impl Function {
         self.commit(change, path, subject, record, response).await
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is one part of a new request, and it is made in one place"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "each is one part of a new request, and it is made in one place")]
     async fn open(
         &self,
         body: &SubmitBody,
@@ -101,10 +98,7 @@ impl Function {
         };
         let sealed = driver.sealer.seal(&id, seal::end::SUBJECT, &sealed).await?;
         let submission = if body.reason.is_some() || body.details.is_some() {
-            let submission = Submission {
-                reason: body.reason.as_deref(),
-                details: body.details.as_ref(),
-            };
+            let submission = Submission { reason: body.reason.as_deref(), details: body.details.as_ref() };
             Some(driver.sealer.seal(&id, seal::end::SUBMISSION, &submission).await?)
         } else {
             None
@@ -153,10 +147,7 @@ impl Function {
             Err(error) => return Err(error.into()),
         }
         if path == Path::SendCode {
-            let message = Message {
-                request_id: change.request.id.clone(),
-                item: EffectItem::Challenge,
-            };
+            let message = Message { request_id: change.request.id.clone(), item: EffectItem::Challenge };
             driver.send(Queue::Verify, &[message]).await;
         }
         driver.send_effects(&change).await;
@@ -203,17 +194,10 @@ fn idempotency_key(call: &Call) -> Result<String, Problem> {
 
 fn check_limits(body: &SubmitBody) -> Result<(), Problem> {
     let malformed = |detail: String| Err(Problem::new(ProblemKind::MalformedRequest, detail));
-    if body
-        .reason
-        .as_ref()
-        .is_some_and(|reason| reason.chars().count() > MAX_REASON)
-    {
+    if body.reason.as_ref().is_some_and(|reason| reason.chars().count() > MAX_REASON) {
         return malformed(format!("reason may have {MAX_REASON} characters."));
     }
-    let details = body
-        .details
-        .as_ref()
-        .and_then(|details| serde_json::to_vec(details).ok());
+    let details = body.details.as_ref().and_then(|details| serde_json::to_vec(details).ok());
     if details.is_some_and(|bytes| bytes.len() > MAX_DETAILS) {
         return malformed(format!("details may have {MAX_DETAILS} bytes."));
     }
@@ -226,10 +210,7 @@ fn check_limits(body: &SubmitBody) -> Result<(), Problem> {
 fn offered(policy: &Pinned, right: Right) -> Result<&RightRule, Problem> {
     policy.right(right).filter(|_| right.is_served()).ok_or_else(|| {
         let offered: Vec<&str> = policy.policy().rights.keys().map(|right| right.name()).collect();
-        Problem::new(
-            ProblemKind::RightNotOffered,
-            format!("Offered are: {}.", offered.join(", ")),
-        )
+        Problem::new(ProblemKind::RightNotOffered, format!("Offered are: {}.", offered.join(", ")))
     })
 }
 
@@ -253,20 +234,12 @@ fn identity(caller: &Caller, named: Option<&IdentityBody>) -> Result<Identity, P
             let detail = "Sign in, or name the e-mail address or phone number that is on file.";
             Err(Problem::new(ProblemKind::IdentityMissing, detail))
         }
-        (
-            Caller::Anonymous,
-            Some(IdentityBody {
-                email: Some(email),
-                phone_number: None,
-            }),
-        ) => Identity::parse(IdentityKind::Email, email).map_err(malformed),
-        (
-            Caller::Anonymous,
-            Some(IdentityBody {
-                email: None,
-                phone_number: Some(number),
-            }),
-        ) => Identity::parse(IdentityKind::PhoneNumber, number).map_err(malformed),
+        (Caller::Anonymous, Some(IdentityBody { email: Some(email), phone_number: None })) => {
+            Identity::parse(IdentityKind::Email, email).map_err(malformed)
+        }
+        (Caller::Anonymous, Some(IdentityBody { email: None, phone_number: Some(number) })) => {
+            Identity::parse(IdentityKind::PhoneNumber, number).map_err(malformed)
+        }
         (Caller::Anonymous, Some(_)) => {
             let detail = "Name either email or phone_number.";
             Err(Problem::new(ProblemKind::MalformedRequest, detail))
@@ -280,34 +253,18 @@ fn given_factors(caller: &Caller, rule: &RightRule, now: Timestamp, policy: &Pin
     };
     let time_zone = &policy.policy().controller.time_zone;
     let oldest = deadline::earlier(now, rule.sign_in_max_age, time_zone).map_err(|error| Problem::internal(&error))?;
-    Ok(if sign_in.at >= oldest {
-        vec![Factor::FreshSignIn]
-    } else {
-        Vec::new()
-    })
+    Ok(if sign_in.at >= oldest { vec![Factor::FreshSignIn] } else { Vec::new() })
 }
 
 /// Whether the proofs are enough, or a code is the rest, or neither can be.
 fn path(rule: &RightRule, given: &[Factor], caller: &Caller) -> Result<Path, Problem> {
     let missing = |alternative: &Vec<Factor>| -> Vec<Factor> {
-        alternative
-            .iter()
-            .filter(|factor| !given.contains(factor))
-            .copied()
-            .collect()
+        alternative.iter().filter(|factor| !given.contains(factor)).copied().collect()
     };
-    if rule
-        .verification
-        .iter()
-        .any(|alternative| missing(alternative).is_empty())
-    {
+    if rule.verification.iter().any(|alternative| missing(alternative).is_empty()) {
         return Ok(Path::Verified);
     }
-    if rule
-        .verification
-        .iter()
-        .any(|alternative| missing(alternative) == [Factor::ContactCode])
-    {
+    if rule.verification.iter().any(|alternative| missing(alternative) == [Factor::ContactCode]) {
         return Ok(Path::SendCode);
     }
     Err(match caller {

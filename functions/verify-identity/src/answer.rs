@@ -40,15 +40,7 @@ impl Function {
             Err(refusal @ SendRefusal::TooSoon) => return Err(Problem::new(ProblemKind::TooSoon, sentence(&refusal))),
             Err(refusal @ SendRefusal::TooMany) => return Err(Problem::new(ProblemKind::TooMany, sentence(&refusal))),
         }
-        driver
-            .send(
-                Queue::Verify,
-                &[Message {
-                    request_id: id.clone(),
-                    item: EffectItem::Challenge,
-                }],
-            )
-            .await;
+        driver.send(Queue::Verify, &[Message { request_id: id.clone(), item: EffectItem::Challenge }]).await;
         let body = json!({
             "request_id": id,
             "status": request.status,
@@ -103,11 +95,7 @@ impl Function {
             };
             return Err(Problem::new(ProblemKind::CodeWrong, detail));
         }
-        if ledger.use_code(id, &attempt).await? {
-            Ok(attempt.challenge)
-        } else {
-            Err(spent())
-        }
+        if ledger.use_code(id, &attempt).await? { Ok(attempt.challenge) } else { Err(spent()) }
     }
 
     /// Makes of the request what the new proof allows.
@@ -155,10 +143,7 @@ fn decide(request: &Request, caller: &Caller, policy: &Pinned, now: Timestamp) -
             give(Factor::FreshSignIn);
         }
     }
-    let enough = rule
-        .verification
-        .iter()
-        .any(|alternative| alternative.iter().all(|factor| factors.contains(factor)));
+    let enough = rule.verification.iter().any(|alternative| alternative.iter().all(|factor| factors.contains(factor)));
     if !enough {
         return Ok(request.factor_given(Factor::ContactCode));
     }
@@ -174,7 +159,5 @@ fn decide(request: &Request, caller: &Caller, policy: &Pinned, now: Timestamp) -
 fn sentence(error: &dyn std::error::Error) -> String {
     let text = error.to_string();
     let mut characters = text.chars();
-    characters
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }

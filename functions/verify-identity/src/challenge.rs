@@ -52,10 +52,7 @@ impl Function {
         let code = Code::new(driver.random.as_ref());
         let sealed = driver.sealer.seal(id, seal::end::CONTACT, &contact).await?;
         let digest = code.digest(&self.keys, id, claim.sends);
-        driver
-            .ledger
-            .code_made(id, &claim, Some((digest, sealed)), driver.clock.now())
-            .await?;
+        driver.ledger.code_made(id, &claim, Some((digest, sealed)), driver.clock.now()).await?;
         let message = messages::code(
             policy.language(language.as_deref().or(Some(&request.language))),
             &policy.policy().controller.name,
@@ -90,10 +87,8 @@ impl Function {
         let Some(sealed) = &request.sealed else { return Ok(None) };
         let subject: SubjectKeys = sealer.open(&request.id, seal::end::SUBJECT, sealed).await?;
         let identity = Identity::parse(subject.kind, &subject.value)?;
-        let place = policy
-            .place(&policy.policy().subject.collection)
-            .ok_or(ConnectorError::WrongKind)?;
-        Ok(find_contact(self.connectors.of(place)?, policy, &identity).await?)
+        let place = policy.place(&policy.policy().subject.collection).ok_or(ConnectorError::WrongKind)?;
+        Ok(find_contact(self.connectors.of(place)?, policy, &identity, &self.platform.channels()).await?)
     }
 
     /// Ends a request that nobody verified in time.

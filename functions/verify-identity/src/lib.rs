@@ -87,9 +87,7 @@ pub async fn handle(function: Arc<Function>, trigger: Trigger, _deadline: Timest
         }
         Trigger::Queue(event) => {
             let function = &function;
-            Ok(Answer::Queue(
-                handle_batch(event, |message| async move { function.attend(&message).await }).await,
-            ))
+            Ok(Answer::Queue(handle_batch(event, |message| async move { function.attend(&message).await }).await))
         }
         Trigger::Schedule => Err("this function has no schedule".into()),
     }

@@ -33,9 +33,7 @@ const TIME_RESERVE: SignedDuration = SignedDuration::from_secs(5);
 impl Function {
     /// Reads the environment and makes the clients.
     pub async fn start() -> Result<Self, StartError> {
-        Ok(Self {
-            platform: Platform::start().await?,
-        })
+        Ok(Self { platform: Platform::start().await? })
     }
 
     /// Sends what is due; returns how many items that were.
@@ -62,10 +60,7 @@ impl Function {
         let driver = &self.platform.driver;
         let due = driver.ledger.due(shard, now, PAGE).await?;
         for item in &due {
-            let message = Message {
-                request_id: item.request_id.clone(),
-                item: item.item,
-            };
+            let message = Message { request_id: item.request_id.clone(), item: item.item };
             driver.queues.send(item.queue, &[message]).await?;
             driver.ledger.postpone(item, now).await?;
         }
@@ -78,18 +73,9 @@ pub async fn handle(function: Arc<Function>, trigger: Trigger, deadline: Timesta
     let Trigger::Schedule = trigger else {
         return Err("this function is called by its schedule only".into());
     };
-    // The clock may be shifted on a local stack, and the deadline is then in another time than the clock's.
-    let now = function.platform.driver.clock.now();
-    let offset = function
-        .platform
-        .settings
-        .clock_offset_seconds()
-        .map(SignedDuration::from_secs)
-        .unwrap_or_default();
-    let deadline = deadline.saturating_add(offset).unwrap_or(deadline);
     let sent = function.wake(deadline).await.inspect_err(|error| {
         habeas::telemetry::error_chain("wake", "due items were not sent", error);
     })?;
-    tracing::info!(sent, %now, "woken");
+    tracing::info!(sent, "woken");
     Ok(Answer::Schedule(serde_json::json!({"sent": sent})))
 }

@@ -5,13 +5,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Body, Request, Response};
 use lambda_runtime::{Error, LambdaEvent, service_fn, tower::Service as _};
 use serde_json::Value;
 
-use crate::aws::StartError;
+use crate::aws::{Settings, StartError};
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -61,14 +61,14 @@ where
     };
     let handle = &handle;
     let state = &state;
+    // On a local stack the functions' clock may be shifted, and the runtime's deadline is in the machine's time.
+    let seconds = Settings::from_env().and_then(|settings| settings.clock_offset_seconds());
+    let offset = SignedDuration::from_secs(seconds.unwrap_or(0));
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
         // A box ends the nesting of future types, which the compiler follows only so deep.
         let answered: BoxFuture<'_, Result<Value, Error>> = Box::pin(async move {
-            let deadline = deadline(&event);
-            answer(event, |trigger| {
-                Box::pin(handle(Arc::clone(state), trigger, deadline)) as BoxFuture<'_, _>
-            })
-            .await
+            let deadline = deadline(&event).saturating_add(offset).unwrap_or(Timestamp::MAX);
+            answer(event, |trigger| Box::pin(handle(Arc::clone(state), trigger, deadline)) as BoxFuture<'_, _>).await
         });
         answered
     }))

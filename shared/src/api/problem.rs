@@ -57,21 +57,13 @@ impl ProblemKind {
         match self {
             Self::MalformedRequest => ("malformed-request", S::BAD_REQUEST, "The request is malformed"),
             Self::BodyTooLarge => ("body-too-large", S::PAYLOAD_TOO_LARGE, "The body is too large"),
-            Self::IdempotencyKeyMissing => (
-                "idempotency-key-missing",
-                S::BAD_REQUEST,
-                "The Idempotency-Key header is missing or malformed",
-            ),
-            Self::IdempotencyKeyReused => (
-                "idempotency-key-reused",
-                S::CONFLICT,
-                "The idempotency key was used for something else",
-            ),
-            Self::RightNotOffered => (
-                "right-not-offered",
-                S::UNPROCESSABLE_ENTITY,
-                "This right is not answered here",
-            ),
+            Self::IdempotencyKeyMissing => {
+                ("idempotency-key-missing", S::BAD_REQUEST, "The Idempotency-Key header is missing or malformed")
+            }
+            Self::IdempotencyKeyReused => {
+                ("idempotency-key-reused", S::CONFLICT, "The idempotency key was used for something else")
+            }
+            Self::RightNotOffered => ("right-not-offered", S::UNPROCESSABLE_ENTITY, "This right is not answered here"),
             Self::IdentityMissing => ("identity-missing", S::UNPROCESSABLE_ENTITY, "Nobody is named"),
             Self::Unauthorized => ("unauthorized", S::UNAUTHORIZED, "A valid token is needed"),
             Self::SignInTooOld => ("sign-in-too-old", S::FORBIDDEN, "The sign-in is not fresh enough"),
@@ -103,19 +95,13 @@ pub struct Problem {
 impl Problem {
     /// A problem with what to do about it.
     pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
-        Self {
-            kind,
-            detail: detail.into(),
-        }
+        Self { kind, detail: detail.into() }
     }
 
     /// An error of ours: logged with its chain here, told without it.
     pub fn internal(error: &dyn std::error::Error) -> Self {
         crate::telemetry::error_chain("api_error", "a call failed", error);
-        Self::new(
-            ProblemKind::Internal,
-            "Try again later. If it stays, tell the controller the time of this answer.",
-        )
+        Self::new(ProblemKind::Internal, "Try again later. If it stays, tell the controller the time of this answer.")
     }
 
     /// An error that passes.
@@ -127,10 +113,7 @@ impl Problem {
     /// "There is no such request", whether there is or not.
     #[must_use]
     pub fn not_found() -> Self {
-        Self::new(
-            ProblemKind::NotFound,
-            "Check the id, and that the token is of the one who made the request.",
-        )
+        Self::new(ProblemKind::NotFound, "Check the id, and that the token is of the one who made the request.")
     }
 
     /// The answer.
@@ -146,16 +129,10 @@ impl Problem {
         let mut response = Response::new(Body::Text(body.to_string()));
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        headers.insert(
-            "content-type",
-            lambda_http::http::HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert("content-type", lambda_http::http::HeaderValue::from_static("application/problem+json"));
         headers.insert("cache-control", lambda_http::http::HeaderValue::from_static("no-store"));
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(
-                "www-authenticate",
-                lambda_http::http::HeaderValue::from_static("Bearer"),
-            );
+            headers.insert("www-authenticate", lambda_http::http::HeaderValue::from_static("Bearer"));
         }
         response
     }
@@ -164,10 +141,9 @@ impl Problem {
 impl From<LedgerError> for Problem {
     fn from(error: LedgerError) -> Self {
         match error {
-            LedgerError::Conflict => Self::new(
-                ProblemKind::Conflict,
-                "The request was changed meanwhile; read it again.",
-            ),
+            LedgerError::Conflict => {
+                Self::new(ProblemKind::Conflict, "The request was changed meanwhile; read it again.")
+            }
             LedgerError::Service { .. } => Self::unavailable(&error),
             LedgerError::Replayed(_) | LedgerError::Malformed(_) | LedgerError::Missing(_) => Self::internal(&error),
         }

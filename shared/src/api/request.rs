@@ -26,28 +26,14 @@ impl Call {
     /// Takes a request apart. A stage's name in front of the path is passed over.
     pub fn parse(request: Request) -> Result<Self, CallError> {
         let path = request.uri().path();
-        let after = path
-            .split_once("/v1/requests")
-            .map(|(_, after)| after)
-            .ok_or_else(Problem::not_found)?;
-        let path = after
-            .split('/')
-            .filter(|part| !part.is_empty())
-            .map(ToOwned::to_owned)
-            .collect();
-        Ok(Self {
-            method: request.method().clone(),
-            path,
-            request,
-        })
+        let after = path.split_once("/v1/requests").map(|(_, after)| after).ok_or_else(Problem::not_found)?;
+        let path = after.split('/').filter(|part| !part.is_empty()).map(ToOwned::to_owned).collect();
+        Ok(Self { method: request.method().clone(), path, request })
     }
 
     /// The request id in the path.
     pub fn request_id(&self) -> Result<RequestId, CallError> {
-        self.path
-            .first()
-            .and_then(|id| id.parse().ok())
-            .ok_or_else(Problem::not_found)
+        self.path.first().and_then(|id| id.parse().ok()).ok_or_else(Problem::not_found)
     }
 
     /// A header, if it is there and is text.
@@ -78,11 +64,7 @@ impl Call {
                 serde_json::error::Category::Data => "a field is missing, unknown, or of the wrong type",
                 _ => "it is not JSON",
             };
-            let detail = format!(
-                "The body cannot be read: {what} (line {}, column {}).",
-                error.line(),
-                error.column()
-            );
+            let detail = format!("The body cannot be read: {what} (line {}, column {}).", error.line(), error.column());
             Problem::new(ProblemKind::MalformedRequest, detail)
         })
     }

@@ -34,9 +34,7 @@ pub fn next_of(request: &Request, policy: &Pinned, language: &str) -> Value {
         }
         Status::OnHold => {
             let rule = policy.right(Right::AccountCancellation);
-            let phrase = rule
-                .and_then(|rule| rule.phrase.as_ref())
-                .map(|phrase| in_language(phrase, language));
+            let phrase = rule.and_then(|rule| rule.phrase.as_ref()).map(|phrase| in_language(phrase, language));
             let consequences = rule
                 .and_then(|rule| rule.consequences.as_ref())
                 .and_then(|all| all.get(language).or_else(|| all.values().next()));

@@ -40,10 +40,7 @@ impl DataKeys for KmsDataKeys {
             .map_err(|error| SealError::KeyService(Box::new(error)))?;
         let clear = output.plaintext.ok_or(SealError::Malformed)?.into_inner();
         let encrypted = output.ciphertext_blob.ok_or(SealError::Malformed)?.into_inner();
-        Ok(DataKey {
-            clear: clear.try_into().map_err(|_| SealError::Malformed)?,
-            encrypted,
-        })
+        Ok(DataKey { clear: clear.try_into().map_err(|_| SealError::Malformed)?, encrypted })
     }
 
     async fn decrypt(&self, encrypted: &[u8]) -> Result<[u8; 32], SealError> {
@@ -56,11 +53,6 @@ impl DataKeys for KmsDataKeys {
             .send()
             .await
             .map_err(|error| SealError::KeyService(Box::new(error)))?;
-        output
-            .plaintext
-            .ok_or(SealError::Malformed)?
-            .into_inner()
-            .try_into()
-            .map_err(|_| SealError::Malformed)
+        output.plaintext.ok_or(SealError::Malformed)?.into_inner().try_into().map_err(|_| SealError::Malformed)
     }
 }

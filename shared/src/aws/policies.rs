@@ -49,11 +49,7 @@ impl S3Policies {
     /// Policies in this bucket.
     #[must_use]
     pub fn new(client: Client, bucket: String) -> Self {
-        Self {
-            client,
-            bucket,
-            read: Mutex::new(BTreeMap::new()),
-        }
+        Self { client, bucket, read: Mutex::new(BTreeMap::new()) }
     }
 }
 
@@ -63,29 +59,12 @@ impl PolicySource for S3Policies {
         if let Some(policy) = self.read.lock().unwrap_or_else(PoisonError::into_inner).get(digest) {
             return Ok(policy.clone());
         }
-        let unavailable = |source| PolicySourceError::Unavailable {
-            digest: digest.clone(),
-            source,
-        };
-        let object = self
-            .client
-            .get_object()
-            .bucket(&self.bucket)
-            .key(key(digest))
-            .send()
-            .await;
+        let unavailable = |source| PolicySourceError::Unavailable { digest: digest.clone(), source };
+        let object = self.client.get_object().bucket(&self.bucket).key(key(digest)).send().await;
         let object = object.map_err(|error| unavailable(Box::new(error)))?;
-        let bytes = object
-            .body
-            .collect()
-            .await
-            .map_err(|error| unavailable(Box::new(error)))?
-            .into_bytes();
+        let bytes = object.body.collect().await.map_err(|error| unavailable(Box::new(error)))?.into_bytes();
         let policy = Arc::new(Pinned::from_stored(&bytes, digest)?);
-        self.read
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(digest.clone(), policy.clone());
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(digest.clone(), policy.clone());
         Ok(policy)
     }
 }

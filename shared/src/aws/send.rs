@@ -48,10 +48,7 @@ impl AwsSender {
         let failed = |error: aws_sdk_sesv2::error::BuildError| SendError::Email(Box::new(error));
         let content = |text: &str| Content::builder().data(text).charset("UTF-8").build().map_err(failed);
         let body = Body::builder().text(content(&message.body)?).build();
-        let email = EmailMessage::builder()
-            .subject(content(&message.subject)?)
-            .body(body)
-            .build();
+        let email = EmailMessage::builder().subject(content(&message.subject)?).body(body).build();
         let sent = self
             .ses
             .send_email()
@@ -70,13 +67,7 @@ impl Sender for AwsSender {
         match to.kind {
             IdentityKind::Email => self.email(&to.address, message).await,
             IdentityKind::PhoneNumber if self.sms => {
-                let sent = self
-                    .sns
-                    .publish()
-                    .phone_number(&to.address)
-                    .message(&message.sms)
-                    .send()
-                    .await;
+                let sent = self.sns.publish().phone_number(&to.address).message(&message.sms).send().await;
                 sent.map(|_| ()).map_err(|error| SendError::Sms(Box::new(error)))
             }
             IdentityKind::PhoneNumber | IdentityKind::UserId => Err(SendError::NoChannel),

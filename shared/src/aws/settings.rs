@@ -37,11 +37,7 @@ impl Settings {
 
     /// A variable that must be there and not empty.
     pub fn required(&self, name: &'static str) -> Result<String, SettingError> {
-        self.0
-            .get(name)
-            .filter(|value| !value.is_empty())
-            .cloned()
-            .ok_or(SettingError::Missing(name))
+        self.0.get(name).filter(|value| !value.is_empty()).cloned().ok_or(SettingError::Missing(name))
     }
 
     /// A variable, or an empty text.
@@ -53,15 +49,8 @@ impl Settings {
     /// The queues that this function may send to.
     #[must_use]
     pub fn queue_urls(&self) -> BTreeMap<Queue, String> {
-        let url = |queue: Queue| {
-            self.0
-                .get(&format!("{}_QUEUE_URL", queue.name().to_uppercase()))
-                .cloned()
-        };
-        Queue::ALL
-            .into_iter()
-            .filter_map(|queue| Some((queue, url(queue)?)))
-            .collect()
+        let url = |queue: Queue| self.0.get(&format!("{}_QUEUE_URL", queue.name().to_uppercase())).cloned();
+        Queue::ALL.into_iter().filter_map(|queue| Some((queue, url(queue)?))).collect()
     }
 
     /// How far the clock is shifted: for a local stack only.
@@ -70,8 +59,7 @@ impl Settings {
         let seconds = if text.is_empty() {
             0
         } else {
-            text.parse()
-                .map_err(|_| SettingError::Malformed("CLOCK_OFFSET_SECONDS"))?
+            text.parse().map_err(|_| SettingError::Malformed("CLOCK_OFFSET_SECONDS"))?
         };
         if seconds != 0 && self.optional("STAGE") != "local" {
             return Err(SettingError::ShiftedClock);
@@ -88,9 +76,7 @@ mod tests {
     fn the_clock_is_shifted_on_a_local_stack_only() {
         let settings = |stage: &str| {
             Settings::from_map(
-                [("STAGE", stage), ("CLOCK_OFFSET_SECONDS", "60")]
-                    .map(|(k, v)| (k.into(), v.into()))
-                    .into(),
+                [("STAGE", stage), ("CLOCK_OFFSET_SECONDS", "60")].map(|(k, v)| (k.into(), v.into())).into(),
             )
         };
         assert_eq!(settings("local").clock_offset_seconds(), Ok(60));

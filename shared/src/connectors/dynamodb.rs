@@ -54,11 +54,7 @@ impl DynamoDb {
                 .send()
                 .await
                 .map_err(|error| refused("dynamodb:BatchWriteItem", error))?;
-            left = output
-                .unprocessed_items
-                .unwrap_or_default()
-                .remove(table)
-                .unwrap_or_default();
+            left = output.unprocessed_items.unwrap_or_default().remove(table).unwrap_or_default();
             if left.is_empty() {
                 return Ok(());
             }
@@ -103,13 +99,7 @@ impl DynamoDb {
         }
         match update.update_expression(expression).send().await {
             Ok(_) => Ok(()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
-                Ok(())
-            }
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(()),
             Err(error) => Err(refused("dynamodb:UpdateItem", error)),
         }
     }
@@ -147,24 +137,13 @@ impl Connector for DynamoDb {
                 (page.items, page.last_evaluated_key)
             }
             Selector::All => {
-                let scan = self
-                    .client
-                    .scan()
-                    .table_name(&table.table)
-                    .set_exclusive_start_key(start);
+                let scan = self.client.scan().table_name(&table.table).set_exclusive_start_key(start);
                 let page = scan.send().await.map_err(|error| refused("dynamodb:Scan", error))?;
                 (page.items, page.last_evaluated_key)
             }
         };
-        let rows = items
-            .unwrap_or_default()
-            .into_iter()
-            .map(|item| row(table, item))
-            .collect::<Result<_, _>>()?;
-        Ok(ReadPage {
-            rows,
-            next: next.map(encode_key).transpose()?,
-        })
+        let rows = items.unwrap_or_default().into_iter().map(|item| row(table, item)).collect::<Result<_, _>>()?;
+        Ok(ReadPage { rows, next: next.map(encode_key).transpose()? })
     }
 
     async fn apply(&self, place: Place<'_>, actions: Vec<(Row, Action)>) -> Result<(), ConnectorError> {
@@ -188,20 +167,11 @@ impl Connector for DynamoDb {
 fn row(table: &Table, item: Item) -> Result<Row, ConnectorError> {
     let mut key = Item::new();
     for name in &table.key {
-        let value = item
-            .get(name)
-            .ok_or(ConnectorError::Row("a row lacks a key that the policy names"))?;
+        let value = item.get(name).ok_or(ConnectorError::Row("a row lacks a key that the policy names"))?;
         key.insert(name.clone(), value.clone());
     }
-    let record = item
-        .into_iter()
-        .map(|(name, value)| (name, from_attribute(value)))
-        .collect();
-    Ok(Row {
-        handle: Handle::Item(key),
-        record,
-        is_current: true,
-    })
+    let record = item.into_iter().map(|(name, value)| (name, from_attribute(value))).collect();
+    Ok(Row { handle: Handle::Item(key), record, is_current: true })
 }
 
 fn from_attribute(attribute: AttributeValue) -> Value {
@@ -211,12 +181,9 @@ fn from_attribute(attribute: AttributeValue) -> Value {
         AttributeValue::Bool(value) => Value::Bool(value),
         AttributeValue::B(bytes) => Value::Bytes(bytes.into_inner()),
         AttributeValue::L(values) => Value::List(values.into_iter().map(from_attribute).collect()),
-        AttributeValue::M(fields) => Value::Map(
-            fields
-                .into_iter()
-                .map(|(name, value)| (name, from_attribute(value)))
-                .collect::<Record>(),
-        ),
+        AttributeValue::M(fields) => {
+            Value::Map(fields.into_iter().map(|(name, value)| (name, from_attribute(value))).collect::<Record>())
+        }
         AttributeValue::Ss(texts) => Value::List(texts.into_iter().map(Value::Text).collect()),
         AttributeValue::Ns(numbers) => Value::List(numbers.into_iter().map(Value::Number).collect()),
         AttributeValue::Bs(blobs) => {
@@ -235,10 +202,8 @@ fn to_attribute(value: Value) -> AttributeValue {
         Value::Bytes(bytes) => AttributeValue::B(Blob::new(bytes)),
         Value::List(values) => AttributeValue::L(values.into_iter().map(to_attribute).collect()),
         Value::Map(record) => {
-            let fields: HashMap<String, AttributeValue> = record
-                .iter()
-                .map(|(name, value)| (name.to_owned(), to_attribute(value.clone())))
-                .collect();
+            let fields: HashMap<String, AttributeValue> =
+                record.iter().map(|(name, value)| (name.to_owned(), to_attribute(value.clone()))).collect();
             AttributeValue::M(fields)
         }
     }

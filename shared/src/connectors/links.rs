@@ -43,58 +43,31 @@ pub async fn read_linked<'a>(
     let mut at = cursor;
     loop {
         let Some(link) = links.get(at.link) else {
-            return Ok(LinkPage {
-                rows: Vec::new(),
-                link: None,
-                next: None,
-            });
+            return Ok(LinkPage { rows: Vec::new(), link: None, next: None });
         };
         let values = subject.keys.get(&link.subject_field).map_or(&[][..], Vec::as_slice);
         let Some(value) = values.get(at.value) else {
-            at = LinkCursor {
-                link: at.link + 1,
-                ..LinkCursor::default()
-            };
+            at = LinkCursor { link: at.link + 1, ..LinkCursor::default() };
             continue;
         };
-        let selector = Selector::Link {
-            field: &link.field,
-            value,
-        };
+        let selector = Selector::Link { field: &link.field, value };
         let mut page = connector.read(place, selector, at.native.as_deref()).await?;
         if matches!(place, Place::Table(_)) {
             let earlier = &links[..at.link];
-            page.rows
-                .retain(|row| !earlier.iter().any(|link| leads_to(link, row, subject)));
+            page.rows.retain(|row| !earlier.iter().any(|link| leads_to(link, row, subject)));
         }
         let next = match page.next {
-            Some(native) => LinkCursor {
-                native: Some(native),
-                ..at
-            },
-            None => LinkCursor {
-                value: at.value + 1,
-                native: None,
-                ..at
-            },
+            Some(native) => LinkCursor { native: Some(native), ..at },
+            None => LinkCursor { value: at.value + 1, native: None, ..at },
         };
         let more = next.native.is_some() || has_more(links, subject, &next);
-        return Ok(LinkPage {
-            rows: page.rows,
-            link: Some(link),
-            next: more.then_some(next),
-        });
+        return Ok(LinkPage { rows: page.rows, link: Some(link), next: more.then_some(next) });
     }
 }
 
 fn leads_to(link: &Link, row: &Row, subject: &SubjectKeys) -> bool {
     let value = row.record.get(&link.field).and_then(|value| value.as_text());
-    value.is_some_and(|value| {
-        subject
-            .keys
-            .get(&link.subject_field)
-            .is_some_and(|keys| keys.iter().any(|k| k == value))
-    })
+    value.is_some_and(|value| subject.keys.get(&link.subject_field).is_some_and(|keys| keys.iter().any(|k| k == value)))
 }
 
 fn has_more(links: &[Link], subject: &SubjectKeys, from: &LinkCursor) -> bool {

@@ -142,11 +142,7 @@ impl Connectors {
     pub fn of(&self, place: Place<'_>) -> Result<&dyn Connector, ConnectorError> {
         match place {
             Place::Table(_) => Ok(&self.dynamodb),
-            Place::Objects { .. } => self
-                .s3
-                .as_ref()
-                .map(|s3| s3 as &dyn Connector)
-                .ok_or(ConnectorError::WrongKind),
+            Place::Objects { .. } => self.s3.as_ref().map(|s3| s3 as &dyn Connector).ok_or(ConnectorError::WrongKind),
         }
     }
 }

@@ -47,20 +47,12 @@ pub fn decide(
     match &rule.erasure {
         ErasureRule::Erase { .. } => Ok(Decision::Act(Action::Erase)),
         ErasureRule::Anonymise { fields, .. } => Ok(change(fields, record, random)),
-        ErasureRule::Retain {
-            start_field,
-            period,
-            fields,
-            ..
-        } => {
+        ErasureRule::Retain { start_field, period, fields, .. } => {
             let until = end_of(record, start_field, *period, now, time_zone)?;
             if until <= now {
                 return Ok(Decision::Act(Action::Erase));
             }
-            Ok(Decision::Retain {
-                until,
-                minimise: changes(fields, record, random),
-            })
+            Ok(Decision::Retain { until, minimise: changes(fields, record, random) })
         }
     }
 }
@@ -76,13 +68,7 @@ pub fn decide_sweep(
     let Some(retention) = &rule.retention else {
         return Ok(Decision::Leave);
     };
-    let Ok(until) = end_of(
-        record,
-        &retention.start_field,
-        retention.period,
-        Timestamp::MAX,
-        time_zone,
-    ) else {
+    let Ok(until) = end_of(record, &retention.start_field, retention.period, Timestamp::MAX, time_zone) else {
         return Ok(Decision::Leave);
     };
     if until > now {
@@ -91,26 +77,16 @@ pub fn decide_sweep(
     match &rule.erasure {
         ErasureRule::Anonymise { fields, .. } => Ok(change(fields, record, random)),
         ErasureRule::Erase { .. } => Ok(Decision::Act(Action::Erase)),
-        ErasureRule::Retain {
-            start_field, period, ..
-        } => {
+        ErasureRule::Retain { start_field, period, .. } => {
             let retained = end_of(record, start_field, *period, now, time_zone)? > now;
-            Ok(if retained {
-                Decision::Leave
-            } else {
-                Decision::Act(Action::Erase)
-            })
+            Ok(if retained { Decision::Leave } else { Decision::Act(Action::Erase) })
         }
     }
 }
 
 fn change(fields: &BTreeMap<String, Strategy>, record: &Record, random: &dyn Random) -> Decision {
     let changes = changes(fields, record, random);
-    if changes.is_empty() {
-        Decision::Leave
-    } else {
-        Decision::Act(Action::Change(changes))
-    }
+    if changes.is_empty() { Decision::Leave } else { Decision::Act(Action::Change(changes)) }
 }
 
 fn changes(fields: &BTreeMap<String, Strategy>, record: &Record, random: &dyn Random) -> Vec<(String, Masked)> {
@@ -142,10 +118,7 @@ fn moment(value: &Value) -> Option<Timestamp> {
     match value {
         Value::Text(text) => text.parse().ok().or_else(|| {
             let local: DateTime = text.parse().ok()?;
-            local
-                .to_zoned(jiff::tz::TimeZone::UTC)
-                .ok()
-                .map(|zoned| zoned.timestamp())
+            local.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
         }),
         Value::Number(digits) => {
             let number: i64 = digits.parse().ok()?;
@@ -179,10 +152,7 @@ pub fn exported(rules: &ExportRules, fields: &[Field], record: Record) -> Record
 /// Whether a category never leaves.
 #[must_use]
 pub fn is_omitted(rules: &ExportRules, category: &str) -> bool {
-    rules
-        .omit
-        .iter()
-        .any(|omitted| categories::is_within(category, omitted))
+    rules.omit.iter().any(|omitted| categories::is_within(category, omitted))
 }
 
 /// How many characters of a category stay, if it is masked.
@@ -199,12 +169,9 @@ pub fn masked(rules: &ExportRules, category: &str) -> Option<u8> {
 fn show(rules: &ExportRules, fields: &[Field], keep_last: Option<u8>, value: Value) -> Value {
     match (value, keep_last) {
         (Value::Map(record), None) => Value::Map(exported(rules, fields, record)),
-        (Value::List(values), _) => Value::List(
-            values
-                .into_iter()
-                .map(|value| show(rules, fields, keep_last, value))
-                .collect(),
-        ),
+        (Value::List(values), _) => {
+            Value::List(values.into_iter().map(|value| show(rules, fields, keep_last, value)).collect())
+        }
         (Value::Text(text) | Value::Number(text), Some(keep)) => Value::Text(mask::keep_last(&text, keep)),
         (Value::Map(_) | Value::Bytes(_), Some(_)) => Value::Text("*".to_owned()),
         (value, _) => value,
@@ -218,10 +185,7 @@ mod tests {
     use crate::random::SeededRandom;
 
     fn record(fields: &[(&str, &str)]) -> Record {
-        fields
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), Value::Text((*value).to_owned())))
-            .collect()
+        fields.iter().map(|(name, value)| ((*name).to_owned(), Value::Text((*value).to_owned()))).collect()
     }
 
     fn retain() -> CollectionRule {
@@ -242,34 +206,18 @@ mod tests {
 
     #[test]
     fn a_retained_row_loses_what_goes_at_once_and_goes_when_its_time_is_over() {
-        let link = Link {
-            field: "user_id".into(),
-            subject_field: "user_id".into(),
-        };
+        let link = Link { field: "user_id".into(), subject_field: "user_id".into() };
         let decide = |at: &str, now: &str| {
             let record = record(&[("at", at), ("address", "1 Long Street")]);
-            decide(
-                &retain(),
-                &link,
-                &record,
-                now.parse().unwrap(),
-                "Asia/Shanghai",
-                &SeededRandom::new(1),
-            )
-            .unwrap()
+            decide(&retain(), &link, &record, now.parse().unwrap(), "Asia/Shanghai", &SeededRandom::new(1)).unwrap()
         };
         let Decision::Retain { until, minimise } = decide("2026-01-31T00:00:00Z", "2026-11-21T00:00:00Z") else {
             panic!()
         };
         assert_eq!(until.to_string(), "2029-01-31T00:00:00Z");
         assert_eq!(minimise.len(), 1);
-        assert!(matches!(
-            decide("2023-01-31T00:00:00Z", "2026-11-21T00:00:00Z"),
-            Decision::Act(Action::Erase)
-        ));
-        let Decision::Retain { until, .. } = decide("yesterday", "2026-11-21T00:00:00Z") else {
-            panic!()
-        };
+        assert!(matches!(decide("2023-01-31T00:00:00Z", "2026-11-21T00:00:00Z"), Decision::Act(Action::Erase)));
+        let Decision::Retain { until, .. } = decide("yesterday", "2026-11-21T00:00:00Z") else { panic!() };
         assert_eq!(until.to_string(), "2029-11-21T00:00:00Z");
     }
 
@@ -277,14 +225,7 @@ mod tests {
     fn a_sweep_leaves_what_is_not_over_or_cannot_be_read() {
         let sweep = |at: &str| {
             let now = "2026-11-21T00:00:00Z".parse().unwrap();
-            decide_sweep(
-                &retain(),
-                &record(&[("at", at)]),
-                now,
-                "Asia/Shanghai",
-                &SeededRandom::new(1),
-            )
-            .unwrap()
+            decide_sweep(&retain(), &record(&[("at", at)]), now, "Asia/Shanghai", &SeededRandom::new(1)).unwrap()
         };
         assert!(matches!(sweep("2023-11-20T00:00:00Z"), Decision::Act(Action::Erase)));
         assert!(matches!(sweep("2023-11-22T00:00:00Z"), Decision::Leave));

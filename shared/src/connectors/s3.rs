@@ -44,15 +44,10 @@ impl S3 {
         for chunk in versions.chunks(BATCH) {
             let mut delete = Delete::builder().quiet(true);
             for (key, version) in chunk {
-                let identifier = ObjectIdentifier::builder()
-                    .key(key)
-                    .set_version_id(version.clone())
-                    .build();
+                let identifier = ObjectIdentifier::builder().key(key).set_version_id(version.clone()).build();
                 delete = delete.objects(identifier.map_err(|_| ConnectorError::Row("an object without a key"))?);
             }
-            let delete = delete
-                .build()
-                .map_err(|_| ConnectorError::Row("no objects to delete"))?;
+            let delete = delete.build().map_err(|_| ConnectorError::Row("no objects to delete"))?;
             let deleted = self
                 .client
                 .delete_objects()
@@ -77,10 +72,8 @@ impl S3 {
 
     /// A page of versions under a prefix.
     pub async fn versions(&self, bucket: &str, prefix: &str, cursor: Option<&str>) -> Result<ReadPage, ConnectorError> {
-        let marker: Option<Marker> = cursor
-            .map(serde_json::from_str)
-            .transpose()
-            .map_err(|_| ConnectorError::Cursor)?;
+        let marker: Option<Marker> =
+            cursor.map(serde_json::from_str).transpose().map_err(|_| ConnectorError::Cursor)?;
         let (key, version) = marker.map_or((None, None), |marker| (Some(marker.key), marker.version));
         let page = self
             .client
@@ -98,21 +91,11 @@ impl S3 {
             let key = found.key().unwrap_or_default();
             let mut record = described(key, found.last_modified());
             record.set("bytes", Value::Number(found.size().unwrap_or(0).to_string()));
-            rows.push(version_row(
-                key,
-                found.version_id(),
-                record,
-                found.is_latest() == Some(true),
-            ));
+            rows.push(version_row(key, found.version_id(), record, found.is_latest() == Some(true)));
         }
         for marker in page.delete_markers() {
             let key = marker.key().unwrap_or_default();
-            rows.push(version_row(
-                key,
-                marker.version_id(),
-                described(key, marker.last_modified()),
-                false,
-            ));
+            rows.push(version_row(key, marker.version_id(), described(key, marker.last_modified()), false));
         }
         let next = if page.is_truncated() == Some(true) {
             let marker = Marker {
@@ -141,14 +124,7 @@ fn version_row(key: &str, version: Option<&str>, record: Record, is_current: boo
     // An object that was written while the bucket was not versioned has the version "null", and is deleted by that name:
     // without a version a delete would only put a marker on top of it.
     let version = version.map(ToOwned::to_owned);
-    Row {
-        handle: Handle::Version {
-            key: key.to_owned(),
-            version,
-        },
-        record,
-        is_current,
-    }
+    Row { handle: Handle::Version { key: key.to_owned(), version }, record, is_current }
 }
 
 #[async_trait]

@@ -188,15 +188,7 @@ impl Event {
         fact: Fact,
         previous: EventHash,
     ) -> Self {
-        let mut event = Self {
-            request_id,
-            number,
-            at,
-            actor,
-            fact,
-            previous,
-            hash: EventHash::origin(),
-        };
+        let mut event = Self { request_id, number, at, actor, fact, previous, hash: EventHash::origin() };
         event.hash = event.computed_hash();
         event
     }

@@ -58,10 +58,7 @@ pub fn verify(file: &EvidenceFile) -> Result<(), EvidenceError> {
     let mut moment = first.at;
     for (expected, event) in (1..).zip(&file.events) {
         if event.number != expected {
-            return Err(EvidenceError::Order {
-                expected,
-                found: event.number,
-            });
+            return Err(EvidenceError::Order { expected, found: event.number });
         }
         if event.request_id != first.request_id {
             return Err(EvidenceError::OtherRequest(event.number));
@@ -79,11 +76,7 @@ pub fn verify(file: &EvidenceFile) -> Result<(), EvidenceError> {
         moment = event.at;
     }
     let certificate = Certificate::from_events(&file.events).ok_or(EvidenceError::NoBeginning)?;
-    if certificate == file.certificate {
-        Ok(())
-    } else {
-        Err(EvidenceError::Certificate)
-    }
+    if certificate == file.certificate { Ok(()) } else { Err(EvidenceError::Certificate) }
 }
 
 #[cfg(test)]
@@ -97,15 +90,8 @@ mod tests {
         let at = "2026-11-21T00:00:00Z".parse().unwrap();
         let policy = "ab".repeat(32).try_into().unwrap();
         let facts = [
-            Fact::Received {
-                matter: Matter::Right(Right::Access),
-                policy,
-                due_at: at,
-            },
-            Fact::Accepted {
-                factors: vec![],
-                steps: 2,
-            },
+            Fact::Received { matter: Matter::Right(Right::Access), policy, due_at: at },
+            Fact::Accepted { factors: vec![], steps: 2 },
             Fact::Begun,
             Fact::Completed { outcome: Outcome::Full },
         ];
@@ -132,23 +118,14 @@ mod tests {
     fn tampering_is_found_and_named() {
         let sound = chain(&"1".repeat(32));
         let mut changed = sound.clone();
-        changed[1].fact = Fact::Accepted {
-            factors: vec![],
-            steps: 3,
-        };
+        changed[1].fact = Fact::Accepted { factors: vec![], steps: 3 };
         assert_eq!(verify(&file(changed)), Err(EvidenceError::Content(2)));
         let mut dropped = sound.clone();
         dropped.remove(1);
-        assert_eq!(
-            verify(&file(dropped)),
-            Err(EvidenceError::Order { expected: 2, found: 3 })
-        );
+        assert_eq!(verify(&file(dropped)), Err(EvidenceError::Order { expected: 2, found: 3 }));
         let mut reordered = sound.clone();
         reordered.swap(1, 2);
-        assert_eq!(
-            verify(&file(reordered)),
-            Err(EvidenceError::Order { expected: 2, found: 3 })
-        );
+        assert_eq!(verify(&file(reordered)), Err(EvidenceError::Order { expected: 2, found: 3 }));
         let mut truncated = sound.clone();
         truncated.pop();
         assert_eq!(verify(&file(truncated)), Err(EvidenceError::Certificate));

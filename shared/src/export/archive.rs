@@ -41,13 +41,7 @@ pub struct Archive {
 impl Default for Archive {
     fn default() -> Self {
         let pipe = Pipe::default();
-        Self {
-            zip: ZipWriter::new_stream(pipe.clone()),
-            pipe,
-            digest: Sha256::new(),
-            bytes: 0,
-            file: None,
-        }
+        Self { zip: ZipWriter::new_stream(pipe.clone()), pipe, digest: Sha256::new(), bytes: 0, file: None }
     }
 }
 
@@ -56,11 +50,7 @@ impl Archive {
     pub fn begin(&mut self, path: &str) -> Result<(), ArchiveError> {
         let stored = [".jpg", ".jpeg", ".png", ".gif", ".webp", ".mp4", ".zip", ".gz"];
         let is_packed = stored.iter().any(|ending| path.ends_with(ending));
-        let method = if is_packed {
-            zip::CompressionMethod::Stored
-        } else {
-            zip::CompressionMethod::Deflated
-        };
+        let method = if is_packed { zip::CompressionMethod::Stored } else { zip::CompressionMethod::Deflated };
         // No modification time: the same content gives the same bytes. ZIP64 from the start, since the size of a streamed
         // file is only known at its end.
         let options = SimpleFileOptions::default()
@@ -85,11 +75,7 @@ impl Archive {
     /// Ends the file that was begun.
     pub fn end(&mut self) -> FileDigest {
         let (path, digest, bytes) = self.file.take().unwrap_or_default();
-        FileDigest {
-            path,
-            sha256: hex::encode(digest.finalize()),
-            bytes,
-        }
+        FileDigest { path, sha256: hex::encode(digest.finalize()), bytes }
     }
 
     /// Takes what is ready, if it is at least this much.
@@ -123,10 +109,7 @@ impl Pipe {
 
 impl Write for Pipe {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend_from_slice(bytes);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

@@ -136,9 +136,7 @@ impl Section {
         let fields = described.map_or(&[][..], |collection| collection.fields.as_slice());
         let export = &policy.policy().export;
         let with = |test: &dyn Fn(&str) -> bool| {
-            let matching = fields
-                .iter()
-                .filter(|field| field.data_categories.iter().any(|category| test(category)));
+            let matching = fields.iter().filter(|field| field.data_categories.iter().any(|category| test(category)));
             matching.map(|field| field.name.clone()).collect::<Vec<_>>()
         };
         let omitted = with(&|category| crate::connectors::is_omitted(export, category));
@@ -146,11 +144,7 @@ impl Section {
             .into_iter()
             .filter(|field| !omitted.contains(field))
             .collect();
-        let mut keys: Vec<&str> = fields
-            .iter()
-            .flat_map(|field| &field.data_categories)
-            .map(String::as_str)
-            .collect();
+        let mut keys: Vec<&str> = fields.iter().flat_map(|field| &field.data_categories).map(String::as_str).collect();
         keys.sort_unstable();
         keys.dedup();
         let prefix = format!("{name}.");
@@ -178,33 +172,22 @@ impl Section {
         Self {
             dataset: dataset.to_owned(),
             collection: collection.to_owned(),
-            description: described
-                .and_then(|collection| collection.description.clone())
-                .unwrap_or_default(),
+            description: described.and_then(|collection| collection.description.clone()).unwrap_or_default(),
             path,
             records,
             complete: true,
             categories: keys
                 .into_iter()
                 .filter_map(categories::find)
-                .map(|category| CategoryText {
-                    name: category.name.clone(),
-                    description: category.description.clone(),
-                })
+                .map(|category| CategoryText { name: category.name.clone(), description: category.description.clone() })
                 .collect(),
             purposes,
-            retention: policy
-                .rule(name)
-                .map(|rule| retention(rule, language))
-                .unwrap_or_default(),
+            retention: policy.rule(name).map(|rule| retention(rule, language)).unwrap_or_default(),
             recipients,
             omitted,
             masked,
             preview,
-            media: media
-                .into_iter()
-                .map(|(path, bytes)| MediaFile { path, bytes })
-                .collect(),
+            media: media.into_iter().map(|(path, bytes)| MediaFile { path, bytes }).collect(),
             bytes,
         }
     }
@@ -213,20 +196,11 @@ impl Section {
 fn retention(rule: &CollectionRule, language: &str) -> String {
     let words = words(language);
     let word = |key: &str| words.get(key).copied().unwrap_or_default();
-    if let ErasureRule::Retain {
-        start_field,
-        period,
-        basis,
-        ..
-    } = &rule.erasure
-    {
+    if let ErasureRule::Retain { start_field, period, basis, .. } = &rule.erasure {
         return format!("{} + {} ({})", start_field, period.0, in_language(basis, language));
     }
     match &rule.retention {
-        Some(retention) => format!(
-            "{} + {} ({})",
-            retention.start_field, retention.period.0, retention.source
-        ),
+        Some(retention) => format!("{} + {} ({})", retention.start_field, retention.period.0, retention.source),
         None => word("retention_account").to_owned(),
     }
 }
@@ -273,7 +247,5 @@ pub fn render(context: &IndexContext) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.add_template("index.html", TEMPLATE)?;
-    environment
-        .get_template("index.html")?
-        .render(minijinja::value::Serde(context))
+    environment.get_template("index.html")?.render(minijinja::value::Serde(context))
 }

@@ -37,16 +37,8 @@ pub fn package(id: &RequestId, attempt: u32) -> String {
 #[must_use]
 pub fn media_name(page: u32, position: usize, key: &str) -> String {
     let last = key.rsplit('/').find(|part| !part.is_empty()).unwrap_or("object");
-    let safe: String = last
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') {
-                c
-            } else {
-                '_'
-            }
-        })
-        .collect();
+    let safe: String =
+        last.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' }).collect();
     let start = safe.len().saturating_sub(80);
     format!("{page:04}-{position:04}-{}", safe[start..].trim_start_matches('.'))
 }

@@ -45,11 +45,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("complete", "Complete", "是否完整"),
     ("yes", "yes", "是"),
     ("no", "no", "否"),
-    (
-        "incomplete",
-        "This part is not complete: not all of it could be read.",
-        "本部分不完整：未能读取全部内容。",
-    ),
+    ("incomplete", "This part is not complete: not all of it could be read.", "本部分不完整：未能读取全部内容。"),
     ("file", "All records, for machines", "全部记录（机器可读）"),
     ("categories", "Kinds of data", "信息类别"),
     ("category", "Kind", "类别"),
@@ -69,21 +65,13 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("path", "Where", "位置"),
     ("back", "Back to the contents", "返回目录"),
     ("empty", "Nothing held", "没有记录"),
-    (
-        "empty_intro",
-        "These were searched, and held nothing about you:",
-        "以下各处已查询，其中没有与您有关的信息：",
-    ),
+    ("empty_intro", "These were searched, and held nothing about you:", "以下各处已查询，其中没有与您有关的信息："),
     (
         "empty_incomplete",
         "Of these not all could be read; what was read held nothing about you:",
         "以下各处未能全部读取，已读取的部分没有与您有关的信息：",
     ),
-    (
-        "nothing_at_all",
-        "No system held anything about you.",
-        "各系统中均没有与您有关的信息。",
-    ),
+    ("nothing_at_all", "No system held anything about you.", "各系统中均没有与您有关的信息。"),
     (
         "check",
         "The file manifest.json lists every file of this copy with its SHA-256, so that you can check that none was changed.",
@@ -106,10 +94,7 @@ const WORDS: &[(&str, &str, &str)] = &[
 #[must_use]
 pub fn words(language: &str) -> BTreeMap<&'static str, &'static str> {
     let chosen = is_chinese(language);
-    WORDS
-        .iter()
-        .map(|&(key, english, chinese)| (key, if chosen { chinese } else { english }))
-        .collect()
+    WORDS.iter().map(|&(key, english, chinese)| (key, if chosen { chinese } else { english })).collect()
 }
 
 /// What a request is for, as people say it: the same words in messages and in the index.
@@ -117,19 +102,13 @@ pub fn words(language: &str) -> BTreeMap<&'static str, &'static str> {
 pub fn matter(language: &str, matter: Matter) -> &'static str {
     let is_it = |key: &str| key.strip_prefix("right_") == Some(matter.name());
     let found = WORDS.iter().find(|(key, _, _)| is_it(key));
-    found.map_or(
-        "",
-        |&(_, english, chinese)| if is_chinese(language) { chinese } else { english },
-    )
+    found.map_or("", |&(_, english, chinese)| if is_chinese(language) { chinese } else { english })
 }
 
 /// Whether texts in this language are given in Simplified Chinese.
 #[must_use]
 pub fn is_chinese(language: &str) -> bool {
-    language
-        .split(['-', '_'])
-        .next()
-        .is_some_and(|primary| primary.eq_ignore_ascii_case("zh"))
+    language.split(['-', '_']).next().is_some_and(|primary| primary.eq_ignore_ascii_case("zh"))
 }
 
 #[cfg(test)]

@@ -50,19 +50,12 @@ impl Caller {
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim())
             .ok_or(CallerError::Invalid)?;
-        let algorithm = jsonwebtoken::decode_header(token)
-            .map_err(|_| CallerError::Invalid)?
-            .alg;
+        let algorithm = jsonwebtoken::decode_header(token).map_err(|_| CallerError::Invalid)?.alg;
         if algorithm == jsonwebtoken::Algorithm::HS256 {
-            return token::verify(keys, token, now)
-                .map(Self::TokenHolder)
-                .map_err(|_| CallerError::Invalid);
+            return token::verify(keys, token, now).map(Self::TokenHolder).map_err(|_| CallerError::Invalid);
         }
         match verifier.verify(token, now).await {
-            Ok(sign_in) => Ok(Self::SignedIn {
-                digests: keys.user_id_under_all(sign_in.user_id.expose()),
-                sign_in,
-            }),
+            Ok(sign_in) => Ok(Self::SignedIn { digests: keys.user_id_under_all(sign_in.user_id.expose()), sign_in }),
             Err(OidcError::Invalid) => Err(CallerError::Invalid),
             Err(unavailable @ OidcError::Keys(_)) => Err(CallerError::Unavailable(unavailable)),
         }
@@ -72,10 +65,7 @@ impl Caller {
     #[must_use]
     pub fn may_see(&self, request: &Request) -> bool {
         match self {
-            Self::SignedIn { digests, .. } => request
-                .subject
-                .as_ref()
-                .is_some_and(|subject| digests.contains(subject)),
+            Self::SignedIn { digests, .. } => request.subject.as_ref().is_some_and(|subject| digests.contains(subject)),
             Self::TokenHolder(id) => *id == request.id,
             Self::Anonymous => false,
         }

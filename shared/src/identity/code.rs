@@ -45,11 +45,7 @@ impl Code {
         }
         let digits: String = typed.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
         let well_formed = digits.len() == DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
-        if well_formed {
-            Ok(Self(Personal::new(digits)))
-        } else {
-            Err(NotACode)
-        }
+        if well_formed { Ok(Self(Personal::new(digits))) } else { Err(NotACode) }
     }
 
     /// The digits, in two groups.

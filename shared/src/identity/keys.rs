@@ -34,11 +34,7 @@ pub struct DigestKeys {
 
 impl fmt::Debug for DigestKeys {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "DigestKeys({})",
-            self.keys.keys().cloned().collect::<Vec<_>>().join(", ")
-        )
+        write!(formatter, "DigestKeys({})", self.keys.keys().cloned().collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -65,18 +61,12 @@ impl DigestKeys {
     /// The digests of a user id under every key, the current one first: to find what an older key digested.
     pub fn user_id_under_all(&self, user_id: &str) -> Vec<String> {
         let parts = [IdentityKind::UserId.name(), user_id];
-        self.ids()
-            .map(|id| format!("{id}:{}", hex::encode(self.mac(id, "identity", &parts))))
-            .collect()
+        self.ids().map(|id| format!("{id}:{}", hex::encode(self.mac(id, "identity", &parts)))).collect()
     }
 
     /// A digest of `parts` under the current key, with the key's id. Digests of different labels have nothing in common.
     pub fn labelled(&self, label: &str, parts: &[&str]) -> String {
-        format!(
-            "{}:{}",
-            self.current,
-            hex::encode(self.mac(&self.current, label, parts))
-        )
+        format!("{}:{}", self.current, hex::encode(self.mac(&self.current, label, parts)))
     }
 
     /// A key for one end, made from the current key.
@@ -133,13 +123,7 @@ mod tests {
     #[test]
     fn a_secret_without_a_usable_current_key_is_refused() {
         assert!(matches!(DigestKeys::parse("[]"), Err(KeyError::NotAnObject(_))));
-        assert!(matches!(
-            DigestKeys::parse(r#"{"current":"k9","k1":"x"}"#),
-            Err(KeyError::NoCurrent)
-        ));
-        assert!(matches!(
-            DigestKeys::parse(r#"{"current":"k1","k1":"short"}"#),
-            Err(KeyError::Short(_))
-        ));
+        assert!(matches!(DigestKeys::parse(r#"{"current":"k9","k1":"x"}"#), Err(KeyError::NoCurrent)));
+        assert!(matches!(DigestKeys::parse(r#"{"current":"k1","k1":"short"}"#), Err(KeyError::Short(_))));
     }
 }

@@ -69,11 +69,7 @@ impl SignInVerifier {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(OidcError::Keys)?;
-        Ok(Self {
-            issuer,
-            http,
-            keys: Mutex::new(None),
-        })
+        Ok(Self { issuer, http, keys: Mutex::new(None) })
     }
 
     /// Who is signed in by this token.
@@ -90,18 +86,11 @@ impl SignInVerifier {
         validation.set_required_spec_claims(&["exp", "iss", "aud"]);
         // The library reads the machine's clock; the expiry is checked below against the clock that was passed in.
         validation.validate_exp = false;
-        let claims = jsonwebtoken::decode::<serde_json::Value>(token, &key, &validation)
-            .map_err(|_| OidcError::Invalid)?
-            .claims;
-        let moment = |claim: &str| {
-            claims[claim]
-                .as_i64()
-                .and_then(|seconds| Timestamp::from_second(seconds).ok())
-        };
+        let claims =
+            jsonwebtoken::decode::<serde_json::Value>(token, &key, &validation).map_err(|_| OidcError::Invalid)?.claims;
+        let moment = |claim: &str| claims[claim].as_i64().and_then(|seconds| Timestamp::from_second(seconds).ok());
         let expires_at = moment("exp").ok_or(OidcError::Invalid)?;
-        let at = moment("auth_time")
-            .or_else(|| moment("iat"))
-            .ok_or(OidcError::Invalid)?;
+        let at = moment("auth_time").or_else(|| moment("iat")).ok_or(OidcError::Invalid)?;
         if now.duration_since(expires_at) > LEEWAY || at.duration_since(now) > LEEWAY {
             return Err(OidcError::Invalid);
         }
@@ -109,10 +98,7 @@ impl SignInVerifier {
         if user_id.is_empty() || user_id.len() > 256 {
             return Err(OidcError::Invalid);
         }
-        Ok(SignIn {
-            user_id: Personal::new(user_id.to_owned()),
-            at,
-        })
+        Ok(SignIn { user_id: Personal::new(user_id.to_owned()), at })
     }
 
     async fn key(&self, id: &str, now: Timestamp) -> Result<DecodingKey, OidcError> {
@@ -141,12 +127,7 @@ impl SignInVerifier {
         } else {
             self.issuer.keys_url.clone()
         };
-        let response = self
-            .http
-            .get(url)
-            .send()
-            .await
-            .and_then(reqwest::Response::error_for_status);
+        let response = self.http.get(url).send().await.and_then(reqwest::Response::error_for_status);
         response.map_err(OidcError::Keys)?.json().await.map_err(OidcError::Keys)
     }
 }

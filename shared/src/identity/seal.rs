@@ -77,13 +77,7 @@ const OPENED_KEYS: usize = 64;
 impl Sealer {
     /// Seals under keys of this service.
     pub fn new(keys: Arc<dyn DataKeys>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Self {
-            keys,
-            clock,
-            random,
-            current: Mutex::new(None),
-            opened: Mutex::new(BTreeMap::new()),
-        }
+        Self { keys, clock, random, current: Mutex::new(None), opened: Mutex::new(BTreeMap::new()) }
     }
 
     /// Seals a value for a request and an end.
@@ -98,13 +92,7 @@ impl Sealer {
         let nonce: [u8; 12] = random::bytes(self.random.as_ref());
         let associated = associated(request, end);
         let ciphertext = cipher(&key.clear)
-            .encrypt(
-                &nonce.into(),
-                Payload {
-                    msg: &clear,
-                    aad: &associated,
-                },
-            )
+            .encrypt(&nonce.into(), Payload { msg: &clear, aad: &associated })
             .map_err(|_| SealError::Malformed)?;
         let length = u16::try_from(key.encrypted.len()).map_err(|_| SealError::Malformed)?;
         let mut sealed = vec![1];
@@ -132,13 +120,7 @@ impl Sealer {
         let key = self.opened_key(encrypted_key).await?;
         let associated = associated(request, end);
         let clear = cipher(&key)
-            .decrypt(
-                &(*nonce).into(),
-                Payload {
-                    msg: ciphertext,
-                    aad: &associated,
-                },
-            )
+            .decrypt(&(*nonce).into(), Payload { msg: ciphertext, aad: &associated })
             .map_err(|_| SealError::DoesNotOpen)?;
         serde_json::from_slice(&clear).map_err(|_| SealError::Malformed)
     }
@@ -153,22 +135,13 @@ impl Sealer {
             }
         }
         let key = self.keys.generate().await?;
-        let fresh = CurrentKey {
-            key: key.clone(),
-            made_at: now,
-            uses: 1,
-        };
+        let fresh = CurrentKey { key: key.clone(), made_at: now, uses: 1 };
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(fresh);
         Ok(key)
     }
 
     async fn opened_key(&self, encrypted: &[u8]) -> Result<[u8; 32], SealError> {
-        if let Some(key) = self
-            .opened
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(encrypted)
-        {
+        if let Some(key) = self.opened.lock().unwrap_or_else(PoisonError::into_inner).get(encrypted) {
             return Ok(*key);
         }
         let key = self.keys.decrypt(encrypted).await?;
@@ -231,18 +204,11 @@ mod tests {
     #[async_trait]
     impl DataKeys for LocalKeys {
         async fn generate(&self) -> Result<DataKey, SealError> {
-            Ok(DataKey {
-                clear: [7; 32],
-                encrypted: vec![9; 40],
-            })
+            Ok(DataKey { clear: [7; 32], encrypted: vec![9; 40] })
         }
 
         async fn decrypt(&self, encrypted: &[u8]) -> Result<[u8; 32], SealError> {
-            if encrypted == [9; 40] {
-                Ok([7; 32])
-            } else {
-                Err(SealError::DoesNotOpen)
-            }
+            if encrypted == [9; 40] { Ok([7; 32]) } else { Err(SealError::DoesNotOpen) }
         }
     }
 
@@ -252,28 +218,10 @@ mod tests {
         let sealer = Sealer::new(Arc::new(LocalKeys), clock, Arc::new(SeededRandom::new(1)));
         let (mine, other): (RequestId, RequestId) = ("1".repeat(32).parse().unwrap(), "2".repeat(32).parse().unwrap());
         let sealed = sealer.seal(&mine, end::SUBJECT, &"+8613912345678").await.unwrap();
-        assert_eq!(
-            sealer.open::<String>(&mine, end::SUBJECT, &sealed).await.unwrap(),
-            "+8613912345678"
-        );
-        assert!(matches!(
-            sealer.open::<String>(&other, end::SUBJECT, &sealed).await,
-            Err(SealError::DoesNotOpen)
-        ));
-        assert!(matches!(
-            sealer.open::<String>(&mine, end::CONTACT, &sealed).await,
-            Err(SealError::DoesNotOpen)
-        ));
-        assert!(matches!(
-            sealer.open::<String>(&mine, end::SUBJECT, "AQ==").await,
-            Err(SealError::Malformed)
-        ));
-        assert!(
-            !STANDARD
-                .decode(sealed)
-                .unwrap()
-                .windows(5)
-                .any(|window| window == b"+8613")
-        );
+        assert_eq!(sealer.open::<String>(&mine, end::SUBJECT, &sealed).await.unwrap(), "+8613912345678");
+        assert!(matches!(sealer.open::<String>(&other, end::SUBJECT, &sealed).await, Err(SealError::DoesNotOpen)));
+        assert!(matches!(sealer.open::<String>(&mine, end::CONTACT, &sealed).await, Err(SealError::DoesNotOpen)));
+        assert!(matches!(sealer.open::<String>(&mine, end::SUBJECT, "AQ==").await, Err(SealError::Malformed)));
+        assert!(!STANDARD.decode(sealed).unwrap().windows(5).any(|window| window == b"+8613"));
     }
 }

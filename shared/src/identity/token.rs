@@ -51,11 +51,7 @@ pub fn verify(keys: &DigestKeys, token: &str, now: Timestamp) -> Result<RequestI
         let decoded = jsonwebtoken::decode::<Claims>(token, &DecodingKey::from_secret(&key), &validation);
         if let Ok(decoded) = decoded {
             let live = now.as_second() < decoded.claims.exp;
-            return if live {
-                decoded.claims.sub.parse().map_err(|_| InvalidToken)
-            } else {
-                Err(InvalidToken)
-            };
+            return if live { decoded.claims.sub.parse().map_err(|_| InvalidToken) } else { Err(InvalidToken) };
         }
     }
     Err(InvalidToken)
@@ -68,11 +64,8 @@ mod tests {
     #[test]
     fn a_token_opens_its_request_until_it_expires() {
         let keys = DigestKeys::parse(&format!(r#"{{"current":"k1","k1":"{}"}}"#, "a".repeat(64))).unwrap();
-        let rotated = DigestKeys::parse(&format!(
-            r#"{{"current":"k2","k1":"{}","k2":"{}"}}"#,
-            "a".repeat(64),
-            "b".repeat(64)
-        ));
+        let rotated =
+            DigestKeys::parse(&format!(r#"{{"current":"k2","k1":"{}","k2":"{}"}}"#, "a".repeat(64), "b".repeat(64)));
         let request: RequestId = "1".repeat(32).parse().unwrap();
         let now: Timestamp = "2026-11-21T00:00:00Z".parse().unwrap();
         let (token, expires_at) = issue(&keys, &request, now).unwrap();

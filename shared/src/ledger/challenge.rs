@@ -25,9 +25,12 @@ pub struct Challenge {
     pub code: Option<CodeDigest>,
     /// When the code stops to work.
     #[serde(default)]
-    pub expires_at: Option<Timestamp>,
+    pub code_expires_at: Option<Timestamp>,
     /// Answers given to this code.
     pub attempts: u8,
+    /// When DynamoDB forgets it, in seconds since 1970.
+    #[serde(default)]
+    pub expires_at: i64,
     /// The address that it was sent to, encrypted.
     #[serde(default)]
     pub contact: Option<String>,
@@ -37,15 +40,7 @@ impl Challenge {
     /// A first code is asked for.
     #[must_use]
     pub fn asked(now: Timestamp) -> Self {
-        Self {
-            sends: 1,
-            asked_at: now,
-            sent: false,
-            code: None,
-            expires_at: None,
-            attempts: 0,
-            contact: None,
-        }
+        Self { sends: 1, asked_at: now, sent: false, code: None, code_expires_at: None, attempts: 0, expires_at: forget_at(now), contact: None }
     }
 }
 
@@ -74,6 +69,13 @@ pub struct Attempt {
     pub challenge: Challenge,
 }
 
+/// How long after the last code was asked for a challenge is kept: longer than any request waits for an answer.
+const KEPT: SignedDuration = SignedDuration::from_hours(4 * 24);
+
+fn forget_at(now: Timestamp) -> i64 {
+    now.saturating_add(KEPT).unwrap_or(Timestamp::MAX).as_second()
+}
+
 /// How long a worker may take to send a code.
 const SEND_LEASE: SignedDuration = SignedDuration::from_secs(60);
 
@@ -90,13 +92,14 @@ impl Ledger {
         let sent = self
             .update_challenge(request_id)
             .update_expression(
-                "SET sends = if_not_exists(sends, :none) + :one, asked_at = :now, sent = :no, attempts = :none, \
-                 due_shard = :shard, wake_at = :wake_at, #queue = :queue REMOVE code, expires_at, lease_until",
+                "SET sends = if_not_exists(sends, :none) + :one, asked_at = :now, expires_at = :forget, sent = :no, attempts = :none, \
+                 due_shard = :shard, wake_at = :wake_at, #queue = :queue REMOVE code, code_expires_at, lease_until",
             )
             .condition_expression("attribute_not_exists(pk) OR (asked_at <= :latest AND sends < :most)")
             .expression_attribute_names("#queue", "queue")
             .expression_attribute_values(":none", number(0))
             .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":forget", number(forget_at(now)))
             .expression_attribute_values(":no", aws_sdk_dynamodb::types::AttributeValue::Bool(false))
             .expression_attribute_values(":now", text(keys::moment(now)))
             .expression_attribute_values(":latest", text(keys::moment(latest)))
@@ -116,15 +119,9 @@ impl Ledger {
         }) else {
             return Err(failed("UpdateItem")(error));
         };
-        let stored: Option<Challenge> = refused
-            .item()
-            .and_then(|item| serde_dynamo::from_item(item.clone()).ok());
+        let stored: Option<Challenge> = refused.item().and_then(|item| serde_dynamo::from_item(item.clone()).ok());
         let too_many = stored.is_some_and(|challenge| challenge.sends >= MAX_SENDS);
-        Ok(Err(if too_many {
-            SendRefusal::TooMany
-        } else {
-            SendRefusal::TooSoon
-        }))
+        Ok(Err(if too_many { SendRefusal::TooMany } else { SendRefusal::TooSoon }))
     }
 
     /// Claims a challenge that is to be sent. None: it was sent, or somebody is at it.
@@ -150,11 +147,7 @@ impl Ledger {
                 let challenge: Challenge = serde_dynamo::from_item(item)?;
                 Ok(Some(ChallengeClaim { sends: challenge.sends }))
             }
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
                 Ok(None)
             }
             Err(error) => Err(failed("UpdateItem")(error)),
@@ -176,7 +169,7 @@ impl Ledger {
         let (digest, contact) = code.unzip();
         let update = self
             .update_challenge(request_id)
-            .update_expression("SET code = :code, contact = :contact, expires_at = :expires, attempts = :none")
+            .update_expression("SET code = :code, contact = :contact, code_expires_at = :expires, attempts = :none")
             .expression_attribute_values(":code", serde_dynamo::to_attribute_value(digest)?)
             .expression_attribute_values(":contact", serde_dynamo::to_attribute_value(contact)?)
             .expression_attribute_values(":expires", text(keys::moment(expires_at)))
@@ -210,11 +203,7 @@ impl Ledger {
             .await;
         match sent {
             Ok(_) => Ok(()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
                 Err(LedgerError::Conflict)
             }
             Err(error) => Err(failed("UpdateItem")(error)),
@@ -227,7 +216,7 @@ impl Ledger {
         let sent = self
             .update_challenge(request_id)
             .update_expression("SET attempts = attempts + :one")
-            .condition_expression("attempts < :most AND expires_at > :now")
+            .condition_expression("attempts < :most AND code_expires_at > :now")
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":most", number(MAX_ATTEMPTS))
             .expression_attribute_values(":now", text(keys::moment(now)))
@@ -237,15 +226,9 @@ impl Ledger {
         match sent {
             Ok(output) => {
                 let item: Item = output.attributes.ok_or(LedgerError::Missing("challenge"))?;
-                Ok(Some(Attempt {
-                    challenge: serde_dynamo::from_item(item)?,
-                }))
+                Ok(Some(Attempt { challenge: serde_dynamo::from_item(item)? }))
             }
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
                 Ok(None)
             }
             Err(error) => Err(failed("UpdateItem")(error)),
@@ -256,7 +239,7 @@ impl Ledger {
     pub async fn use_code(&self, request_id: &RequestId, attempt: &Attempt) -> Result<bool, LedgerError> {
         let sent = self
             .update_challenge(request_id)
-            .update_expression("REMOVE code, expires_at")
+            .update_expression("REMOVE code, code_expires_at, contact")
             .condition_expression("code = :code AND sends = :sends")
             .expression_attribute_values(":code", serde_dynamo::to_attribute_value(&attempt.challenge.code)?)
             .expression_attribute_values(":sends", number(attempt.challenge.sends))
@@ -264,11 +247,7 @@ impl Ledger {
             .await;
         match sent {
             Ok(_) => Ok(true),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
                 Ok(false)
             }
             Err(error) => Err(failed("UpdateItem")(error)),

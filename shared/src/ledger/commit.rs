@@ -78,12 +78,7 @@ impl Ledger {
             }
             writes.push(self.extra(&change.request, extra, response)?);
         }
-        let sent = self
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(writes))
-            .send()
-            .await;
+        let sent = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
         match sent {
             Ok(_) => Ok(()),
             Err(error) => Err(refusal(error, idempotency_at)),
@@ -94,14 +89,13 @@ impl Ledger {
         let request = &change.request;
         let mut item = keys::item(&keys::request(&request.id), keys::REQUEST);
         item.extend(serde_dynamo::to_item::<_, Item>(request)?);
-        item.remove("wake");
         keys::set_wake(&mut item, request.wake);
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
         let put = match &change.expected_head {
             None => put.condition_expression("attribute_not_exists(pk)"),
-            Some(head) => put
-                .condition_expression("head = :head")
-                .expression_attribute_values(":head", text(head.as_str())),
+            Some(head) => {
+                put.condition_expression("head = :head").expression_attribute_values(":head", text(head.as_str()))
+            }
         };
         Ok(write_put(put))
     }
@@ -165,15 +159,9 @@ impl Ledger {
             Extra::Idempotency(record) => {
                 let key = keys::idempotency(&record.caller, &record.key);
                 let mut item = keys::item(&key, &key);
-                let replay = Replay {
-                    body: record.body,
-                    response: response.unwrap_or_default().to_owned(),
-                };
+                let replay = Replay { body: record.body, response: response.unwrap_or_default().to_owned() };
                 item.extend(serde_dynamo::to_item::<_, Item>(replay)?);
-                let forget_at = request
-                    .received_at
-                    .saturating_add(IDEMPOTENCY_LIFETIME)
-                    .unwrap_or(Timestamp::MAX);
+                let forget_at = request.received_at.saturating_add(IDEMPOTENCY_LIFETIME).unwrap_or(Timestamp::MAX);
                 item.insert("expires_at".to_owned(), number(forget_at.as_second()));
                 let put = Put::builder()
                     .table_name(&self.table)
@@ -223,10 +211,7 @@ impl Ledger {
 }
 
 fn resend(now: Timestamp, queue: Queue) -> Wake {
-    Wake {
-        at: now.saturating_add(RESEND_AFTER).unwrap_or(Timestamp::MAX),
-        queue,
-    }
+    Wake { at: now.saturating_add(RESEND_AFTER).unwrap_or(Timestamp::MAX), queue }
 }
 
 fn write_put(put: aws_sdk_dynamodb::types::builders::PutBuilder) -> TransactWriteItem {

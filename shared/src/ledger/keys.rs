@@ -103,11 +103,7 @@ pub(super) fn item(pk: &str, sk: &str) -> Item {
 /// Puts an item into the `due` index.
 pub(super) fn set_wake(item: &mut Item, wake: Option<Wake>) {
     let Some(wake) = wake else { return };
-    let pk = item
-        .get("pk")
-        .and_then(|value| value.as_s().ok())
-        .cloned()
-        .unwrap_or_default();
+    let pk = item.get("pk").and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
     item.insert("due_shard".to_owned(), number(due_shard(&pk)));
     item.insert("wake_at".to_owned(), text(moment(wake.at)));
     item.insert("queue".to_owned(), text(wake.queue.name()));
@@ -124,12 +120,9 @@ mod tests {
 
     #[test]
     fn sort_keys_lead_back_to_their_items() {
-        for item in [
-            EffectItem::Request,
-            EffectItem::Challenge,
-            EffectItem::Step(StepNumber(7)),
-            EffectItem::Notice(12),
-        ] {
+        for item in
+            [EffectItem::Request, EffectItem::Challenge, EffectItem::Step(StepNumber(7)), EffectItem::Notice(12)]
+        {
             assert_eq!(parse_effect(&effect(item)), Some(item));
         }
         for not_one in ["", "EVENT#00000001", "STEP#1", "STEP#-001", "STEP#00001", "NOTICE#x"] {

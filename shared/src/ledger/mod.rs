@@ -62,10 +62,7 @@ impl Ledger {
     /// The ledger in this table.
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self {
-            client,
-            table: table.into(),
-        }
+        Self { client, table: table.into() }
     }
 }
 
@@ -75,10 +72,7 @@ where
     E: std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
 {
-    move |error| LedgerError::Service {
-        operation,
-        source: Box::new(error),
-    }
+    move |error| LedgerError::Service { operation, source: Box::new(error) }
 }
 
 fn text(value: impl Into<String>) -> AttributeValue {

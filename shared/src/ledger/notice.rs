@@ -99,11 +99,7 @@ impl Ledger {
                 let item: Item = output.attributes.ok_or(LedgerError::Missing("notice"))?;
                 Ok(Some(serde_dynamo::from_item(item)?))
             }
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
                 Ok(None)
             }
             Err(error) => Err(failed("UpdateItem")(error)),

@@ -38,9 +38,7 @@ impl Ledger {
 
     /// The request with its steps: one query, since they stand next to each other.
     pub async fn view(&self, id: &RequestId) -> Result<Option<RequestView>, LedgerError> {
-        let items = self
-            .query(&keys::request(id), "sk >= :from", &[(":from", keys::REQUEST)])
-            .await?;
+        let items = self.query(&keys::request(id), "sk >= :from", &[(":from", keys::REQUEST)]).await?;
         let mut request = None;
         let mut steps = Vec::new();
         for item in items {
@@ -55,13 +53,8 @@ impl Ledger {
 
     /// The events of a request, in order.
     pub async fn events(&self, id: &RequestId) -> Result<Vec<Event>, LedgerError> {
-        let items = self
-            .query(&keys::request(id), "begins_with(sk, :prefix)", &[(":prefix", "EVENT#")])
-            .await?;
-        items
-            .into_iter()
-            .map(|item| Ok(serde_dynamo::from_item(item)?))
-            .collect()
+        let items = self.query(&keys::request(id), "begins_with(sk, :prefix)", &[(":prefix", "EVENT#")]).await?;
+        items.into_iter().map(|item| Ok(serde_dynamo::from_item(item)?)).collect()
     }
 
     /// The latest requests of a subject, the newest first; at most a hundred.
@@ -77,13 +70,8 @@ impl Ledger {
             .send()
             .await
             .map_err(failed("Query"))?;
-        let ids = listed
-            .items()
-            .iter()
-            .filter_map(|item| item.get("request_id")?.as_s().ok()?.parse().ok());
-        let keys: Vec<Item> = ids
-            .map(|id: RequestId| keys::item(&keys::request(&id), keys::REQUEST))
-            .collect();
+        let ids = listed.items().iter().filter_map(|item| item.get("request_id")?.as_s().ok()?.parse().ok());
+        let keys: Vec<Item> = ids.map(|id: RequestId| keys::item(&keys::request(&id), keys::REQUEST)).collect();
         if keys.is_empty() {
             return Ok(Vec::new());
         }
@@ -97,9 +85,7 @@ impl Ledger {
         let mut wanted = keys;
         // DynamoDB may leave keys over when it is busy; what it left over is asked for again, a bounded number of times.
         for _ in 0..10 {
-            let keys = aws_sdk_dynamodb::types::KeysAndAttributes::builder()
-                .set_keys(Some(wanted))
-                .build();
+            let keys = aws_sdk_dynamodb::types::KeysAndAttributes::builder().set_keys(Some(wanted)).build();
             let keys = keys.map_err(|_| LedgerError::Missing("keys"))?;
             let output = self
                 .client
@@ -108,11 +94,7 @@ impl Ledger {
                 .send()
                 .await
                 .map_err(failed("BatchGetItem"))?;
-            let items = output
-                .responses
-                .unwrap_or_default()
-                .remove(&self.table)
-                .unwrap_or_default();
+            let items = output.responses.unwrap_or_default().remove(&self.table).unwrap_or_default();
             for item in items {
                 found.push(serde_dynamo::from_item(item)?);
             }

@@ -38,6 +38,9 @@ pub struct Step {
     pub status: StepStatus,
     /// How often it was claimed: the fencing token.
     pub attempt: u32,
+    /// How often it failed. Giving itself back for lack of time is no failure, and neither is a lapsed lease.
+    #[serde(default)]
+    pub failures: u32,
     /// Where the next page begins: sealed, since it can hold the key of a row.
     #[serde(default)]
     pub cursor: Option<String>,
@@ -65,11 +68,7 @@ impl<'a> StepItem<'a> {
         Self {
             number: step.number,
             work: &step.work,
-            status: if step.is_ready {
-                StepStatus::Ready
-            } else {
-                StepStatus::Waiting
-            },
+            status: if step.is_ready { StepStatus::Ready } else { StepStatus::Waiting },
             attempt: 0,
             counts: Counts::default(),
             worker: step.queue,
@@ -109,7 +108,7 @@ impl Ledger {
                 "SET #status = :running, attempt = attempt + :one, lease_until = :lease, wake_at = :lease, \
                  due_shard = :shard, #queue = :queue",
             )
-            .condition_expression("#status = :ready OR (#status = :running AND lease_until <= :now)")
+            .condition_expression("worker = :queue AND (#status = :ready OR (#status = :running AND lease_until <= :now))")
             .expression_attribute_names("#queue", "queue")
             .expression_attribute_values(":running", text("running"))
             .expression_attribute_values(":ready", text("ready"))
@@ -124,17 +123,9 @@ impl Ledger {
         match sent {
             Ok(output) => {
                 let item: Item = output.attributes.ok_or(LedgerError::Missing("step"))?;
-                Ok(Some(Claim {
-                    request_id: request_id.clone(),
-                    step: serde_dynamo::from_item(item)?,
-                    queue,
-                }))
+                Ok(Some(Claim { request_id: request_id.clone(), step: serde_dynamo::from_item(item)?, queue }))
             }
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
                 Ok(None)
             }
             Err(error) => Err(failed("UpdateItem")(error)),
@@ -166,9 +157,10 @@ impl Ledger {
             .update_step(&claim.request_id, claim.step.number)
             .update_expression(
                 "SET #status = :ready, #cursor = :cursor, #counts = :counts, retained_until = :until, \
-                 wake_at = :wake_at REMOVE lease_until",
+                 failures = :failures, wake_at = :wake_at REMOVE lease_until",
             )
             .expression_attribute_values(":ready", text("ready"))
+            .expression_attribute_values(":failures", number(claim.step.failures))
             .expression_attribute_values(":wake_at", text(keys::moment(wake_at)));
         fenced(progress(update, claim)?, claim).await
     }
@@ -201,11 +193,7 @@ async fn fenced(update: UpdateItemFluentBuilder, claim: &Claim) -> Result<(), Le
         .await;
     match sent {
         Ok(_) => Ok(()),
-        Err(error)
-            if error
-                .as_service_error()
-                .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-        {
+        Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
             Err(LedgerError::Conflict)
         }
         Err(error) => Err(failed("UpdateItem")(error)),

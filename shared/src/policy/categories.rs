@@ -22,14 +22,9 @@ pub struct Category {
 }
 
 static CATEGORIES: LazyLock<BTreeMap<String, Category>> = LazyLock::new(|| {
-    let taxonomy: Taxonomy = serde_json::from_str(include_str!("data_categories.json")).unwrap_or(Taxonomy {
-        data_category: Vec::new(),
-    });
-    taxonomy
-        .data_category
-        .into_iter()
-        .map(|category| (category.fides_key.clone(), category))
-        .collect()
+    let taxonomy: Taxonomy =
+        serde_json::from_str(include_str!("data_categories.json")).unwrap_or(Taxonomy { data_category: Vec::new() });
+    taxonomy.data_category.into_iter().map(|category| (category.fides_key.clone(), category)).collect()
 });
 
 /// The category with this key.
@@ -46,9 +41,7 @@ pub fn keys() -> impl Iterator<Item = &'static str> {
 /// Whether `category` is `ancestor` or below it.
 #[must_use]
 pub fn is_within(category: &str, ancestor: &str) -> bool {
-    category
-        .strip_prefix(ancestor)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    category.strip_prefix(ancestor).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 #[cfg(test)]

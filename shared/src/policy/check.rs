@@ -30,9 +30,9 @@ pub struct Problem {
     pub message: String,
 }
 
-/// Most collections that one policy may have: a stage of a plan is released in one DynamoDB transaction of at most 100
-/// writes, and the request, its event and a notice are among them.
-pub const MAX_COLLECTIONS: usize = 80;
+/// Most collections that one policy may have: a plan is written in one DynamoDB transaction of at most 100 writes, and that
+/// of a cancellation with a copy has two steps a collection and four more, beside the request, its event and a notice.
+pub const MAX_COLLECTIONS: usize = 45;
 
 /// Everything that is wrong with a policy; empty if it is sound.
 #[must_use]
@@ -49,10 +49,7 @@ struct Problems(Vec<Problem>);
 impl Problems {
     fn policy(&mut self, path: &[&str], message: impl Into<String>) {
         let path = path.iter().map(|step| (*step).to_owned()).collect();
-        self.0.push(Problem {
-            at: At::Policy(path),
-            message: message.into(),
-        });
+        self.0.push(Problem { at: At::Policy(path), message: message.into() });
     }
 
     fn dataset(&mut self, collection: &str, field: Option<&str>, message: impl Into<String>) {

@@ -139,9 +139,7 @@ impl Field {
     /// Whether any category says that this is about a person.
     #[must_use]
     pub fn is_personal(&self) -> bool {
-        self.data_categories
-            .iter()
-            .any(|category| category == "user" || category.starts_with("user."))
+        self.data_categories.iter().any(|category| category == "user" || category.starts_with("user."))
             || self.fields.iter().any(Self::is_personal)
     }
 }

@@ -33,18 +33,12 @@ pub fn due_at(received_at: Timestamp, time_zone: &str, limits: &[ResponseTime]) 
 
 /// A moment moved by a period in the given time zone.
 pub fn later(moment: Timestamp, period: Period, time_zone: &str) -> Result<Timestamp, DeadlineError> {
-    Ok(moment
-        .to_zoned(TimeZone::get(time_zone)?)
-        .checked_add(period.0)?
-        .timestamp())
+    Ok(moment.to_zoned(TimeZone::get(time_zone)?).checked_add(period.0)?.timestamp())
 }
 
 /// A moment moved back by a period in the given time zone.
 pub fn earlier(moment: Timestamp, period: Period, time_zone: &str) -> Result<Timestamp, DeadlineError> {
-    Ok(moment
-        .to_zoned(TimeZone::get(time_zone)?)
-        .checked_sub(period.0)?
-        .timestamp())
+    Ok(moment.to_zoned(TimeZone::get(time_zone)?).checked_sub(period.0)?.timestamp())
 }
 
 fn after(received: &Zoned, limit: &ResponseTime) -> Result<Zoned, jiff::Error> {
@@ -76,18 +70,11 @@ mod tests {
     use crate::policy::model::StartEvent;
 
     fn limit(limit: u16, unit: TimeUnit) -> ResponseTime {
-        ResponseTime {
-            limit,
-            unit,
-            from: StartEvent::Receipt,
-            source: String::new(),
-        }
+        ResponseTime { limit, unit, from: StartEvent::Receipt, source: String::new() }
     }
 
     fn due(received: &str, limits: &[ResponseTime]) -> String {
-        due_at(received.parse().unwrap(), "Asia/Shanghai", limits)
-            .unwrap()
-            .to_string()
+        due_at(received.parse().unwrap(), "Asia/Shanghai", limits).unwrap().to_string()
     }
 
     #[test]
@@ -101,21 +88,12 @@ mod tests {
     #[test]
     fn the_local_day_counts_not_the_utc_day() {
         // 23:30 UTC on the 1st is already the 2nd in Shanghai.
-        assert_eq!(
-            due("2026-11-01T23:30:00Z", &[limit(1, TimeUnit::CalendarDay)]),
-            "2026-11-03T16:00:00Z"
-        );
+        assert_eq!(due("2026-11-01T23:30:00Z", &[limit(1, TimeUnit::CalendarDay)]), "2026-11-03T16:00:00Z");
     }
 
     #[test]
     fn a_month_ends_on_its_last_day_where_the_day_is_missing() {
-        assert_eq!(
-            due("2026-08-31T03:00:00Z", &[limit(1, TimeUnit::CalendarMonth)]),
-            "2026-09-30T16:00:00Z"
-        );
-        assert_eq!(
-            due("2026-03-05T03:00:00Z", &[limit(1, TimeUnit::CalendarMonth)]),
-            "2026-04-05T16:00:00Z"
-        );
+        assert_eq!(due("2026-08-31T03:00:00Z", &[limit(1, TimeUnit::CalendarMonth)]), "2026-09-30T16:00:00Z");
+        assert_eq!(due("2026-03-05T03:00:00Z", &[limit(1, TimeUnit::CalendarMonth)]), "2026-04-05T16:00:00Z");
     }
 }

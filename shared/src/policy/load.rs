@@ -64,11 +64,7 @@ pub fn load(folder: &Path) -> Result<Pinned, LoadError> {
         .into_iter()
         .map(|problem| place(problem, (&policy_path, &policy_text), &texts, &bundle.datasets))
         .collect();
-    if findings.is_empty() {
-        Ok(Pinned::new(bundle)?)
-    } else {
-        Err(LoadError::Findings(findings))
-    }
+    if findings.is_empty() { Ok(Pinned::new(bundle)?) } else { Err(LoadError::Findings(findings)) }
 }
 
 fn place(
@@ -84,20 +80,12 @@ fn place(
     };
     match problem.at {
         check::At::Policy(path) => in_policy(&path, problem.message),
-        check::At::Dataset {
-            dataset,
-            collection,
-            field,
-        } => {
+        check::At::Dataset { dataset, collection, field } => {
             let Some((_, position, path, text)) = datasets.iter().find(|(key, ..)| *key == dataset) else {
                 return in_policy(&[], problem.message);
             };
             let steps = dataset_path(parsed, &dataset, *position, collection.as_deref(), field.as_deref());
-            Finding {
-                file: path.clone(),
-                line: locate::line(text, &steps),
-                message: problem.message,
-            }
+            Finding { file: path.clone(), line: locate::line(text, &steps), message: problem.message }
         }
     }
 }
@@ -113,18 +101,11 @@ fn dataset_path(
     let Some(dataset) = parsed.iter().find(|candidate| candidate.fides_key == dataset) else {
         return steps;
     };
-    let found = dataset
-        .collections
-        .iter()
-        .enumerate()
-        .find(|(_, candidate)| Some(candidate.name.as_str()) == collection);
+    let found =
+        dataset.collections.iter().enumerate().find(|(_, candidate)| Some(candidate.name.as_str()) == collection);
     let Some((at, collection)) = found else { return steps };
     steps.extend(["collections".to_owned(), at.to_string()]);
-    if let Some(at) = collection
-        .fields
-        .iter()
-        .position(|candidate| Some(candidate.name.as_str()) == field)
-    {
+    if let Some(at) = collection.fields.iter().position(|candidate| Some(candidate.name.as_str()) == field) {
         steps.extend(["fields".to_owned(), at.to_string()]);
     }
     steps
@@ -138,17 +119,11 @@ fn read(path: PathBuf) -> Result<(PathBuf, String), LoadError> {
 }
 
 fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>, LoadError> {
-    let unreadable = |source| LoadError::File {
-        path: folder.to_owned(),
-        source,
-    };
+    let unreadable = |source| LoadError::File { path: folder.to_owned(), source };
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "yaml" || extension == "yml")
-        {
+        if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
             files.push(path);
         }
     }
@@ -158,9 +133,7 @@ fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>, LoadError> {
 
 fn parse<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T, LoadError> {
     serde_saphyr::from_str(text).map_err(|error| {
-        let line = error
-            .location()
-            .map_or(1, |location| usize::try_from(location.line()).unwrap_or(1));
+        let line = error.location().map_or(1, |location| usize::try_from(location.line()).unwrap_or(1));
         // The first line says what is wrong; the rest draws the place, which the file and line already name.
         let rendered = error.without_snippet().to_string();
         let message = rendered.lines().next().unwrap_or("not valid YAML").to_owned();

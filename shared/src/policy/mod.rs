@@ -68,11 +68,7 @@ impl TryFrom<String> for PolicyDigest {
 
     fn try_from(digits: String) -> Result<Self, PolicyError> {
         let well_formed = digits.len() == 64 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if well_formed {
-            Ok(Self(digits))
-        } else {
-            Err(PolicyError::NotADigest)
-        }
+        if well_formed { Ok(Self(digits)) } else { Err(PolicyError::NotADigest) }
     }
 }
 
@@ -148,22 +144,12 @@ impl Pinned {
     pub fn from_stored(bytes: &[u8], expected: &PolicyDigest) -> Result<Self, PolicyError> {
         let actual = PolicyDigest::of(bytes);
         if actual != *expected {
-            return Err(PolicyError::Altered {
-                expected: expected.clone(),
-                actual,
-            });
+            return Err(PolicyError::Altered { expected: expected.clone(), actual });
         }
-        let unreadable = |source| PolicyError::Unreadable {
-            digest: expected.clone(),
-            source,
-        };
+        let unreadable = |source| PolicyError::Unreadable { digest: expected.clone(), source };
         let bundle: Bundle = serde_json::from_slice(bytes).map_err(unreadable)?;
         let links = links(&bundle);
-        Ok(Self {
-            bundle,
-            digest: actual,
-            links,
-        })
+        Ok(Self { bundle, digest: actual, links })
     }
 
     /// The canonical bytes that the digest is of (RFC 8785).
@@ -210,15 +196,8 @@ impl Pinned {
     #[must_use]
     pub fn collection(&self, name: &str) -> Option<&Collection> {
         let (dataset, collection) = name.split_once('.')?;
-        let dataset = self
-            .bundle
-            .datasets
-            .iter()
-            .find(|candidate| candidate.fides_key == dataset)?;
-        dataset
-            .collections
-            .iter()
-            .find(|candidate| candidate.name == collection)
+        let dataset = self.bundle.datasets.iter().find(|candidate| candidate.fides_key == dataset)?;
+        dataset.collections.iter().find(|candidate| candidate.name == collection)
     }
 
     /// Where a collection is.
@@ -246,26 +225,17 @@ impl Pinned {
         let same = |language: &&String| {
             wanted.is_some_and(|wanted| {
                 language.eq_ignore_ascii_case(wanted)
-                    || wanted
-                        .split('-')
-                        .next()
-                        .is_some_and(|base| language.split('-').next() == Some(base))
+                    || wanted.split('-').next().is_some_and(|base| language.split('-').next() == Some(base))
             })
         };
-        languages
-            .iter()
-            .find(same)
-            .or_else(|| languages.first())
-            .map_or("en", String::as_str)
+        languages.iter().find(same).or_else(|| languages.first()).map_or("en", String::as_str)
     }
 }
 
 /// The text in a language, or in any that is there.
 #[must_use]
 pub fn in_language<'a>(text: &'a Text, language: &str) -> &'a str {
-    text.get(language)
-        .or_else(|| text.values().next())
-        .map_or("", String::as_str)
+    text.get(language).or_else(|| text.values().next()).map_or("", String::as_str)
 }
 
 fn canonical(bundle: &Bundle) -> Result<Vec<u8>, serde_json::Error> {
@@ -276,20 +246,10 @@ fn canonical(bundle: &Bundle) -> Result<Vec<u8>, serde_json::Error> {
 fn place<'a>(policy: &'a Policy, collection: &str) -> Option<Place<'a>> {
     let (dataset, name) = collection.split_once('.')?;
     policy.systems.iter().find_map(|system| match system {
-        System::Dynamodb {
-            dataset: of,
-            collections,
-            ..
-        } if of == dataset => collections.get(name).map(Place::Table),
-        System::S3 {
-            dataset: of,
-            collections,
-            bucket,
-            ..
-        } if of == dataset => collections.get(name).map(|objects| Place::Objects {
-            bucket,
-            pattern: &objects.objects,
-        }),
+        System::Dynamodb { dataset: of, collections, .. } if of == dataset => collections.get(name).map(Place::Table),
+        System::S3 { dataset: of, collections, bucket, .. } if of == dataset => {
+            collections.get(name).map(|objects| Place::Objects { bucket, pattern: &objects.objects })
+        }
         _ => None,
     })
 }
@@ -302,11 +262,9 @@ fn links(bundle: &Bundle) -> BTreeMap<String, Vec<Link>> {
         .into_iter()
         .filter_map(|(name, collection)| {
             let links = match place(&bundle.policy, &name)? {
-                Place::Table(_) => collection
-                    .fields
-                    .iter()
-                    .filter_map(|field| field_link(subject, &name, field))
-                    .collect(),
+                Place::Table(_) => {
+                    collection.fields.iter().filter_map(|field| field_link(subject, &name, field)).collect()
+                }
                 Place::Objects { pattern, .. } => pattern_link(subject, pattern).into_iter().collect(),
             };
             Some((name, links))
@@ -315,10 +273,7 @@ fn links(bundle: &Bundle) -> BTreeMap<String, Vec<Link>> {
 }
 
 fn field_link(subject: &Subject, collection: &str, field: &Field) -> Option<Link> {
-    let link = |subject_field: &str| Link {
-        field: field.name.clone(),
-        subject_field: subject_field.to_owned(),
-    };
+    let link = |subject_field: &str| Link { field: field.name.clone(), subject_field: subject_field.to_owned() };
     if collection == subject.collection {
         let identity = subject.identities.values().find(|identity| **identity == field.name)?;
         return Some(link(identity));
@@ -336,12 +291,6 @@ fn field_link(subject: &Subject, collection: &str, field: &Field) -> Option<Link
 fn pattern_link(subject: &Subject, pattern: &str) -> Option<Link> {
     let (_, rest) = pattern.split_once('{')?;
     let (kind, _) = rest.split_once('}')?;
-    let (_, subject_field) = subject
-        .identities
-        .iter()
-        .find(|(candidate, _)| candidate.name() == kind)?;
-    Some(Link {
-        field: "key".to_owned(),
-        subject_field: subject_field.clone(),
-    })
+    let (_, subject_field) = subject.identities.iter().find(|(candidate, _)| candidate.name() == kind)?;
+    Some(Link { field: "key".to_owned(), subject_field: subject_field.clone() })
 }

@@ -24,9 +24,7 @@ pub fn parameters(policy: &Pinned, partition: &str, region: &str, account: &str)
                     tables.push(arn);
                 }
             }
-            System::S3 {
-                bucket, collections, ..
-            } => {
+            System::S3 { bucket, collections, .. } => {
                 let arn = format!("arn:{partition}:s3:::{bucket}");
                 for pattern in collections.values() {
                     let prefix = pattern.objects.split('{').next().unwrap_or_default();
@@ -39,11 +37,7 @@ pub fn parameters(policy: &Pinned, partition: &str, region: &str, account: &str)
     let (subject_table, subject_indexes) = match policy.place(&policy.policy().subject.collection) {
         Some(Place::Table(table)) => {
             let arn = table_arn(&table.table);
-            let indexes = table
-                .indexes
-                .values()
-                .map(|index| format!("{arn}/index/{index}"))
-                .collect();
+            let indexes = table.indexes.values().map(|index| format!("{arn}/index/{index}")).collect();
             (arn, indexes)
         }
         _ => (String::new(), Vec::new()),

@@ -114,19 +114,12 @@ impl Change {
     /// What to send when it is written.
     #[must_use]
     pub fn effects(&self) -> Vec<Effect> {
-        let new = self
-            .new_steps
-            .iter()
-            .filter(|step| step.is_ready)
-            .map(|step| (step.number, step.queue));
-        let steps = new.chain(self.released.iter().copied()).map(|(number, queue)| Effect {
-            queue,
-            item: EffectItem::Step(number),
-        });
-        let notices = self.notices.iter().map(|notice| Effect {
-            queue: Queue::Notify,
-            item: EffectItem::Notice(notice.number),
-        });
+        let new = self.new_steps.iter().filter(|step| step.is_ready).map(|step| (step.number, step.queue));
+        let steps = new
+            .chain(self.released.iter().copied())
+            .map(|(number, queue)| Effect { queue, item: EffectItem::Step(number) });
+        let notices =
+            self.notices.iter().map(|notice| Effect { queue: Queue::Notify, item: EffectItem::Notice(notice.number) });
         steps.chain(notices).collect()
     }
 }

@@ -35,11 +35,7 @@ impl FromStr for RequestId {
 
     fn from_str(digits: &str) -> Result<Self, NotARequestId> {
         let well_formed = digits.len() == 32 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if well_formed {
-            Ok(Self(digits.to_owned()))
-        } else {
-            Err(NotARequestId)
-        }
+        if well_formed { Ok(Self(digits.to_owned())) } else { Err(NotARequestId) }
     }
 }
 

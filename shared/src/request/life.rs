@@ -165,20 +165,9 @@ impl Request {
     /// A request arrives and waits to be verified.
     #[must_use]
     pub fn open(new: NewRequest) -> Change {
-        let actor = if new.matter == Matter::RetentionSweep {
-            Actor::System
-        } else {
-            Actor::Subject
-        };
-        let fact = Fact::Received {
-            matter: new.matter,
-            policy: new.policy.clone(),
-            due_at: new.due_at,
-        };
-        let expires_at = new
-            .received_at
-            .saturating_add(VERIFICATION_WINDOW)
-            .unwrap_or(Timestamp::MAX);
+        let actor = if new.matter == Matter::RetentionSweep { Actor::System } else { Actor::Subject };
+        let fact = Fact::Received { matter: new.matter, policy: new.policy.clone(), due_at: new.due_at };
+        let expires_at = new.received_at.saturating_add(VERIFICATION_WINDOW).unwrap_or(Timestamp::MAX);
         let request = Self {
             id: new.id,
             matter: new.matter,
@@ -203,10 +192,7 @@ impl Request {
             outcome: None,
             ended_at: None,
             overdue: false,
-            wake: Some(Wake {
-                at: expires_at,
-                queue: Queue::Verify,
-            }),
+            wake: Some(Wake { at: expires_at, queue: Queue::Verify }),
         };
         let at = request.received_at;
         let mut change = request.change(None);
@@ -250,18 +236,8 @@ impl Request {
         change.go(Transition::Confirm)?;
         change.request.cooling_off_until = Some(until);
         change.request.with_export = export;
-        change.request.wake = Some(Wake {
-            at: until,
-            queue: Queue::Cancel,
-        });
-        change.record(
-            now,
-            Actor::Subject,
-            Fact::Confirmed {
-                cooling_off_until: until,
-                export,
-            },
-        );
+        change.request.wake = Some(Wake { at: until, queue: Queue::Cancel });
+        change.record(now, Actor::Subject, Fact::Confirmed { cooling_off_until: until, export });
         change.notify(NoticeKind::CancellationConfirmed);
         Ok(change)
     }
@@ -310,12 +286,8 @@ impl Request {
         if change.request.status == Status::Accepted {
             change.go(Transition::Begin)?;
             change.record(now, Actor::System, Fact::Begun);
-        } else if change.request.status != Status::InProgress {
-            return Err(IllegalTransition {
-                from: self.status,
-                transition: Transition::Complete,
-            }
-            .into());
+        } else if !matches!(change.request.status, Status::InProgress | Status::NeedsAttention) {
+            return Err(IllegalTransition { from: self.status, transition: Transition::Complete }.into());
         }
         let request = &mut change.request;
         if report.work.collection().is_some() {
@@ -328,11 +300,7 @@ impl Request {
             request.sealed = Some(captured.sealed);
             request.contact = captured.contact.or(request.contact.take());
         }
-        let stage = request
-            .stages
-            .iter_mut()
-            .find(|stage| stage.remaining > 0)
-            .ok_or(LifeError::WrongStage(step))?;
+        let stage = request.stages.iter_mut().find(|stage| stage.remaining > 0).ok_or(LifeError::WrongStage(step))?;
         if !(stage.first..StepNumber(stage.first.0 + stage.steps)).contains(&step) {
             return Err(LifeError::WrongStage(step));
         }
@@ -353,10 +321,7 @@ impl Request {
         let mut change = self.begin_change();
         change.go(Transition::Fail)?;
         change.record(now, Actor::System, Fact::StepFailed { step, reason });
-        change.request.wake = Some(Wake {
-            at: after(now, REMINDER_PERIOD),
-            queue: Queue::Notify,
-        });
+        change.request.wake = Some(Wake { at: after(now, REMINDER_PERIOD), queue: Queue::Notify });
         Ok(change)
     }
 
@@ -391,16 +356,16 @@ impl Request {
         change
     }
 
-    /// The due date passed. The first time that is a fact; the timer goes on until the end.
+    /// The timer of a request that is not done went off. The first time after the due date that is a fact; the timer goes
+    /// on until the end.
     #[must_use]
-    pub fn overdue(&self, now: Timestamp) -> Change {
+    pub fn reminded(&self, now: Timestamp) -> Change {
         let mut change = self.begin_change();
-        change.request.overdue = true;
-        change.request.wake = Some(Wake {
-            at: after(now, REMINDER_PERIOD),
-            queue: Queue::Notify,
-        });
-        change.record(now, Actor::System, Fact::Overdue);
+        change.request.wake = Some(Wake { at: after(now, REMINDER_PERIOD), queue: Queue::Notify });
+        if !self.overdue && self.due_at <= now {
+            change.request.overdue = true;
+            change.record(now, Actor::System, Fact::Overdue);
+        }
         change
     }
 
@@ -419,11 +384,7 @@ impl Change {
         self.go(Transition::Verify)?;
         self.request.factors.clone_from(&factors);
         let steps = self.plan(plan);
-        let actor = if self.request.matter == Matter::RetentionSweep {
-            Actor::System
-        } else {
-            Actor::Subject
-        };
+        let actor = if self.request.matter == Matter::RetentionSweep { Actor::System } else { Actor::Subject };
         self.record(now, actor, Fact::Accepted { factors, steps });
         if plan.is_empty() {
             self.go(Transition::Begin)?;
@@ -437,10 +398,7 @@ impl Change {
     pub fn ask_to_confirm(&mut self, factors: Vec<Factor>, now: Timestamp) -> Result<(), LifeError> {
         self.go(Transition::AskToConfirm)?;
         self.request.factors.clone_from(&factors);
-        self.request.wake = Some(Wake {
-            at: after(now, CONFIRMATION_WINDOW),
-            queue: Queue::Cancel,
-        });
+        self.request.wake = Some(Wake { at: after(now, CONFIRMATION_WINDOW), queue: Queue::Cancel });
         self.record(now, Actor::Subject, Fact::ConfirmationAsked { factors });
         Ok(())
     }
@@ -456,14 +414,7 @@ impl Change {
         let at = at.max(request.updated_at);
         request.updated_at = at;
         request.events += 1;
-        let event = Event::new(
-            request.id.clone(),
-            request.events,
-            at,
-            actor,
-            fact,
-            request.head.clone(),
-        );
+        let event = Event::new(request.id.clone(), request.events, at, actor, fact, request.head.clone());
         request.head = event.hash.clone();
         self.events.push(event);
     }
@@ -471,11 +422,7 @@ impl Change {
     fn notify(&mut self, kind: NoticeKind) {
         if self.request.subject.is_some() {
             let contact = self.request.contact.clone();
-            self.notices.push(Notice {
-                number: self.request.events,
-                kind,
-                contact,
-            });
+            self.notices.push(Notice { number: self.request.events, kind, contact });
         }
     }
 
@@ -485,12 +432,7 @@ impl Change {
         for (position, stage) in plan.stages().iter().enumerate() {
             let steps = u16::try_from(stage.works.len()).unwrap_or(u16::MAX);
             let first = StepNumber(number);
-            self.request.stages.push(StageInfo {
-                queue: stage.queue,
-                first,
-                steps,
-                remaining: steps,
-            });
+            self.request.stages.push(StageInfo { queue: stage.queue, first, steps, remaining: steps });
             for work in &stage.works {
                 self.new_steps.push(NewStep {
                     number: StepNumber(number),
@@ -501,10 +443,7 @@ impl Change {
                 number += 1;
             }
         }
-        self.request.wake = Some(Wake {
-            at: self.request.due_at,
-            queue: Queue::Notify,
-        });
+        self.request.wake = Some(Wake { at: self.request.due_at, queue: Queue::Notify });
         number - 1
     }
 
@@ -551,10 +490,7 @@ impl Change {
             .package
             .as_ref()
             .filter(|package| !package.deleted)
-            .map(|package| Wake {
-                at: package.expires_at,
-                queue: Queue::Export,
-            });
+            .map(|package| Wake { at: package.expires_at, queue: Queue::Export });
     }
 }
 

@@ -61,10 +61,7 @@ impl Right {
     /// Whether this version does the work of it.
     #[must_use]
     pub fn is_served(self) -> bool {
-        matches!(
-            self,
-            Self::Access | Self::Portability | Self::Erasure | Self::AccountCancellation
-        )
+        matches!(self, Self::Access | Self::Portability | Self::Erasure | Self::AccountCancellation)
     }
 
     /// Whether its plan always ends in a package.

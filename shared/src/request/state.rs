@@ -64,7 +64,7 @@ impl Status {
             (Self::OnHold, T::Confirm) => Self::CoolingOff,
             (Self::Accepted, T::Begin) | (Self::NeedsAttention, T::Retry) => Self::InProgress,
             (Self::InProgress, T::Complete) => Self::Completed,
-            (Self::Accepted | Self::InProgress, T::Fail) => Self::NeedsAttention,
+            (Self::Accepted | Self::InProgress | Self::NeedsAttention, T::Fail) => Self::NeedsAttention,
             (Self::AwaitingVerification | Self::OnHold | Self::CoolingOff, T::Withdraw) => Self::Withdrawn,
             (Self::AwaitingVerification | Self::OnHold, T::Expire) => Self::Expired,
             _ => return Err(IllegalTransition { from: self, transition }),

@@ -17,8 +17,8 @@ use crate::random::{self, Random};
 use crate::request::life::LifeError;
 use crate::request::{Captured, Change, Effect, EffectItem, PackageInfo, Request, RequestId, Status, StepNumber};
 
-/// Most times that a step is tried.
-const MAX_ATTEMPTS: u32 = 8;
+/// Failures after which a step is not tried again.
+const MAX_FAILURES: u32 = 8;
 /// How much of a function's time is left when a step gives itself back.
 const TIME_RESERVE: SignedDuration = SignedDuration::from_secs(20);
 /// Most times that a commit is tried again because other steps of the request were done meanwhile.
@@ -104,14 +104,7 @@ impl Page {
     /// The last page of a step that leaves nothing but counts.
     #[must_use]
     pub fn last(counts: Counts) -> Self {
-        Self {
-            counts,
-            retained_until: None,
-            next: Next::Done {
-                package: None,
-                captured: None,
-            },
-        }
+        Self { counts, retained_until: None, next: Next::Done { package: None, captured: None } }
     }
 }
 
@@ -197,10 +190,7 @@ impl Driver {
         if !matches!(job.request.status, Status::Accepted | Status::InProgress) {
             tracing::warn!(request_id = %id, step = %number, status = job.request.status.name(), "the request does not go on");
             self.ledger
-                .release_claim(
-                    &job.claim,
-                    now.saturating_add(SignedDuration::from_hours(1)).unwrap_or(now),
-                )
+                .release_claim(&job.claim, now.saturating_add(SignedDuration::from_hours(1)).unwrap_or(now))
                 .await?;
             return Ok(Ran::GivenBack);
         }
@@ -231,14 +221,7 @@ impl Driver {
             let now = self.clock.now();
             if deadline.duration_since(now) < TIME_RESERVE {
                 self.ledger.release_claim(&job.claim, now).await?;
-                self.send(
-                    queue,
-                    &[Message {
-                        request_id: id.clone(),
-                        item: EffectItem::Step(number),
-                    }],
-                )
-                .await;
+                self.send(queue, &[Message { request_id: id.clone(), item: EffectItem::Step(number) }]).await;
                 return Ok(Ran::GivenBack);
             }
             match self.ledger.checkpoint(&job.claim, now).await {
@@ -261,11 +244,7 @@ impl Driver {
         claim: Claim,
         policies: &dyn crate::aws::PolicySource,
     ) -> Result<Result<Job, (Claim, StepError)>, LedgerError> {
-        let request = self
-            .ledger
-            .request(&claim.request_id)
-            .await?
-            .ok_or(LedgerError::Missing("request"))?;
+        let request = self.ledger.request(&claim.request_id).await?.ok_or(LedgerError::Missing("request"))?;
         let policy = match policies.policy(&request.policy).await {
             Ok(policy) => policy,
             Err(error) => return Ok(Err((claim, StepError::transient(error)))),
@@ -278,12 +257,7 @@ impl Driver {
                 Err(error) => return Ok(Err((claim, StepError::permanent(error)))),
             },
         };
-        Ok(Ok(Job {
-            request,
-            claim,
-            policy,
-            subject,
-        }))
+        Ok(Ok(Job { request, claim, policy, subject }))
     }
 
     /// Writes the end of a step; reads the request again when other steps were done meanwhile.
@@ -303,25 +277,25 @@ impl Driver {
         let decide = |request: &Request, now: Timestamp| {
             request.step_done(report.clone(), package.clone(), captured.clone(), now)
         };
-        let ended = self
-            .commit_step(&job.claim, Some(job.request), &decide, Extra::StepDone)
-            .await?;
+        let ended = self.commit_step(&job.claim, Some(job.request), &decide, Extra::StepDone).await?;
         Ok(if ended { Ran::Done } else { Ran::NotMine })
     }
 
     async fn failed(&self, claim: &Claim, error: StepError) -> Result<Ran, LedgerError> {
         let reason = match &error {
             StepError::Permanent(_) => FailureReason::Permanent,
-            StepError::LeftOver if claim.step.attempt >= MAX_ATTEMPTS => FailureReason::LeftOver,
-            _ if claim.step.attempt >= MAX_ATTEMPTS => FailureReason::TooManyAttempts,
+            StepError::LeftOver if claim.step.failures + 1 >= MAX_FAILURES => FailureReason::LeftOver,
+            _ if claim.step.failures + 1 >= MAX_FAILURES => FailureReason::TooManyAttempts,
             _ => {
                 crate::telemetry::warn_chain("a step will be tried again", &error);
-                let wake_at = self.clock.now().saturating_add(self.back_off(claim.step.attempt));
-                return match self
-                    .ledger
-                    .release_claim(claim, wake_at.unwrap_or(Timestamp::MAX))
-                    .await
-                {
+                let mut again = claim.clone();
+                again.step.failures += 1;
+                if matches!(error, StepError::LeftOver) {
+                    // From the beginning: what was left over must be acted on, not only looked at.
+                    again.step.cursor = None;
+                }
+                let wake_at = self.clock.now().saturating_add(self.back_off(again.step.failures));
+                return match self.ledger.release_claim(&again, wake_at.unwrap_or(Timestamp::MAX)).await {
                     Ok(()) => Ok(Ran::GivenBack),
                     Err(LedgerError::Conflict) => Ok(Ran::NotMine),
                     Err(error) => Err(error),
@@ -347,11 +321,7 @@ impl Driver {
         for attempt in 1..=COMMIT_TRIES {
             let request = match known.take() {
                 Some(request) => request,
-                None => self
-                    .ledger
-                    .request(&claim.request_id)
-                    .await?
-                    .ok_or(LedgerError::Missing("request"))?,
+                None => self.ledger.request(&claim.request_id).await?.ok_or(LedgerError::Missing("request"))?,
             };
             let change = match decide(&request, self.clock.now()) {
                 Ok(change) => change,
@@ -376,16 +346,9 @@ impl Driver {
     /// Sends what a change wants sent. A failure is only logged: the timers find what is not sent.
     pub async fn send_effects(&self, change: &Change) {
         for queue in Queue::ALL {
-            let to_message = |effect: Effect| Message {
-                request_id: change.request.id.clone(),
-                item: effect.item,
-            };
-            let messages: Vec<Message> = change
-                .effects()
-                .into_iter()
-                .filter(|effect| effect.queue == queue)
-                .map(to_message)
-                .collect();
+            let to_message = |effect: Effect| Message { request_id: change.request.id.clone(), item: effect.item };
+            let messages: Vec<Message> =
+                change.effects().into_iter().filter(|effect| effect.queue == queue).map(to_message).collect();
             if !messages.is_empty() {
                 self.send(queue, &messages).await;
             }

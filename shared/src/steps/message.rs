@@ -30,10 +30,7 @@ impl Message {
     /// The body as it is sent.
     #[must_use]
     pub fn to_body(&self) -> String {
-        let body = Body {
-            request_id: self.request_id.clone(),
-            item: keys::effect(self.item),
-        };
+        let body = Body { request_id: self.request_id.clone(), item: keys::effect(self.item) };
         serde_json::to_string(&body).unwrap_or_default()
     }
 
@@ -41,10 +38,7 @@ impl Message {
     pub fn parse(body: &str) -> Result<Self, NotAMessage> {
         let body: Body = serde_json::from_str(body).map_err(|_| NotAMessage)?;
         let item = keys::parse_effect(&body.item).ok_or(NotAMessage)?;
-        Ok(Self {
-            request_id: body.request_id,
-            item,
-        })
+        Ok(Self { request_id: body.request_id, item })
     }
 }
 
@@ -55,18 +49,11 @@ mod tests {
 
     #[test]
     fn a_message_survives_the_queue_and_rubbish_does_not() {
-        let message = Message {
-            request_id: "1".repeat(32).parse().unwrap(),
-            item: EffectItem::Step(StepNumber(3)),
-        };
+        let message = Message { request_id: "1".repeat(32).parse().unwrap(), item: EffectItem::Step(StepNumber(3)) };
         assert_eq!(Message::parse(&message.to_body()), Ok(message.clone()));
-        for rubbish in [
-            "",
-            "{}",
-            "[]",
-            r#"{"request_id":"x","item":"REQUEST"}"#,
-            &message.to_body().replace("STEP", "EVENT"),
-        ] {
+        for rubbish in
+            ["", "{}", "[]", r#"{"request_id":"x","item":"REQUEST"}"#, &message.to_body().replace("STEP", "EVENT")]
+        {
             assert_eq!(Message::parse(rubbish), Err(NotAMessage), "{rubbish}");
         }
     }

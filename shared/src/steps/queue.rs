@@ -59,10 +59,7 @@ impl Queues for SqsQueues {
                     .map_err(|error| QueueError::Service(Box::new(error)))?;
                 batch = batch.entries(entry);
             }
-            let sent = batch
-                .send()
-                .await
-                .map_err(|error| QueueError::Service(Box::new(error)))?;
+            let sent = batch.send().await.map_err(|error| QueueError::Service(Box::new(error)))?;
             if let Some(refused) = sent.failed().first() {
                 return Err(QueueError::Service(
                     format!("{} refused, code {}", sent.failed().len(), refused.code()).into(),

@@ -45,31 +45,23 @@ pub async fn resolve(
     connector: &dyn Connector,
     policy: &Pinned,
     subject: &SubjectKeys,
+    channels: &[IdentityKind],
 ) -> Result<Resolved, ResolveError> {
     let records = read_subject(connector, policy, subject.kind, &subject.value).await?;
     let given = policy.identity_field(subject.kind).ok_or(ResolveError::UnknownKind)?;
     let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     keys.entry(given.to_owned()).or_default().insert(subject.value.clone());
     for field in key_fields(policy) {
-        let values = records
-            .iter()
-            .filter_map(|record| record.get(field).and_then(Value::as_text));
+        let values = records.iter().filter_map(|record| record.get(field).and_then(Value::as_text));
         keys.entry(field.to_owned())
             .or_default()
             .extend(values.filter(|value| !value.is_empty()).map(ToOwned::to_owned));
     }
-    let keys = keys
-        .into_iter()
-        .map(|(field, values)| (field, values.into_iter().collect()))
-        .collect();
+    let keys = keys.into_iter().map(|(field, values)| (field, values.into_iter().collect())).collect();
     Ok(Resolved {
-        keys: SubjectKeys {
-            kind: subject.kind,
-            value: subject.value.clone(),
-            keys,
-        },
+        keys: SubjectKeys { kind: subject.kind, value: subject.value.clone(), keys },
         rows: records.len() as u64,
-        contact: contact(policy, &records, None),
+        contact: contact(policy, &records, None, channels),
         language: language(policy, &records),
     })
 }
@@ -79,9 +71,10 @@ pub async fn find_contact(
     connector: &dyn Connector,
     policy: &Pinned,
     identity: &Identity,
+    channels: &[IdentityKind],
 ) -> Result<Option<(Contact, Option<String>)>, ResolveError> {
     let records = read_subject(connector, policy, identity.kind(), identity.value().expose()).await?;
-    Ok(contact(policy, &records, Some(identity.kind())).map(|contact| (contact, language(policy, &records))))
+    Ok(contact(policy, &records, Some(identity.kind()), channels).map(|contact| (contact, language(policy, &records))))
 }
 
 async fn read_subject(
@@ -90,9 +83,7 @@ async fn read_subject(
     kind: IdentityKind,
     value: &str,
 ) -> Result<Vec<Record>, ResolveError> {
-    let place = policy
-        .place(&policy.policy().subject.collection)
-        .ok_or(ResolveError::UnknownKind)?;
+    let place = policy.place(&policy.policy().subject.collection).ok_or(ResolveError::UnknownKind)?;
     let field = policy.identity_field(kind).ok_or(ResolveError::UnknownKind)?;
     let page = connector.read(place, Selector::Link { field, value }, None).await?;
     if page.rows.len() > MAX_ROWS || page.next.is_some() {
@@ -103,23 +94,24 @@ async fn read_subject(
 
 /// The fields of the subject collection that any link, or an identity, holds.
 fn key_fields(policy: &Pinned) -> BTreeSet<&str> {
-    let links = policy
-        .collections()
-        .flat_map(|name| policy.links(name))
-        .map(|link| link.subject_field.as_str());
-    links
-        .chain(policy.policy().subject.identities.values().map(String::as_str))
-        .collect()
+    let links = policy.collections().flat_map(|name| policy.links(name)).map(|link| link.subject_field.as_str());
+    links.chain(policy.policy().subject.identities.values().map(String::as_str)).collect()
 }
 
-fn contact(policy: &Pinned, records: &[Record], preferred: Option<IdentityKind>) -> Option<Contact> {
+/// The preferred address if it is on file, else the first that is, of those that messages can be sent to.
+fn contact(
+    policy: &Pinned,
+    records: &[Record],
+    preferred: Option<IdentityKind>,
+    channels: &[IdentityKind],
+) -> Option<Contact> {
     let on_file = |kind: IdentityKind| {
+        if !channels.contains(&kind) {
+            return None;
+        }
         let field = policy.identity_field(kind)?;
         let address = records.iter().find_map(|record| record.get(field)?.as_text())?;
-        Some(Contact {
-            kind,
-            address: address.to_owned(),
-        })
+        Some(Contact { kind, address: address.to_owned() })
     };
     let contacts = &policy.policy().subject.contact;
     preferred
@@ -130,49 +122,33 @@ fn contact(policy: &Pinned, records: &[Record], preferred: Option<IdentityKind>)
 
 fn language(policy: &Pinned, records: &[Record]) -> Option<String> {
     let field = policy.policy().subject.locale_field.as_deref()?;
-    records
-        .iter()
-        .find_map(|record| record.get(field)?.as_text())
-        .map(ToOwned::to_owned)
+    records.iter().find_map(|record| record.get(field)?.as_text()).map(ToOwned::to_owned)
 }
 
 /// The page of a [`Work::Resolve`](crate::plan::Work::Resolve) step: captures the keys, sealed.
-pub async fn resolve_page(job: &Job, connectors: &Connectors, sealer: &Sealer) -> Result<Page, StepError> {
+pub async fn resolve_page(
+    job: &Job,
+    connectors: &Connectors,
+    sealer: &Sealer,
+    channels: &[IdentityKind],
+) -> Result<Page, StepError> {
     let subject = job.subject()?;
     let place = job.policy.place(&job.policy.policy().subject.collection);
     let place = place.ok_or_else(|| StepError::permanent(ResolveError::UnknownKind))?;
     let connector = connectors.of(place).map_err(ConnectorError::into_step)?;
-    let resolved = resolve(connector, &job.policy, subject)
-        .await
-        .map_err(|error| match error {
-            ResolveError::Connector(error) => error.into_step(),
-            error => StepError::permanent(error),
-        })?;
+    let resolved = resolve(connector, &job.policy, subject, channels).await.map_err(|error| match error {
+        ResolveError::Connector(error) => error.into_step(),
+        error => StepError::permanent(error),
+    })?;
     let id = &job.request.id;
-    let sealed = sealer
-        .seal(id, seal::end::SUBJECT, &resolved.keys)
-        .await
-        .map_err(StepError::transient)?;
+    let sealed = sealer.seal(id, seal::end::SUBJECT, &resolved.keys).await.map_err(StepError::transient)?;
     let contact = match (&job.request.contact, &resolved.contact) {
-        (None, Some(contact)) => Some(
-            sealer
-                .seal(id, seal::end::CONTACT, contact)
-                .await
-                .map_err(StepError::transient)?,
-        ),
+        (None, Some(contact)) => {
+            Some(sealer.seal(id, seal::end::CONTACT, contact).await.map_err(StepError::transient)?)
+        }
         _ => None,
     };
     let captured = Captured { sealed, contact };
-    let counts = Counts {
-        read: resolved.rows,
-        ..Counts::default()
-    };
-    Ok(Page {
-        counts,
-        retained_until: None,
-        next: Next::Done {
-            package: None,
-            captured: Some(captured),
-        },
-    })
+    let counts = Counts { read: resolved.rows, ..Counts::default() };
+    Ok(Page { counts, retained_until: None, next: Next::Done { package: None, captured: Some(captured) } })
 }

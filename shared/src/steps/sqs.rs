@@ -65,17 +65,9 @@ mod tests {
     #[tokio::test]
     async fn one_bad_body_fails_alone() {
         let good = format!(r#"{{"request_id":"{}","item":"REQUEST"}}"#, "1".repeat(32));
-        let event = batch(vec![
-            record(Some("a"), &good),
-            record(Some("b"), "poison"),
-            record(Some("c"), &good),
-        ]);
+        let event = batch(vec![record(Some("a"), &good), record(Some("b"), "poison"), record(Some("c"), &good)]);
         let response = handle_batch(event, |_| async { Handled::Done }).await;
-        let failed: Vec<_> = response
-            .batch_item_failures
-            .iter()
-            .map(|f| f.item_identifier.as_str())
-            .collect();
+        let failed: Vec<_> = response.batch_item_failures.iter().map(|f| f.item_identifier.as_str()).collect();
         assert_eq!(failed, ["b"]);
     }
 

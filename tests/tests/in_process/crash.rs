@@ -13,14 +13,7 @@ use crate::stories::package;
 /// Lets a request begin, kills the process at a call, and runs to the end. None: the story has fewer calls than that.
 async fn killed_at(right: &str, call: usize, answer_is_lost: bool) -> Option<(World, String)> {
     let world = world().await;
-    let answer = world
-        .call(
-            "POST",
-            "/v1/requests",
-            Some(&fresh(&world, LI)),
-            Some(json!({"right": right})),
-        )
-        .await;
+    let answer = world.call("POST", "/v1/requests", Some(&fresh(&world, LI)), Some(json!({"right": right}))).await;
     let id = answer.body["request_id"].as_str().unwrap().to_owned();
     world.calls.die_after(call, answer_is_lost);
     let mut died = false;
@@ -42,11 +35,7 @@ async fn killed_at(right: &str, call: usize, answer_is_lost: bool) -> Option<(Wo
 async fn check_evidence(world: &World, id: &str) -> Certificate {
     let events = world.ledger().events(&id.parse().unwrap()).await.unwrap();
     let certificate = Certificate::from_events(&events).unwrap();
-    verify(&EvidenceFile {
-        certificate: certificate.clone(),
-        events,
-    })
-    .unwrap();
+    verify(&EvidenceFile { certificate: certificate.clone(), events }).unwrap();
     certificate
 }
 
@@ -57,11 +46,7 @@ async fn an_erasure_that_is_killed_at_any_call_ends_the_same() {
     for answer_is_lost in [false, true] {
         let mut call = 0;
         while let Some((world, id)) = killed_at("erasure", call, answer_is_lost).await {
-            assert_eq!(
-                world.data().await,
-                expected,
-                "killed at call {call}, answer lost: {answer_is_lost}"
-            );
+            assert_eq!(world.data().await, expected, "killed at call {call}, answer lost: {answer_is_lost}");
             let certificate = check_evidence(&world, &id).await;
             assert_eq!(certificate.total.left_over, 0);
             assert_eq!(certificate.total.retained, 1);

@@ -2,12 +2,12 @@
 
 use habeas_e2e::{SignIns, World};
 
-pub const LI: &str = "u-li";
-pub const LI_EMAIL: &str = "li.wei@mail.example";
-pub const LI_PHONE: &str = "+8613912345678";
+pub(crate) const LI: &str = "u-li";
+pub(crate) const LI_EMAIL: &str = "li.wei@mail.example";
+pub(crate) const LI_PHONE: &str = "+8613912345678";
 
 /// A world with Li and Ann in it, each with rows in every table, some of them shared.
-pub async fn world() -> World {
+pub(crate) async fn world() -> World {
     let world = World::new().await;
     world
         .put(
@@ -22,60 +22,24 @@ pub async fn world() -> World {
             ],
         )
         .await;
-    world
-        .put(
-            "small-users",
-            &[("user_id", "u-ann"), ("email", "ann@mail.example"), ("language", "en")],
-        )
-        .await;
+    world.put("small-users", &[("user_id", "u-ann"), ("email", "ann@mail.example"), ("language", "en")]).await;
     for number in 0..3 {
         let (id, text) = (format!("p{number}"), format!("Li's post {number}"));
-        let post = [
-            ("user_id", LI),
-            ("post_id", &id),
-            ("text", &text),
-            ("created_at", "2026-10-01T00:00:00Z"),
-        ];
+        let post = [("user_id", LI), ("post_id", &id), ("text", &text), ("created_at", "2026-10-01T00:00:00Z")];
         world.put("small-posts", &post).await;
     }
-    let old = [
-        ("user_id", "u-ann"),
-        ("post_id", "old"),
-        ("text", "old"),
-        ("created_at", "2024-11-20T00:00:00Z"),
-    ];
+    let old = [("user_id", "u-ann"), ("post_id", "old"), ("text", "old"), ("created_at", "2024-11-20T00:00:00Z")];
     world.put("small-posts", &old).await;
-    let new = [
-        ("user_id", "u-ann"),
-        ("post_id", "new"),
-        ("text", "new"),
-        ("created_at", "2026-11-20T00:00:00Z"),
-    ];
+    let new = [("user_id", "u-ann"), ("post_id", "new"), ("text", "new"), ("created_at", "2026-11-20T00:00:00Z")];
     world.put("small-posts", &new).await;
     for (id, author, text) in [("c1", LI, "Li says hello"), ("c2", "u-ann", "Ann says hello")] {
         world
-            .put(
-                "small-comments",
-                &[
-                    ("post_id", "new"),
-                    ("comment_id", id),
-                    ("author_id", author),
-                    ("text", text),
-                ],
-            )
+            .put("small-comments", &[("post_id", "new"), ("comment_id", id), ("author_id", author), ("text", text)])
             .await;
     }
     for (id, from, to, text) in [("m1", LI, "u-ann", "from Li"), ("m2", "u-ann", LI, "from Ann")] {
         world
-            .put(
-                "small-messages",
-                &[
-                    ("sender_id", from),
-                    ("message_id", id),
-                    ("recipient_id", to),
-                    ("text", text),
-                ],
-            )
+            .put("small-messages", &[("sender_id", from), ("message_id", id), ("recipient_id", to), ("text", text)])
             .await;
     }
     for (id, user, at) in [
@@ -97,6 +61,6 @@ pub async fn world() -> World {
 }
 
 /// A token of somebody who signed in just now.
-pub fn fresh(world: &World, user_id: &str) -> String {
+pub(crate) fn fresh(world: &World, user_id: &str) -> String {
     SignIns::token(user_id, world.now())
 }

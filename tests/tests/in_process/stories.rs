@@ -12,12 +12,10 @@ use sha2::Digest as _;
 use crate::people::{LI, LI_EMAIL, fresh, world};
 
 /// Makes a request as Li, signed in, and runs it to its end.
-pub async fn exercise(world: &World, right: &str) -> String {
+pub(crate) async fn exercise(world: &World, right: &str) -> String {
     let (token, body) = (fresh(world, LI), json!({"right": right}).to_string());
     let key = format!("{right}-{}", world.mails().len());
-    let answer = world
-        .call_raw("POST", "/v1/requests", Some(&token), Some(&key), body)
-        .await;
+    let answer = world.call_raw("POST", "/v1/requests", Some(&token), Some(&key), body).await;
     assert_eq!(answer.status, 202, "{}", answer.body);
     let id = answer.body["request_id"].as_str().unwrap().to_owned();
     world.run_to_end(&id).await;
@@ -25,17 +23,10 @@ pub async fn exercise(world: &World, right: &str) -> String {
 }
 
 /// The files of the package of a request.
-pub async fn package(world: &World, id: &str) -> BTreeMap<String, Vec<u8>> {
+pub(crate) async fn package(world: &World, id: &str) -> BTreeMap<String, Vec<u8>> {
     let request = world.ledger().request(&id.parse().unwrap()).await.unwrap().unwrap();
     let info = request.package.unwrap();
-    let object = world
-        .s3
-        .get_object()
-        .bucket(World::BUCKET)
-        .key(&info.key)
-        .send()
-        .await
-        .unwrap();
+    let object = world.s3.get_object().bucket(World::BUCKET).key(&info.key).send().await.unwrap();
     let bytes = object.body.collect().await.unwrap().into_bytes();
     assert_eq!(info.bytes, bytes.len() as u64);
     assert_eq!(info.sha256, hex(&sha2::Sha256::digest(&bytes)));
@@ -55,11 +46,9 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// The evidence of a request, checked.
-pub async fn evidence(world: &World, id: &str) -> EvidenceFile {
+pub(crate) async fn evidence(world: &World, id: &str) -> EvidenceFile {
     let token = fresh(world, LI);
-    let answer = world
-        .call("GET", &format!("/v1/requests/{id}/evidence"), Some(&token), None)
-        .await;
+    let answer = world.call("GET", &format!("/v1/requests/{id}/evidence"), Some(&token), None).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     let file: EvidenceFile = serde_json::from_value(answer.body).unwrap();
     verify(&file).unwrap();
@@ -82,17 +71,8 @@ async fn access_gives_everything_that_may_leave_and_nothing_else() {
         json!([{"user_id": LI, "email": LI_EMAIL, "phone": "+8613912345678", "id_number": "**************1234",
             "language": "zh-Hans"}])
     );
-    assert_eq!(
-        json_of(&files, "data/small_app/posts.json").as_array().unwrap().len(),
-        3
-    );
-    assert_eq!(
-        json_of(&files, "data/small_app/messages.json")
-            .as_array()
-            .unwrap()
-            .len(),
-        2
-    );
+    assert_eq!(json_of(&files, "data/small_app/posts.json").as_array().unwrap().len(), 3);
+    assert_eq!(json_of(&files, "data/small_app/messages.json").as_array().unwrap().len(), 2);
     let manifest = json_of(&files, "manifest.json");
     for file in manifest["files"].as_array().unwrap() {
         let content = &files[file["path"].as_str().unwrap()];
@@ -112,18 +92,12 @@ async fn a_package_is_handed_out_for_a_time_and_then_deleted_with_everything_sta
     let path = format!("/v1/requests/{id}/package");
     let stale = fresh(&world, LI);
     world.advance(SignedDuration::from_mins(11));
-    assert_eq!(
-        world.call("GET", &path, Some(&stale), None).await.body["type"],
-        "urn:habeas:problem:sign-in-too-old"
-    );
+    assert_eq!(world.call("GET", &path, Some(&stale), None).await.body["type"], "urn:habeas:problem:sign-in-too-old");
     let answer = world.call("GET", &path, Some(&fresh(&world, LI)), None).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert!(answer.body["url"].as_str().unwrap().contains("X-Amz-Expires=300"));
     world.advance(SignedDuration::from_hours(7 * 24));
-    assert_eq!(
-        world.call("GET", &path, Some(&fresh(&world, LI)), None).await.status,
-        410
-    );
+    assert_eq!(world.call("GET", &path, Some(&fresh(&world, LI)), None).await.status, 410);
 }
 
 #[tokio::test]
@@ -134,27 +108,12 @@ async fn erasure_leaves_what_the_policy_retains_and_other_people_alone() {
     let after = world.data().await;
     assert!(after["small-users"].iter().all(|user| user["user_id"] != LI));
     assert!(after["small-posts"].iter().all(|post| post["user_id"] != LI));
-    let comment = after["small-comments"]
-        .iter()
-        .find(|comment| comment["comment_id"] == "c1")
-        .unwrap();
-    assert_eq!(
-        (comment["author_id"].as_str(), comment["text"].as_str()),
-        ("deleted-user", "[deleted]")
-    );
-    let to_li = after["small-messages"]
-        .iter()
-        .find(|message| message["message_id"] == "m2")
-        .unwrap();
-    assert_eq!(
-        (to_li["recipient_id"].as_str(), to_li["text"].as_str()),
-        ("deleted-user", "from Ann")
-    );
+    let comment = after["small-comments"].iter().find(|comment| comment["comment_id"] == "c1").unwrap();
+    assert_eq!((comment["author_id"].as_str(), comment["text"].as_str()), ("deleted-user", "[deleted]"));
+    let to_li = after["small-messages"].iter().find(|message| message["message_id"] == "m2").unwrap();
+    assert_eq!((to_li["recipient_id"].as_str(), to_li["text"].as_str()), ("deleted-user", "from Ann"));
     assert_eq!(after["small-messages"].len(), 1);
-    let orders: Vec<_> = after["small-orders"]
-        .iter()
-        .filter(|order| order["user_id"] == LI)
-        .collect();
+    let orders: Vec<_> = after["small-orders"].iter().filter(|order| order["user_id"] == LI).collect();
     assert_eq!(orders.len(), 1, "the order of 2022 is older than what the law asks for");
     assert!(!orders[0].contains_key("address"));
     for (table, rows) in &before {
@@ -163,32 +122,20 @@ async fn erasure_leaves_what_the_policy_retains_and_other_people_alone() {
             assert!(after[table].contains(row), "{table} {row:?}");
         }
     }
-    let status = world
-        .call("GET", &format!("/v1/requests/{id}"), Some(&fresh(&world, LI)), None)
-        .await
-        .body;
+    let status = world.call("GET", &format!("/v1/requests/{id}"), Some(&fresh(&world, LI)), None).await.body;
     assert_eq!(status["outcome"], "partial");
     assert_eq!(status["retained"][0]["collection"], "small_app.orders");
     assert_eq!(status["retained"][0]["until"], "2029-01-31T00:00:00Z");
     assert_eq!(status["retained"][0]["basis"], "Orders are kept for three years");
     assert_eq!(status["counts"]["left_over"], 0);
     let evidence = evidence(&world, &id).await;
-    assert_eq!(
-        (evidence.certificate.total.erased, evidence.certificate.total.anonymised),
-        (6, 2)
-    );
+    assert_eq!((evidence.certificate.total.erased, evidence.certificate.total.anonymised), (6, 2));
     assert!(!serde_json::to_string(&evidence).unwrap().contains(LI));
 
     let again = exercise(&world, "erasure").await;
     assert_eq!(world.data().await, after, "a second erasure changes nothing");
-    let status = world
-        .call("GET", &format!("/v1/requests/{again}"), Some(&fresh(&world, LI)), None)
-        .await
-        .body;
-    assert_eq!(
-        (&status["counts"]["erased"], &status["counts"]["anonymised"]),
-        (&json!(0), &json!(0))
-    );
+    let status = world.call("GET", &format!("/v1/requests/{again}"), Some(&fresh(&world, LI)), None).await.body;
+    assert_eq!((&status["counts"]["erased"], &status["counts"]["anonymised"]), (&json!(0), &json!(0)));
 }
 
 #[tokio::test]
@@ -196,83 +143,45 @@ async fn a_finished_request_holds_no_personal_data() {
     let world = world().await;
     exercise(&world, "erasure").await;
     let ledger = format!("{:?}", habeas_e2e::dump(&world.dynamodb, "ledger").await);
-    for value in [
-        LI,
-        LI_EMAIL,
-        "13912345678",
-        "110101199003071234",
-        "Li says hello",
-        "sealed",
-    ] {
+    for value in [LI, LI_EMAIL, "13912345678", "110101199003071234", "Li says hello", "sealed"] {
         assert!(!ledger.contains(value), "{value}");
     }
-    assert_eq!(
-        ledger.matches("SUPPRESSED#k1:").count(),
-        6,
-        "three identities, each in two keys"
-    );
+    assert_eq!(ledger.matches("SUPPRESSED#k1:").count(), 6, "three identities, each in two keys");
 }
 
 #[tokio::test]
 async fn a_cancellation_is_confirmed_cools_off_and_then_erases() {
     let world = world().await;
     let token = fresh(&world, LI);
-    let answer = world
-        .call(
-            "POST",
-            "/v1/requests",
-            Some(&token),
-            Some(json!({"right": "account_cancellation"})),
-        )
-        .await;
+    let answer = world.call("POST", "/v1/requests", Some(&token), Some(json!({"right": "account_cancellation"}))).await;
     assert_eq!(answer.body["next"]["action"], "verify", "{}", answer.body);
     let id = answer.body["request_id"].as_str().unwrap().to_owned();
     let path = |rest: &str| format!("/v1/requests/{id}{rest}");
     world.run().await;
     assert_eq!(world.mails()[0].0, LI_EMAIL);
     let confirm = json!({"phrase": "Cancel my account", "export": true});
-    let early = world
-        .call("POST", &path("/confirmation"), Some(&token), Some(confirm.clone()))
-        .await;
+    let early = world.call("POST", &path("/confirmation"), Some(&token), Some(confirm.clone())).await;
     assert_eq!(early.status, 409, "{}", early.body);
     let code = json!({"code": world.last_code()});
-    let verified = world
-        .call("PUT", &path("/verification"), Some(&token), Some(code))
-        .await;
+    let verified = world.call("PUT", &path("/verification"), Some(&token), Some(code)).await;
     assert_eq!(verified.body["status"], "on_hold", "{}", verified.body);
     assert_eq!(verified.body["next"]["consequences"][0], "Everything goes.");
     let wrong = json!({"phrase": "yes", "export": true});
-    let wrong = world
-        .call("POST", &path("/confirmation"), Some(&token), Some(wrong))
-        .await;
+    let wrong = world.call("POST", &path("/confirmation"), Some(&token), Some(wrong)).await;
     assert_eq!(wrong.body["type"], "urn:habeas:problem:phrase-wrong");
-    let confirmed = world
-        .call("POST", &path("/confirmation"), Some(&token), Some(confirm))
-        .await;
+    let confirmed = world.call("POST", &path("/confirmation"), Some(&token), Some(confirm)).await;
     assert_eq!(confirmed.body["status"], "cooling_off", "{}", confirmed.body);
     let before = world.data().await;
     world.advance(SignedDuration::from_hours(15 * 24 - 1));
     world.wake().await;
     world.run().await;
-    assert_eq!(
-        world.data().await,
-        before,
-        "nothing happens before the cooling-off period is over"
-    );
+    assert_eq!(world.data().await, before, "nothing happens before the cooling-off period is over");
     world.advance(SignedDuration::from_hours(2));
     world.wake().await;
     world.run_to_end(&id).await;
     world.run().await;
-    assert!(
-        world.data().await["small-users"]
-            .iter()
-            .all(|user| user["user_id"] != LI)
-    );
-    assert_eq!(
-        package(&world, &id).await.len(),
-        7,
-        "five tables, the manifest, the index"
-    );
+    assert!(world.data().await["small-users"].iter().all(|user| user["user_id"] != LI));
+    assert_eq!(package(&world, &id).await.len(), 7, "five tables, the manifest, the index");
     let last = world.mails().pop().unwrap();
     assert_eq!(last.0, LI_EMAIL, "the notice goes to the address that was on file");
     let late = world.call("DELETE", &path(""), Some(&fresh(&world, LI)), None).await;
@@ -284,37 +193,14 @@ async fn a_cancellation_is_confirmed_cools_off_and_then_erases() {
 async fn a_cancellation_can_be_taken_back_while_it_cools_off() {
     let world = world().await;
     let token = fresh(&world, LI);
-    let answer = world
-        .call(
-            "POST",
-            "/v1/requests",
-            Some(&token),
-            Some(json!({"right": "account_cancellation"})),
-        )
-        .await;
+    let answer = world.call("POST", "/v1/requests", Some(&token), Some(json!({"right": "account_cancellation"}))).await;
     let id = answer.body["request_id"].as_str().unwrap().to_owned();
     world.run().await;
     let code = json!({"code": world.last_code()});
-    world
-        .call(
-            "PUT",
-            &format!("/v1/requests/{id}/verification"),
-            Some(&token),
-            Some(code),
-        )
-        .await;
+    world.call("PUT", &format!("/v1/requests/{id}/verification"), Some(&token), Some(code)).await;
     let confirm = json!({"phrase": "注销我的账号"});
-    world
-        .call(
-            "POST",
-            &format!("/v1/requests/{id}/confirmation"),
-            Some(&token),
-            Some(confirm),
-        )
-        .await;
-    let withdrawn = world
-        .call("DELETE", &format!("/v1/requests/{id}"), Some(&token), None)
-        .await;
+    world.call("POST", &format!("/v1/requests/{id}/confirmation"), Some(&token), Some(confirm)).await;
+    let withdrawn = world.call("DELETE", &format!("/v1/requests/{id}"), Some(&token), None).await;
     assert_eq!(withdrawn.body["status"], "withdrawn", "{}", withdrawn.body);
     let before = world.data().await;
     world.advance(SignedDuration::from_hours(16 * 24));
@@ -330,22 +216,10 @@ async fn a_sweep_takes_what_has_outlived_its_retention_and_nothing_else() {
     let id = world.sweep().await;
     world.run_to_end(&id).await;
     let after = world.data().await;
-    let gone: Vec<_> = before["small-posts"]
-        .iter()
-        .filter(|post| !after["small-posts"].contains(post))
-        .collect();
-    assert_eq!(
-        gone.iter().map(|post| post["post_id"].as_str()).collect::<Vec<_>>(),
-        ["old"]
-    );
-    let gone: Vec<_> = before["small-orders"]
-        .iter()
-        .filter(|order| !after["small-orders"].contains(order))
-        .collect();
-    assert_eq!(
-        gone.iter().map(|order| order["order_id"].as_str()).collect::<Vec<_>>(),
-        ["o2"]
-    );
+    let gone: Vec<_> = before["small-posts"].iter().filter(|post| !after["small-posts"].contains(post)).collect();
+    assert_eq!(gone.iter().map(|post| post["post_id"].as_str()).collect::<Vec<_>>(), ["old"]);
+    let gone: Vec<_> = before["small-orders"].iter().filter(|order| !after["small-orders"].contains(order)).collect();
+    assert_eq!(gone.iter().map(|order| order["order_id"].as_str()).collect::<Vec<_>>(), ["o2"]);
     let events = world.ledger().events(&id.parse().unwrap()).await.unwrap();
     let certificate = habeas::evidence::Certificate::from_events(&events).unwrap();
     assert_eq!((certificate.total.erased, certificate.total.read), (2, 8));

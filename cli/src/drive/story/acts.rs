@@ -29,10 +29,7 @@ impl Story<'_> {
         let expected = sample::expected(self.options.app, &self.options.population, 0);
         let records: usize = expected.values().map(Vec::len).sum();
         let differences = package.differences(&expected);
-        self.check_none(
-            &differences,
-            &format!("{records} records are those that were stored, one by one, with media"),
-        );
+        self.check_none(&differences, &format!("{records} records are those that were stored, one by one, with media"));
         let certificate = self.evidence("access, signed in", &opened, 0).await?;
         let counted = usize::try_from(certificate.total.exported).unwrap_or(usize::MAX);
         self.check(counted == records, format!("the evidence counts {counted} exported"));
@@ -56,10 +53,7 @@ impl Story<'_> {
         let before = self.before(&person).await?;
         let opened = self.open(Right::Erasure, &person, true).await?;
         let status = wait_for(&self.api, &opened.id, &opened.token, Status::Completed, WORK_BOUND).await?;
-        self.say(format!(
-            "  completed, outcome {}",
-            status["outcome"].as_str().unwrap_or("?")
-        ));
+        self.say(format!("  completed, outcome {}", status["outcome"].as_str().unwrap_or("?")));
         let found = self.gone(&person, &before).await?;
         let certificate = self.evidence("erasure", &opened, found.left_over).await?;
         self.retained_as_said(&certificate, found);
@@ -75,19 +69,12 @@ impl Story<'_> {
         let opened = self.open(Right::AccountCancellation, &person, true).await?;
         let waiting = self.api.status(&opened.id, &opened.token).await?.expect(200)?;
         let consequences = waiting["next"]["consequences"].as_array().cloned().unwrap_or_default();
-        self.check(
-            !consequences.is_empty(),
-            "the consequences are shown before anything happens:",
-        );
+        self.check(!consequences.is_empty(), "the consequences are shown before anything happens:");
         for consequence in consequences {
             self.say(format!("         - {}", consequence.as_str().unwrap_or_default()));
         }
         let phrase = text(&waiting["next"], "phrase", STATUS)?;
-        let confirmed = self
-            .api
-            .confirm(&opened.id, &phrase, false, &opened.token)
-            .await?
-            .expect(200)?;
+        let confirmed = self.api.confirm(&opened.id, &phrase, false, &opened.token).await?.expect(200)?;
         let until = text(&confirmed, "cooling_off_until", CONFIRM)?;
         self.check(
             confirmed["status"] == "cooling_off",
@@ -108,11 +95,9 @@ impl Story<'_> {
         let found = self.gone(&person, &before).await?;
         let status = self.api.status(&opened.id, &opened.token).await?.expect(200)?;
         let listed = self.api.list(&opened.token).await?.expect(200)?;
-        let is_listed = listed["requests"].as_array().is_some_and(|requests| {
-            requests
-                .iter()
-                .any(|request| request["request_id"] == opened.id.as_str())
-        });
+        let is_listed = listed["requests"]
+            .as_array()
+            .is_some_and(|requests| requests.iter().any(|request| request["request_id"] == opened.id.as_str()));
         self.check(
             status["status"] == "completed" && is_listed,
             "whoever asks as that person is told that it is completed",
@@ -132,10 +117,7 @@ impl Story<'_> {
         let after = self.snapshot().await?;
         let left = after.rows.iter().filter(|row| is_overdue(policy, row, now)).count();
         let gone = before.rows.len() - after.rows.len().min(before.rows.len());
-        self.check(
-            left == 0,
-            format!("{overdue} rows were past their period, {left} are left"),
-        );
+        self.check(left == 0, format!("{overdue} rows were past their period, {left} are left"));
         self.check(gone == overdue, format!("{gone} rows are gone, and no other"));
         let counted = usize::try_from(swept.total.erased).unwrap_or(usize::MAX);
         self.check(counted == overdue, format!("the ledger counts {counted} erased"));
@@ -143,31 +125,17 @@ impl Story<'_> {
         let sound = Certificate::from_events(&events)
             .is_some_and(|certificate| habeas::evidence::verify(&EvidenceFile { certificate, events }).is_ok());
         self.check(sound, "its evidence verified");
-        self.lines.push(Line {
-            what: "retention sweep",
-            counts: swept.total,
-            left_over: left,
-            verified: sound,
-        });
+        self.lines.push(Line { what: "retention sweep", counts: swept.total, left_over: left, verified: sound });
         Ok(())
     }
 
     fn retained_as_said(&mut self, certificate: &Certificate, found: Found) {
         let counted = usize::try_from(certificate.total.retained).unwrap_or(usize::MAX);
-        self.check(
-            counted == found.retained,
-            format!("the evidence counts {counted} retained"),
-        );
+        self.check(counted == found.retained, format!("the evidence counts {counted} retained"));
     }
 
     async fn snapshot(&self) -> Result<Snapshot, DriveError> {
-        Snapshot::take(
-            &self.options.policy,
-            self.options.app,
-            &self.options.population,
-            &self.clients,
-        )
-        .await
+        Snapshot::take(&self.options.policy, self.options.app, &self.options.population, &self.clients).await
     }
 
     /// Waits for a package, downloads, keeps, unpacks and checks it.
@@ -179,10 +147,7 @@ impl Story<'_> {
         let archive = self.folder.join(format!("{name}.zip"));
         std::fs::write(&archive, &bytes).map_err(DriveError::file(&archive))?;
         let promised = text(&link, "sha256", ACTION)?;
-        self.check(
-            hex::encode(Sha256::digest(&bytes)) == promised,
-            "the download has the SHA-256 that was promised",
-        );
+        self.check(hex::encode(Sha256::digest(&bytes)) == promised, "the download has the SHA-256 that was promised");
         let package = Package::open(&bytes)?;
         let folder = self.folder.join(name);
         package.unpack(&folder)?;
@@ -193,10 +158,7 @@ impl Story<'_> {
             package.record_count(),
             folder.display()
         ));
-        self.check(
-            package.manifest.request_id == opened.id,
-            "the manifest names the request",
-        );
+        self.check(package.manifest.request_id == opened.id, "the manifest names the request");
         let problems = package.problems();
         self.check_none(&problems, "every file is as the manifest says");
         Ok(package)

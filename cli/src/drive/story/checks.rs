@@ -28,10 +28,7 @@ impl Story<'_> {
         let (policy, app) = (&self.options.policy, self.options.app);
         let now = Snapshot::take(policy, app, &self.options.population, &self.clients).await?;
         let there = total(&now.left_of(policy, app, person));
-        self.check(
-            there > 0,
-            format!("{there} rows and objects of theirs are there (none: load the people anew)"),
-        );
+        self.check(there > 0, format!("{there} rows and objects of theirs are there (none: load the people anew)"));
         Ok(now.of_others(app, person))
     }
 
@@ -45,42 +42,24 @@ impl Story<'_> {
         let looked_at = (now.rows.len(), now.versions.len());
         self.check_none(
             &left.iter().map(shown).collect::<Vec<_>>(),
-            &format!(
-                "nothing of them in {} rows and {} object versions",
-                looked_at.0, looked_at.1
-            ),
+            &format!("nothing of them in {} rows and {} object versions", looked_at.0, looked_at.1),
         );
         let retained = now.retained(policy, app, person);
         let unstripped = retained.iter().filter(|row| !is_stripped(policy, row)).count();
         let (kept, others_count) = (retained.len(), others_before.len());
-        self.check(
-            unstripped == 0,
-            format!("{kept} rows are kept on a legal basis, stripped of what may go"),
-        );
+        self.check(unstripped == 0, format!("{kept} rows are kept on a legal basis, stripped of what may go"));
         let others = now.of_others(app, person);
         // What was cut loose from the person is now nobody's, and so new among the others.
-        let changed = others_before
-            .iter()
-            .filter(|line| others.binary_search(line).is_err())
-            .count();
-        self.check(
-            changed == 0,
-            format!("{others_count} rows and objects of others are byte for byte as before"),
-        );
-        Ok(Found {
-            left_over,
-            retained: kept,
-        })
+        let changed = others_before.iter().filter(|line| others.binary_search(line).is_err()).count();
+        self.check(changed == 0, format!("{others_count} rows and objects of others are byte for byte as before"));
+        Ok(Found { left_over, retained: kept })
     }
 
     /// Looks for the people of the story in everything that was logged.
     pub(super) async fn scan_logs(&mut self) -> Result<(), DriveError> {
         let lines = operate::logs(&self.cloud).await?;
         let people: Vec<Person> = (0..ACTORS).map(|index| self.person(index)).collect();
-        let telling = lines
-            .iter()
-            .filter(|line| people.iter().any(|person| holds(line, person)))
-            .count();
+        let telling = lines.iter().filter(|line| people.iter().any(|person| holds(line, person))).count();
         self.check(!lines.is_empty(), format!("{} lines were logged", lines.len()));
         self.check(telling == 0, "no log line holds anything of the people of this story");
         Ok(())
@@ -141,15 +120,7 @@ mod tests {
         assert!(is_overdue(&policy, &transaction("2023-11-21T00:00:00Z"), now));
         assert!(!is_overdue(&policy, &transaction("2023-11-21T00:00:01Z"), now));
         // Without a retention, and without a moment to count from.
-        assert!(!is_overdue(
-            &policy,
-            &row("yallo_app.posts", "created_at", "1999-01-01T00:00:00Z"),
-            now
-        ));
-        assert!(!is_overdue(
-            &policy,
-            &row("yallo_app.locations", "created_at", "1999-01-01T00:00:00Z"),
-            now
-        ));
+        assert!(!is_overdue(&policy, &row("yallo_app.posts", "created_at", "1999-01-01T00:00:00Z"), now));
+        assert!(!is_overdue(&policy, &row("yallo_app.locations", "created_at", "1999-01-01T00:00:00Z"), now));
     }
 }

@@ -148,27 +148,16 @@ impl Story<'_> {
         const SUBMIT: &str = "POST /v1/requests";
         let mailbox = Mailbox::of(&self.cloud, person);
         let mark = mailbox.mark().await?;
-        let mut token = if signed_in {
-            Some(self.token_of(person).await?)
-        } else {
-            None
-        };
+        let mut token = if signed_in { Some(self.token_of(person).await?) } else { None };
         let asked = match (&token, &person.email, &person.phone) {
             (Some(_), ..) => Asked::signed_in(right),
             (None, Some(email), _) => Asked::by_email(right, email),
             (None, None, Some(phone)) => Asked::by_phone(right, phone),
             (None, None, None) => {
-                return Err(DriveError::Incomplete {
-                    action: SUBMIT.to_owned(),
-                    missing: "an address of the person",
-                });
+                return Err(DriveError::Incomplete { action: SUBMIT.to_owned(), missing: "an address of the person" });
             }
         };
-        let body = self
-            .api
-            .submit(&asked, &random_hex(), token.as_deref())
-            .await?
-            .expect(202)?;
+        let body = self.api.submit(&asked, &random_hex(), token.as_deref()).await?.expect(202)?;
         let id = text(&body, "request_id", SUBMIT)?;
         let due = body["due_at"].as_str().unwrap_or("?");
         let next = body["next"]["action"].as_str().unwrap_or("?");
@@ -180,10 +169,7 @@ impl Story<'_> {
             self.say(format!("  a code came to an address on file, and was right: {status}"));
             token = answer["token"].as_str().map(ToOwned::to_owned).or(token);
         }
-        let token = token.ok_or(DriveError::Incomplete {
-            action: SUBMIT.to_owned(),
-            missing: "a token",
-        })?;
+        let token = token.ok_or(DriveError::Incomplete { action: SUBMIT.to_owned(), missing: "a token" })?;
         Ok(Opened { id, token })
     }
 
@@ -196,28 +182,17 @@ impl Story<'_> {
     ) -> Result<Certificate, DriveError> {
         const ACTION: &str = "GET /v1/requests/{id}/evidence";
         let body = self.api.evidence(&opened.id, &opened.token).await?.expect(200)?;
-        let path = self
-            .folder
-            .join(format!("evidence-{}.json", what.replace(", ", "-").replace(' ', "-")));
+        let path = self.folder.join(format!("evidence-{}.json", what.replace(", ", "-").replace(' ', "-")));
         std::fs::write(&path, format!("{body:#}\n")).map_err(DriveError::file(&path))?;
         let file: EvidenceFile = serde_json::from_value(body).map_err(DriveError::call(ACTION))?;
         let verified = habeas::evidence::verify(&file);
         let wrong = verified.as_ref().err().map(ToString::to_string);
         self.check(
             verified.is_ok(),
-            format!(
-                "evidence of {} events {}",
-                file.events.len(),
-                wrong.as_deref().unwrap_or("verified")
-            ),
+            format!("evidence of {} events {}", file.events.len(), wrong.as_deref().unwrap_or("verified")),
         );
         let counts = file.certificate.total;
-        self.lines.push(Line {
-            what,
-            counts,
-            left_over,
-            verified: verified.is_ok(),
-        });
+        self.lines.push(Line { what, counts, left_over, verified: verified.is_ok() });
         Ok(file.certificate)
     }
 
@@ -251,10 +226,7 @@ impl Story<'_> {
 }
 
 fn text(body: &Value, field: &'static str, action: &str) -> Result<String, DriveError> {
-    let missing = || DriveError::Incomplete {
-        action: action.to_owned(),
-        missing: field,
-    };
+    let missing = || DriveError::Incomplete { action: action.to_owned(), missing: field };
     body[field].as_str().map(ToOwned::to_owned).ok_or_else(missing)
 }
 

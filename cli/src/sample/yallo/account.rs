@@ -6,12 +6,8 @@ use super::{Fields, User, token};
 use crate::sample::Row;
 use crate::sample::people::{below, chance, pick, timestamp};
 
-const EMOTIONAL_STATES: [(&str, &str); 4] = [
-    ("单身", "single"),
-    ("恋爱中", "in a relationship"),
-    ("已婚", "married"),
-    ("保密", "rather not say"),
-];
+const EMOTIONAL_STATES: [(&str, &str); 4] =
+    [("单身", "single"), ("恋爱中", "in a relationship"), ("已婚", "married"), ("保密", "rather not say")];
 const HOBBIES: [(&str, &str); 8] = [
     ("摄影", "photography"),
     ("徒步", "hiking"),
@@ -47,13 +43,7 @@ const SIGNS: [(&str, &str, &str); 12] = [
     ("11-23", "射手座", "Sagittarius"),
     ("12-22", "摩羯座", "Capricorn"),
 ];
-const SCOPES: [&str; 5] = [
-    "account",
-    "location",
-    "personalisation",
-    "affiliate_services",
-    "real_name_authentication",
-];
+const SCOPES: [&str; 5] = ["account", "location", "personalisation", "affiliate_services", "real_name_authentication"];
 
 pub(super) fn rows(user: &User<'_>, emit: &mut dyn FnMut(Row)) {
     emit(users(user));
@@ -75,32 +65,21 @@ fn users(user: &User<'_>) -> Row {
     let chinese = who.language == "zh-Hans";
     let local = |pair: (&'static str, &'static str)| if chinese { pair.0 } else { pair.1 };
     let first = below(&mut rng, HOBBIES.len());
-    let hobbies: Vec<Value> = (0..=below(&mut rng, 3))
-        .map(|at| local(HOBBIES[(first + at) % HOBBIES.len()]).into())
-        .collect();
+    let hobbies: Vec<Value> =
+        (0..=below(&mut rng, 3)).map(|at| local(HOBBIES[(first + at) % HOBBIES.len()]).into()).collect();
     let first = below(&mut rng, FEATURES.len());
-    let features: Vec<Value> = (0..=below(&mut rng, 4))
-        .map(|at| FEATURES[(first + at) % FEATURES.len()].into())
-        .collect();
-    let violations: Vec<Value> = if chance(&mut rng, 8) {
-        vec!["advertising in a circle: warned".into()]
-    } else {
-        Vec::new()
-    };
+    let features: Vec<Value> =
+        (0..=below(&mut rng, 4)).map(|at| FEATURES[(first + at) % FEATURES.len()].into()).collect();
+    let violations: Vec<Value> =
+        if chance(&mut rng, 8) { vec!["advertising in a circle: warned".into()] } else { Vec::new() };
     Fields::default()
         .shown("user_id", who.user_id.as_str())
         .shown_if_any("phone", who.phone.as_ref())
         .shown_if_any("email", who.email.as_ref())
         .shown("nickname", who.nickname.as_str())
         .shown("user_name", who.user_name.as_str())
-        .withheld(
-            "password_hash",
-            &format!("scrypt:{}{}", token(&mut rng), token(&mut rng)),
-        )
-        .withheld(
-            "security_answer",
-            &format!("scrypt:{}{}", token(&mut rng), token(&mut rng)),
-        )
+        .withheld("password_hash", &format!("scrypt:{}{}", token(&mut rng), token(&mut rng)))
+        .withheld("security_answer", &format!("scrypt:{}{}", token(&mut rng), token(&mut rng)))
         .shown("wechat", user.wechat.as_str())
         .shown("qq", user.qq.as_str())
         .shown("avatar", format!("avatars/{}/current.jpg", who.user_id))
@@ -127,11 +106,7 @@ fn users(user: &User<'_>) -> Row {
 fn constellation(birth: &str) -> (&'static str, &'static str) {
     let day = birth.get(5..).unwrap_or_default();
     // Before the first sign of a year, it is still the last one of the year before.
-    let sign = SIGNS
-        .iter()
-        .rev()
-        .find(|(first, ..)| *first <= day)
-        .unwrap_or(&SIGNS[SIGNS.len() - 1]);
+    let sign = SIGNS.iter().rev().find(|(first, ..)| *first <= day).unwrap_or(&SIGNS[SIGNS.len() - 1]);
     (sign.1, sign.2)
 }
 
@@ -147,10 +122,7 @@ fn identity_check(user: &User<'_>) -> Row {
         .masked("drivers_license_number", &papers.drivers_license)
         .masked("social_security_number", &papers.social_security)
         .masked("residence_card_number", &papers.residence_card)
-        .withheld(
-            "face_template",
-            &format!("{}{}{}", token(&mut rng), token(&mut rng), token(&mut rng)),
-        )
+        .withheld("face_template", &format!("{}{}{}", token(&mut rng), token(&mut rng), token(&mut rng)))
         .shown("sesame_credit", (550 + below(&mut rng, 350)).to_string())
         .shown("checked_at", timestamp(&mut rng, 599, 0))
         .row("yallo_app.identity_checks")

@@ -53,9 +53,7 @@ impl App for Yallo {
             "yallo_app.follows" => &["follower_id", "followee_id"],
             _ => &["user_id"],
         };
-        links
-            .iter()
-            .any(|link| row.stored.get(*link).and_then(Value::as_str) == Some(person.user_id.as_str()))
+        links.iter().any(|link| row.stored.get(*link).and_then(Value::as_str) == Some(person.user_id.as_str()))
     }
 }
 
@@ -246,10 +244,6 @@ impl Fields {
     }
 
     fn row(self, collection: &'static str) -> Row {
-        Row {
-            collection,
-            stored: self.stored,
-            exported: self.exported,
-        }
+        Row { collection, stored: self.stored, exported: self.exported }
     }
 }

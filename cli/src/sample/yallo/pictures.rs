@@ -11,24 +11,14 @@ pub(super) fn objects(user: &User<'_>, emit: &mut dyn FnMut(Object)) {
     let mut rng = user.rng("pictures");
     let id = &user.who.user_id;
     for name in ["current", "real"] {
-        emit(picture(
-            user,
-            &mut rng,
-            "yallo_media.avatars",
-            format!("avatars/{id}/{name}.jpg"),
-        ));
+        emit(picture(user, &mut rng, "yallo_media.avatars", format!("avatars/{id}/{name}.jpg")));
     }
     for key in photo_keys(user) {
         emit(picture(user, &mut rng, "yallo_media.photos", key));
     }
     if account::has_real_name_check(user) {
         for name in ["face", "id-card"] {
-            emit(picture(
-                user,
-                &mut rng,
-                "yallo_media.id_scans",
-                format!("id-scans/{id}/{name}.jpg"),
-            ));
+            emit(picture(user, &mut rng, "yallo_media.id_scans", format!("id-scans/{id}/{name}.jpg")));
         }
     }
 }
@@ -37,18 +27,11 @@ pub(super) fn objects(user: &User<'_>, emit: &mut dyn FnMut(Object)) {
 pub(super) fn photo_keys(user: &User<'_>) -> Vec<String> {
     let mut rng = user.rng("photo-keys");
     let count = user.volume(&mut rng, 4);
-    (0..count)
-        .map(|_| format!("photos/{}/{}.jpg", user.who.user_id, token(&mut rng)))
-        .collect()
+    (0..count).map(|_| format!("photos/{}/{}.jpg", user.who.user_id, token(&mut rng))).collect()
 }
 
 fn picture(user: &User<'_>, rng: &mut ChaCha8Rng, collection: &'static str, key: String) -> Object {
-    Object {
-        collection,
-        key,
-        content_type: "image/jpeg",
-        content: jpeg(&user.tag, rng),
-    }
+    Object { collection, key, content_type: "image/jpeg", content: jpeg(&user.tag, rng) }
 }
 
 /// The frame of a JPEG file: a comment with the user's token, which a scan of the bucket can find, another of noise.

@@ -33,10 +33,7 @@ fn posts(user: &User<'_>, emit: &mut dyn FnMut(Row)) {
             Fields::default()
                 .shown("user_id", user.who.user_id.as_str())
                 .shown("post_id", post_id(user.population, user.index, number))
-                .shown(
-                    "published_in",
-                    pick(&mut rng, &["news", "news", "news", "circle", "group_chat"]),
-                )
+                .shown("published_in", pick(&mut rng, &["news", "news", "news", "circle", "group_chat"]))
                 .shown("text", words)
                 .shown("pictures", pictures)
                 .shown("position", coordinates(&mut rng))
@@ -153,10 +150,7 @@ fn post_count(population: &Population, index: usize) -> usize {
 
 /// Known to whoever comments, without the author's other rows.
 fn post_id(population: &Population, index: usize, number: usize) -> String {
-    format!(
-        "post-{}",
-        token(&mut people::rng(APP, population, index, &format!("post {number}")))
-    )
+    format!("post-{}", token(&mut people::rng(APP, population, index, &format!("post {number}"))))
 }
 
 /// Somewhere in the east of China, as latitude and longitude.

@@ -18,15 +18,7 @@ const GOODS: [(&str, &str); 8] = [
     ("演唱会直播", "Concert stream"),
     ("相亲活动入场", "Blind date evening, entry"),
 ];
-const ORIGINS: [&str; 7] = [
-    "yallo",
-    "video",
-    "tourism",
-    "education",
-    "blind_date",
-    "live_broadcast",
-    "game",
-];
+const ORIGINS: [&str; 7] = ["yallo", "video", "tourism", "education", "blind_date", "live_broadcast", "game"];
 const QUERIES: [(&str, &str); 8] = [
     ("附近 火锅", "hotpot nearby"),
     ("周末 徒步 路线", "weekend hiking trails"),
@@ -37,14 +29,7 @@ const QUERIES: [(&str, &str); 8] = [
     ("民宿 海边", "seaside guesthouse"),
     ("怎么 做 提拉米苏", "how to make tiramisu"),
 ];
-const PAGES: [&str; 6] = [
-    "/news",
-    "/circles/outdoor",
-    "/circles/cats",
-    "/events/weekend",
-    "/search",
-    "/market",
-];
+const PAGES: [&str; 6] = ["/news", "/circles/outdoor", "/circles/cats", "/events/weekend", "/search", "/market"];
 const MODELS: [(&str, &str); 5] = [
     ("Pixel 9", "Android 16"),
     ("Mi 15", "Android 15"),
@@ -118,10 +103,7 @@ fn ad_events(user: &User<'_>, emit: &mut dyn FnMut(Row)) {
                 .shown("campaign_id", campaign.as_str())
                 .shown("event_id", format!("evt-{}", token(&mut rng)))
                 .shown("user_id", user.who.user_id.as_str())
-                .shown(
-                    "kind",
-                    pick(&mut rng, &["ad_shown", "ad_shown", "mail_opened", "link_clicked"]),
-                )
+                .shown("kind", pick(&mut rng, &["ad_shown", "ad_shown", "mail_opened", "link_clicked"]))
                 .shown("link", format!("https://ads.example/{campaign}?recipient={}", user.tag))
                 .shown("birth_date", user.who.birth.as_str())
                 .shown("place", format!("{} {}", user.who.city, user.who.street))
@@ -170,10 +152,7 @@ fn locations(user: &User<'_>, emit: &mut dyn FnMut(Row)) {
                 .shown("position", social::coordinates(&mut rng))
                 .shown("wifi_access_point", format!("ap-{}", &access_point[..12]))
                 .shown("bluetooth_beacon", format!("bt-{}", &sender[..12]))
-                .shown(
-                    "base_station",
-                    format!("460-0{}-{}", below(&mut rng, 3), 10_000 + below(&mut rng, 50_000)),
-                )
+                .shown("base_station", format!("460-0{}-{}", below(&mut rng, 3), 10_000 + below(&mut rng, 50_000)))
                 .shown("recorded_at", user.moment(&mut rng, 90, row))
                 .row("yallo_app.locations"),
         );

@@ -6,16 +6,8 @@ use super::APP;
 use crate::sample::people::{self, Identity, below, chance, consonants, pick, slot};
 use crate::sample::{Population, text};
 
-const ZH_PLACES: [&str; 8] = [
-    "科技园创业路",
-    "老城区钟楼旁",
-    "大学城南门",
-    "滨江公园",
-    "人民广场",
-    "火车东站",
-    "会展中心",
-    "湖滨步行街",
-];
+const ZH_PLACES: [&str; 8] =
+    ["科技园创业路", "老城区钟楼旁", "大学城南门", "滨江公园", "人民广场", "火车东站", "会展中心", "湖滨步行街"];
 const EN_PLACES: [&str; 8] = [
     "Software Park",
     "Drum Tower",
@@ -77,10 +69,7 @@ impl<'a> Facts<'a> {
             avatar: format!("avatars/{}/{}.gif", who.user_id, hex(rng, 8)),
             cookie_id: format!("ck-{}", hex(rng, 24)),
             wallet_account: format!("w{}", word("wallet")),
-            bank_account: format!(
-                "622848{:013}",
-                slot(APP, population, index, "bank-account", 10_u64.pow(13))
-            ),
+            bank_account: format!("622848{:013}", slot(APP, population, index, "bank-account", 10_u64.pow(13))),
             devices,
             who,
         }
@@ -163,11 +152,7 @@ impl<'a> Facts<'a> {
     /// Some sentences with the user's tag, and in some of them somebody else.
     pub(super) fn words(&self, rng: &mut ChaCha8Rng, long: bool) -> String {
         let language = self.who.language;
-        let body = if long {
-            text::paragraph(rng, language)
-        } else {
-            text::sentence(rng, language)
-        };
+        let body = if long { text::paragraph(rng, language) } else { text::sentence(rng, language) };
         let with = if chance(rng, 30) {
             let other = self.mention(rng);
             self.local(format!("和{other}一起。"), format!(" With {other}."))
@@ -216,10 +201,7 @@ impl<'a> Facts<'a> {
     /// The id of any post of somebody else.
     pub(super) fn others_post(&self, rng: &mut ChaCha8Rng) -> String {
         let author = self.other(rng);
-        post_id(
-            &post_series(self.population, author),
-            below(rng, posts(self.population, author)),
-        )
+        post_id(&post_series(self.population, author), below(rng, posts(self.population, author)))
     }
 
     pub(super) fn post_series(&self) -> String {
@@ -234,10 +216,7 @@ pub(super) fn post_id(series: &str, number: usize) -> String {
 
 /// What the ids of a user's posts begin with, which does not tell who the user is.
 fn post_series(population: &Population, index: usize) -> String {
-    format!(
-        "p{}",
-        consonants(slot(APP, population, index, "posts", 20_u64.pow(9)), 9)
-    )
+    format!("p{}", consonants(slot(APP, population, index, "posts", 20_u64.pow(9)), 9))
 }
 
 fn posts(population: &Population, index: usize) -> usize {
@@ -253,9 +232,7 @@ pub(super) fn hex(rng: &mut ChaCha8Rng, digits: usize) -> String {
     (0..digits).map(|_| pick(rng, &HEX)).collect()
 }
 
-const HEX: [char; 16] = [
-    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-];
+const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
 
 /// An id that is new in its collection.
 pub(super) fn fresh_id(rng: &mut ChaCha8Rng, prefix: &str) -> String {

@@ -17,10 +17,7 @@ use facts::Facts;
 const APP: &str = "yc";
 
 /// Fields that never leave: the categories `user.authorization` and `user.biometric`.
-const OMITTED: [(&str, &str); 2] = [
-    ("yuncan_app.users", "password_hash"),
-    ("yuncan_app.users", "face_features"),
-];
+const OMITTED: [(&str, &str); 2] = [("yuncan_app.users", "password_hash"), ("yuncan_app.users", "face_features")];
 
 /// Fields of which only the last four characters are shown: numbers of identity papers, accounts and cards.
 const MASKED: [(&str, &str); 3] = [
@@ -84,10 +81,7 @@ struct Draft {
 
 impl Draft {
     fn new(collection: &'static str) -> Self {
-        Self {
-            collection,
-            stored: Map::new(),
-        }
+        Self { collection, stored: Map::new() }
     }
 
     fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
@@ -116,10 +110,6 @@ impl Draft {
             };
             exported.insert(field.clone(), shown);
         }
-        Row {
-            collection: self.collection,
-            exported,
-            stored: self.stored,
-        }
+        Row { collection: self.collection, exported, stored: self.stored }
     }
 }

@@ -5,18 +5,7 @@ use super::{Draft, Row};
 use crate::sample::people::{below, chance, outsider, pick, timestamp};
 use crate::sample::text;
 
-const ZH_INTERESTS: [&str; 10] = [
-    "徒步",
-    "摄影",
-    "烘焙",
-    "养花",
-    "骑行",
-    "老电影",
-    "民谣",
-    "露营",
-    "书法",
-    "围棋",
-];
+const ZH_INTERESTS: [&str; 10] = ["徒步", "摄影", "烘焙", "养花", "骑行", "老电影", "民谣", "露营", "书法", "围棋"];
 const EN_INTERESTS: [&str; 10] = [
     "hiking",
     "photography",
@@ -51,13 +40,7 @@ fn account(facts: &Facts) -> Row {
     let mut interests = || {
         let list = facts.local(&ZH_INTERESTS, &EN_INTERESTS);
         let from = below(rng, list.len());
-        let taken: Vec<&str> = list
-            .iter()
-            .cycle()
-            .skip(from)
-            .take(1 + below(rng, 4))
-            .copied()
-            .collect();
+        let taken: Vec<&str> = list.iter().cycle().skip(from).take(1 + below(rng, 4)).copied().collect();
         taken
     };
     let (circles, topics, ad_interests) = (interests(), interests(), interests());
@@ -72,10 +55,7 @@ fn account(facts: &Facts) -> Row {
         .with("gender", who.gender)
         .with("birthday", who.birth.as_str())
         .with("region", who.city.as_str())
-        .with(
-            "introduction",
-            format!("{} #{}", text::sentence(rng, who.language), facts.tag),
-        )
+        .with("introduction", format!("{} #{}", text::sentence(rng, who.language), facts.tag))
         .with("third_party_id", facts.third_party_id.as_str())
         .with("third_party_profile", format!("{} / {}", who.job, who.school))
         .with("real_name", who.real_name.as_str())

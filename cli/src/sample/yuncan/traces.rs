@@ -11,22 +11,9 @@ const HALF_A_YEAR: u32 = 184;
 const A_SEASON: u32 = 90;
 const THREE_YEARS: u32 = 1_096;
 
-const ZH_KEYWORDS: [&str; 6] = [
-    "附近的公园",
-    "怎么换链条",
-    "周末去哪玩",
-    "红烧排骨做法",
-    "二手吉他",
-    "体检要空腹吗",
-];
-const EN_KEYWORDS: [&str; 6] = [
-    "parks nearby",
-    "bicycle chain",
-    "weekend trips",
-    "braised ribs",
-    "used guitar",
-    "health check fasting",
-];
+const ZH_KEYWORDS: [&str; 6] = ["附近的公园", "怎么换链条", "周末去哪玩", "红烧排骨做法", "二手吉他", "体检要空腹吗"];
+const EN_KEYWORDS: [&str; 6] =
+    ["parks nearby", "bicycle chain", "weekend trips", "braised ribs", "used guitar", "health check fasting"];
 const FORMS: [&str; 4] = ["search_box", "profile_form", "publish_form", "feedback_form"];
 const CLICKS: [&str; 6] = ["headline", "picture", "play", "read_more", "author", "advertisement"];
 
@@ -35,28 +22,11 @@ const APPS: [&str; 8] = ["maps", "weather", "music", "camera", "notes", "bank", 
 const OPERATIONS: [&str; 6] = ["sign_in", "open_feed", "publish", "upload", "search", "pay"];
 
 const ZH_GOODS: [&str; 5] = ["会员一个月", "会员一年", "打赏作者", "付费专栏", "钱包充值"];
-const EN_GOODS: [&str; 5] = [
-    "membership, one month",
-    "membership, one year",
-    "tip for an author",
-    "paid column",
-    "wallet top-up",
-];
-const CAMPAIGNS: [&str; 4] = [
-    "spring-photo-contest",
-    "invite-a-friend",
-    "reading-month",
-    "anniversary-draw",
-];
-const PERMISSIONS: [&str; 7] = [
-    "gps",
-    "address_book",
-    "camera",
-    "microphone",
-    "photo_album",
-    "face_recognition",
-    "share_with_partners",
-];
+const EN_GOODS: [&str; 5] =
+    ["membership, one month", "membership, one year", "tip for an author", "paid column", "wallet top-up"];
+const CAMPAIGNS: [&str; 4] = ["spring-photo-contest", "invite-a-friend", "reading-month", "anniversary-draw"];
+const PERMISSIONS: [&str; 7] =
+    ["gps", "address_book", "camera", "microphone", "photo_album", "face_recognition", "share_with_partners"];
 
 /// Every row of these collections.
 pub(super) fn rows(facts: &Facts, emit: &mut dyn FnMut(Row)) {
@@ -96,28 +66,12 @@ fn locations(facts: &Facts, emit: &mut dyn FnMut(Row)) {
             Draft::new("yuncan_app.locations")
                 .with("user_id", facts.who.user_id.as_str())
                 .with("location_id", fresh_id(rng, "lo"))
-                .with(
-                    "gps",
-                    format!(
-                        "{latitude}.{:05},{longitude}.{:05}",
-                        below(rng, 100_000),
-                        below(rng, 100_000)
-                    ),
-                )
-                .with(
-                    "access_point",
-                    format!("02:00:5e:{}:{}:{}", hex(rng, 2), hex(rng, 2), hex(rng, 2)),
-                )
+                .with("gps", format!("{latitude}.{:05},{longitude}.{:05}", below(rng, 100_000), below(rng, 100_000)))
+                .with("access_point", format!("02:00:5e:{}:{}:{}", hex(rng, 2), hex(rng, 2), hex(rng, 2)))
                 .with("bluetooth", format!("beacon-{}", hex(rng, 8)))
-                .with(
-                    "base_station",
-                    format!("460-{:02}-{:05}", below(rng, 12), below(rng, 100_000)),
-                )
+                .with("base_station", format!("460-{:02}-{:05}", below(rng, 12), below(rng, 100_000)))
                 .with("sensors", format!("pressure {} hPa", 980 + below(rng, 50)))
-                .with(
-                    "used_for",
-                    pick(rng, &["recommendation", "location_service", "public_welfare"]),
-                )
+                .with("used_for", pick(rng, &["recommendation", "location_service", "public_welfare"]))
                 .with("recorded_at", facts.moment_kept(rng, A_SEASON, SUBJECT_LOG_DAYS))
                 .row(),
         );
@@ -129,13 +83,7 @@ fn devices(facts: &Facts, emit: &mut dyn FnMut(Row)) {
     for device in &facts.devices {
         let mut some = |limit: usize| {
             let from = below(rng, APPS.len());
-            let taken: Vec<&str> = APPS
-                .iter()
-                .cycle()
-                .skip(from)
-                .take(1 + below(rng, limit))
-                .copied()
-                .collect();
+            let taken: Vec<&str> = APPS.iter().cycle().skip(from).take(1 + below(rng, limit)).copied().collect();
             taken
         };
         let (installed, running) = (some(6), some(3));
@@ -172,10 +120,7 @@ fn access_logs(facts: &Facts, emit: &mut dyn FnMut(Row)) {
                 .with("network_method", pick(rng, &["wlan", "mobile"]))
                 .with("network_type", pick(rng, &["4G", "5G", "Wi-Fi 5", "Wi-Fi 6"]))
                 .with("network_status", pick(rng, &["good", "good", "weak"]))
-                .with(
-                    "network_quality",
-                    format!("{} ms, {}% lost", 8 + below(rng, 200), below(rng, 4)),
-                )
+                .with("network_quality", format!("{} ms, {}% lost", 8 + below(rng, 200), below(rng, 4)))
                 .with("operation", pick(rng, &OPERATIONS))
                 .with("logged_at", facts.moment_kept(rng, HALF_A_YEAR, SUBJECT_LOG_DAYS))
                 .row(),
@@ -248,11 +193,7 @@ fn consents(facts: &Facts, emit: &mut dyn FnMut(Row)) {
 /// An address of the blocks that are set aside for documentation.
 fn ip_address(rng: &mut ChaCha8Rng) -> String {
     if chance(rng, 50) {
-        format!(
-            "{}.{}",
-            pick(rng, &["192.0.2", "198.51.100", "203.0.113"]),
-            1 + below(rng, 254)
-        )
+        format!("{}.{}", pick(rng, &["192.0.2", "198.51.100", "203.0.113"]), 1 + below(rng, 254))
     } else {
         format!("2001:db8:{}:{}::{}", hex(rng, 4), hex(rng, 4), hex(rng, 3))
     }

@@ -12,21 +12,15 @@ pub(super) fn check(bundle: &Bundle, problems: &mut Problems) {
     let collections = dataset::by_name(&bundle.datasets);
     let links = links(bundle);
     if collections.len() > MAX_COLLECTIONS {
-        problems.policy(
-            &["systems"],
-            format!("more than {MAX_COLLECTIONS} collections; this version plans at most that"),
-        );
+        problems
+            .policy(&["systems"], format!("more than {MAX_COLLECTIONS} collections; this version plans at most that"));
     }
     systems(bundle, &collections, problems);
     subject(bundle, &collections, problems);
     for (name, collection) in &collections {
         field_categories(name, collection, problems);
         let Some(place) = place(policy, name) else {
-            problems.dataset(
-                name,
-                None,
-                format!("no system of the policy holds {name}; add it under systems"),
-            );
+            problems.dataset(name, None, format!("no system of the policy holds {name}; add it under systems"));
             continue;
         };
         let own_links = links.get(name).map_or(&[][..], Vec::as_slice);
@@ -36,11 +30,7 @@ pub(super) fn check(bundle: &Bundle, problems: &mut Problems) {
             Some(rule) => check_rule(bundle, name, collection, place, own_links, rule, problems),
         }
     }
-    for name in policy
-        .collections
-        .keys()
-        .filter(|name| !collections.contains_key(*name))
-    {
+    for name in policy.collections.keys().filter(|name| !collections.contains_key(*name)) {
         problems.policy(&["collections", name], format!("{name} is in no dataset"));
     }
 }
@@ -48,23 +38,13 @@ pub(super) fn check(bundle: &Bundle, problems: &mut Problems) {
 fn systems(bundle: &Bundle, collections: &BTreeMap<String, &Collection>, problems: &mut Problems) {
     for (position, system) in bundle.policy.systems.iter().enumerate() {
         let at = position.to_string();
-        if !bundle
-            .datasets
-            .iter()
-            .any(|dataset| dataset.fides_key == system.dataset())
-        {
-            problems.policy(
-                &["systems", &at],
-                format!("dataset {:?} is in no file of datasets/", system.dataset()),
-            );
+        if !bundle.datasets.iter().any(|dataset| dataset.fides_key == system.dataset()) {
+            problems.policy(&["systems", &at], format!("dataset {:?} is in no file of datasets/", system.dataset()));
             continue;
         }
         for name in system.collections() {
             if !collections.contains_key(&format!("{}.{name}", system.dataset())) {
-                problems.policy(
-                    &["systems", &at, "collections", name],
-                    format!("{name} is not in the dataset"),
-                );
+                problems.policy(&["systems", &at, "collections", name], format!("{name} is not in the dataset"));
             }
         }
     }
@@ -73,18 +53,13 @@ fn systems(bundle: &Bundle, collections: &BTreeMap<String, &Collection>, problem
 fn subject(bundle: &Bundle, collections: &BTreeMap<String, &Collection>, problems: &mut Problems) {
     let subject = &bundle.policy.subject;
     let Some(collection) = collections.get(&subject.collection) else {
-        problems.policy(
-            &["subject", "collection"],
-            format!("{} is in no dataset", subject.collection),
-        );
+        problems.policy(&["subject", "collection"], format!("{} is in no dataset", subject.collection));
         return;
     };
     for (kind, field) in &subject.identities {
         if collection.field(field).is_none() {
-            problems.policy(
-                &["subject", "identities", kind.name()],
-                format!("{field} is not in {}", subject.collection),
-            );
+            problems
+                .policy(&["subject", "identities", kind.name()], format!("{field} is not in {}", subject.collection));
         }
     }
     for (position, kind) in subject.contact.iter().enumerate() {
@@ -99,11 +74,7 @@ fn field_categories(name: &str, collection: &Collection, problems: &mut Problems
     for field in &collection.fields {
         for category in &field.data_categories {
             if categories::find(category).is_none() {
-                problems.dataset(
-                    name,
-                    Some(&field.name),
-                    format!("category {category:?} does not exist in fideslang"),
-                );
+                problems.dataset(name, Some(&field.name), format!("category {category:?} does not exist in fideslang"));
             }
         }
     }
@@ -117,18 +88,12 @@ fn check_links(name: &str, place: Place<'_>, links: &[Link], problems: &mut Prob
     }
     let Place::Table(table) = place else { return };
     if table.key.is_empty() || table.key.len() > 2 {
-        problems.dataset(
-            name,
-            None,
-            "key names the partition key and, if there is one, the sort key",
-        );
+        problems.dataset(name, None, "key names the partition key and, if there is one, the sort key");
     }
     for link in links {
         if table.key.first() != Some(&link.field) && !table.indexes.contains_key(&link.field) {
-            let message = format!(
-                "{} is neither the partition key nor has it an index; add one under indexes",
-                link.field
-            );
+            let message =
+                format!("{} is neither the partition key nor has it an index; add one under indexes", link.field);
             problems.dataset(name, Some(&link.field), message);
         }
     }
@@ -154,21 +119,13 @@ fn check_rule(
             anonymises(name, collection, links, fields, problems);
             (fields, via)
         }
-        ErasureRule::Retain {
-            start_field: start,
-            basis,
-            fields,
-            ..
-        } => {
+        ErasureRule::Retain { start_field: start, basis, fields, .. } => {
             start_field(name, collection, place, start, "erasure", problems);
             basis_text(&bundle.policy.controller.languages, name, basis, problems);
             for link in links.iter().filter(|link| fields.contains_key(&link.field)) {
                 problems.policy(
                     &path,
-                    format!(
-                        "{} is the link of a retained row; without it the row is never found again",
-                        link.field
-                    ),
+                    format!("{} is the link of a retained row; without it the row is never found again", link.field),
                 );
             }
             (fields, &no_via)
@@ -177,10 +134,7 @@ fn check_rule(
     strategies(name, collection, place, fields, problems);
     for (field, rule) in via {
         if !links.iter().any(|link| link.field == *field) {
-            problems.policy(
-                &["collections", name, "erasure", "via", field],
-                format!("{field} is no link of {name}"),
-            );
+            problems.policy(&["collections", name, "erasure", "via", field], format!("{field} is no link of {name}"));
         }
         if let ViaRule::Anonymise { fields } = rule {
             strategies(name, collection, place, fields, problems);
@@ -192,10 +146,7 @@ fn check_rule(
     }
     if matches!(place, Place::Objects { .. }) && !matches!(&rule.erasure, ErasureRule::Erase { via } if via.is_empty())
     {
-        problems.policy(
-            &path,
-            "objects can only be erased whole in this version: erasure: {action: erase}",
-        );
+        problems.policy(&path, "objects can only be erased whole in this version: erasure: {action: erase}");
     }
 }
 
@@ -217,10 +168,7 @@ fn start_field(
 
 fn basis_text(languages: &[String], name: &str, basis: &Text, problems: &mut Problems) {
     for language in languages.iter().filter(|language| !basis.contains_key(*language)) {
-        problems.policy(
-            &["collections", name, "erasure", "basis"],
-            format!("the basis in {language} is missing"),
-        );
+        problems.policy(&["collections", name, "erasure", "basis"], format!("the basis in {language} is missing"));
     }
 }
 
@@ -239,23 +187,14 @@ fn anonymises(
             None if field.is_personal() => {
                 problems.policy(
                     &path,
-                    format!(
-                        "{} is personal and has no strategy; a row that stays must lose it",
-                        field.name
-                    ),
+                    format!("{} is personal and has no strategy; a row that stays must lose it", field.name),
                 );
             }
             None | Some(Strategy::Keep) if linked.contains(field.name.as_str()) => {
-                problems.policy(
-                    &path,
-                    format!("{} ties the row to the person and must be replaced", field.name),
-                );
+                problems.policy(&path, format!("{} ties the row to the person and must be replaced", field.name));
             }
             Some(Strategy::Keep) if field.is_personal() => {
-                problems.policy(
-                    &path,
-                    format!("{} is personal; keep is for fields that are not", field.name),
-                );
+                problems.policy(&path, format!("{} is personal; keep is for fields that are not", field.name));
             }
             _ => {}
         }
@@ -283,17 +222,11 @@ fn strategies(
         }
         let Place::Table(table) = place else { continue };
         if table.key.contains(field) && *strategy != Strategy::Keep {
-            problems.policy(
-                &path,
-                format!("{field} is part of the table's key and cannot be changed in place"),
-            );
+            problems.policy(&path, format!("{field} is part of the table's key and cannot be changed in place"));
         }
         let empties = *strategy == Strategy::Null || *strategy == Strategy::Fixed(String::new());
         if table.indexes.contains_key(field) && empties {
-            problems.policy(
-                &path,
-                format!("{field} is an index key, which DynamoDB refuses to hold null or empty"),
-            );
+            problems.policy(&path, format!("{field} is an index key, which DynamoDB refuses to hold null or empty"));
         }
     }
 }

@@ -32,22 +32,14 @@ fn header(policy: &Policy, problems: &mut Problems) {
     let id = policy.id.as_bytes();
     let well_formed = (2..=31).contains(&id.len())
         && id[0].is_ascii_lowercase()
-        && id
-            .iter()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-');
+        && id.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-');
     if !well_formed {
-        problems.policy(
-            &["id"],
-            "an id has 2 to 31 lower-case letters, digits and hyphens, a letter first",
-        );
+        problems.policy(&["id"], "an id has 2 to 31 lower-case letters, digits and hyphens, a letter first");
     }
     if jiff::tz::TimeZone::get(&policy.controller.time_zone).is_err() {
         problems.policy(
             &["controller", "time_zone"],
-            format!(
-                "{:?} is no IANA time zone; write one like Asia/Shanghai",
-                policy.controller.time_zone
-            ),
+            format!("{:?} is no IANA time zone; write one like Asia/Shanghai", policy.controller.time_zone),
         );
     }
     if policy.controller.languages.is_empty() {
@@ -58,22 +50,14 @@ fn header(policy: &Policy, problems: &mut Problems) {
 fn text(policy: &Policy, text: &Text, path: &[&str], problems: &mut Problems) {
     for language in &policy.controller.languages {
         if text.get(language).is_none_or(|words| words.trim().is_empty()) {
-            problems.policy(
-                path,
-                format!("the text in {language} is missing; controller.languages asks for it"),
-            );
+            problems.policy(path, format!("the text in {language} is missing; controller.languages asks for it"));
         }
     }
 }
 
 fn texts(policy: &Policy, problems: &mut Problems) {
     text(policy, &policy.controller.contact, &["controller", "contact"], problems);
-    text(
-        policy,
-        &policy.controller.complaint,
-        &["controller", "complaint"],
-        problems,
-    );
+    text(policy, &policy.controller.complaint, &["controller", "complaint"], problems);
     for (id, purpose) in &policy.purposes {
         text(policy, purpose, &["purposes", id], problems);
     }
@@ -85,16 +69,10 @@ fn texts(policy: &Policy, problems: &mut Problems) {
 fn check_right(policy: &Policy, right: Right, rule: &RightRule, problems: &mut Problems) {
     let path = ["rights", right.name()];
     if !right.is_served() {
-        problems.policy(
-            &path,
-            format!("{} is not answered by this version; leave it out", right.name()),
-        );
+        problems.policy(&path, format!("{} is not answered by this version; leave it out", right.name()));
     }
     if rule.verification.is_empty() || rule.verification.iter().any(Vec::is_empty) {
-        problems.policy(
-            &path,
-            "say how the person is verified: verification: [[contact_code]] for example",
-        );
+        problems.policy(&path, "say how the person is verified: verification: [[contact_code]] for example");
     }
     if rule.respond_within.is_empty() {
         problems.policy(&path, "say within which time the request is answered: respond_within");
@@ -131,25 +109,16 @@ fn recipients(policy: &Policy, problems: &mut Problems) {
 fn items(bundle: &Bundle, problems: &mut Problems) {
     let policy = &bundle.policy;
     let collections = dataset::by_name(&bundle.datasets);
-    let recipients: BTreeSet<&str> = policy
-        .recipients
-        .iter()
-        .map(|recipient| recipient.id.as_str())
-        .collect();
+    let recipients: BTreeSet<&str> = policy.recipients.iter().map(|recipient| recipient.id.as_str()).collect();
     let mut named = BTreeSet::new();
     for (position, item) in policy.items.iter().enumerate() {
         let at = position.to_string();
         category_exists(&item.category, &["items", &at, "category"], problems);
         if item.fields.is_empty() {
-            problems.policy(
-                &["items", &at],
-                format!("item {:?} is nowhere; name its fields", item.name),
-            );
+            problems.policy(&["items", &at], format!("item {:?} is nowhere; name its fields", item.name));
         }
         for full_name in &item.fields {
-            let field = full_name
-                .rsplit_once('.')
-                .and_then(|(name, field)| collections.get(name)?.field(field));
+            let field = full_name.rsplit_once('.').and_then(|(name, field)| collections.get(name)?.field(field));
             match field {
                 None => problems.policy(
                     &["items", &at, "fields"],
@@ -157,10 +126,7 @@ fn items(bundle: &Bundle, problems: &mut Problems) {
                 ),
                 Some(field) if !field.data_categories.contains(&item.category) => problems.policy(
                     &["items", &at, "category"],
-                    format!(
-                        "{full_name} has the categories {:?}, not {:?}",
-                        field.data_categories, item.category
-                    ),
+                    format!("{full_name} has the categories {:?}, not {:?}", field.data_categories, item.category),
                 ),
                 Some(_) => {
                     named.insert(full_name.clone());
@@ -169,29 +135,19 @@ fn items(bundle: &Bundle, problems: &mut Problems) {
         }
         for purpose in &item.purposes {
             if !policy.purposes.contains_key(purpose) {
-                problems.policy(
-                    &["items", &at, "purposes"],
-                    format!("purpose {purpose:?} is not under purposes"),
-                );
+                problems.policy(&["items", &at, "purposes"], format!("purpose {purpose:?} is not under purposes"));
             }
         }
         for recipient in &item.recipients {
             if !recipients.contains(recipient.as_str()) {
-                problems.policy(
-                    &["items", &at, "recipients"],
-                    format!("recipient {recipient:?} is not there"),
-                );
+                problems.policy(&["items", &at, "recipients"], format!("recipient {recipient:?} is not there"));
             }
         }
     }
     for (name, collection) in &collections {
         for field in collection.fields.iter().filter(|field| field.is_personal()) {
             if !named.contains(&format!("{name}.{}", field.name)) {
-                problems.dataset(
-                    name,
-                    Some(&field.name),
-                    "this personal field belongs to no item; add it to one",
-                );
+                problems.dataset(name, Some(&field.name), "this personal field belongs to no item; add it to one");
             }
         }
     }
@@ -213,21 +169,13 @@ const ROUTES: [&str; 9] = [
 fn commitments(policy: &Policy, problems: &mut Problems) {
     for (position, commitment) in policy.commitments.iter().enumerate() {
         let at = position.to_string();
-        let twice = policy.commitments[..position]
-            .iter()
-            .any(|earlier| earlier.number == commitment.number);
+        let twice = policy.commitments[..position].iter().any(|earlier| earlier.number == commitment.number);
         if twice {
-            problems.policy(
-                &["commitments", &at],
-                format!("number {} is there twice", commitment.number),
-            );
+            problems.policy(&["commitments", &at], format!("number {} is there twice", commitment.number));
         }
         for reference in &commitment.by {
             if !rule_exists(policy, reference) {
-                problems.policy(
-                    &["commitments", &at, "by"],
-                    format!("{reference:?} names no rule and no route"),
-                );
+                problems.policy(&["commitments", &at, "by"], format!("{reference:?} names no rule and no route"));
             }
         }
     }
@@ -248,10 +196,7 @@ fn rule_exists(policy: &Policy, reference: &str) -> bool {
 fn category_exists(category: &str, path: &[&str], problems: &mut Problems) {
     if categories::find(category).is_none() {
         let parent = category.rsplit_once('.').map_or("user", |(parent, _)| parent);
-        let near: Vec<&str> = categories::keys()
-            .filter(|key| categories::is_within(key, parent))
-            .take(6)
-            .collect();
+        let near: Vec<&str> = categories::keys().filter(|key| categories::is_within(key, parent)).take(6).collect();
         let hint = if near.is_empty() {
             "see fideslang's categories".to_owned()
         } else {

@@ -1,0 +1,200 @@
+//! Each kind of mistake that docs/policy-format.md says the check finds, made in a copy of the small policy: the finding
+//! names the right file and line, and says what to do.
+
+mod mistakes;
+mod overlooked;
+mod rules;
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use habeas::policy::load::{Finding, LoadError, load};
+
+use crate::yaml;
+use mistakes::MISTAKES;
+use overlooked::OVERLOOKED;
+use rules::RULE_MISTAKES;
+
+/// A file of the small policy.
+#[derive(Clone, Copy, Debug)]
+enum File {
+    Policy,
+    Dataset,
+}
+
+/// A change of one place that makes the policy unsound.
+#[derive(Debug)]
+struct Mistake {
+    /// What is wrong, for whoever reads a failure.
+    what: &'static str,
+    /// Where it is made.
+    file: File,
+    /// This text, which is there once, …
+    replace: &'static str,
+    /// … becomes this.
+    with: &'static str,
+    /// The file that the finding names, and a text that only its line has, after the change.
+    at: (File, &'static str),
+    /// What the message says, in parts.
+    says: &'static [&'static str],
+}
+
+impl File {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Policy => "policy.yaml",
+            Self::Dataset => "datasets/app.yaml",
+        }
+    }
+}
+
+fn copy(folder: &Path) {
+    std::fs::create_dir(folder.join("datasets")).unwrap();
+    for file in [File::Policy, File::Dataset] {
+        let original = yaml::path("tests/policy").join(file.path());
+        std::fs::copy(original, folder.join(file.path())).unwrap();
+    }
+}
+
+/// What the check says of the small policy with these changes made: file, text, its replacement.
+fn findings(changes: &[(File, &str, &str)], inspect: impl FnOnce(&Path)) -> Vec<Finding> {
+    let folder = tempfile::tempdir().unwrap();
+    copy(folder.path());
+    for (file, replace, with) in changes {
+        let path = folder.path().join(file.path());
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text.matches(replace).count(), 1, "{replace:?} is not there once");
+        std::fs::write(&path, text.replace(replace, with)).unwrap();
+    }
+    inspect(folder.path());
+    match load(folder.path()) {
+        Ok(_) => Vec::new(),
+        Err(LoadError::Findings(findings)) => findings
+            .into_iter()
+            .map(|mut finding| {
+                finding.file = finding.file.strip_prefix(folder.path()).unwrap().to_owned();
+                finding
+            })
+            .collect(),
+        Err(other) => unreachable!("{other}"),
+    }
+}
+
+fn line_with(path: &Path, text: &str) -> usize {
+    let content = std::fs::read_to_string(path).unwrap();
+    let lines: Vec<usize> =
+        (1..).zip(content.lines()).filter_map(|(number, line)| line.contains(text).then_some(number)).collect();
+    let [line] = lines.as_slice() else { unreachable!("{text:?} is on lines {lines:?}, not on one") };
+    *line
+}
+
+#[test]
+fn the_small_policy_is_sound_before_it_is_changed() {
+    assert_eq!(findings(&[], |_| {}), []);
+}
+
+/// The mistakes that have no finding at the right place with the right words.
+fn missed(mistakes: &[Mistake]) -> Vec<String> {
+    let mut missed = Vec::new();
+    for mistake in mistakes {
+        let mut line = 0;
+        let change = (mistake.file, mistake.replace, mistake.with);
+        let (file, text) = mistake.at;
+        let found = findings(&[change], |folder| line = line_with(&folder.join(file.path()), text));
+        let hit = found.iter().any(|finding| {
+            finding.file == Path::new(file.path())
+                && finding.line == line
+                && mistake.says.iter().all(|part| finding.message.contains(part))
+        });
+        if !hit {
+            let (what, says, path) = (mistake.what, mistake.says, file.path());
+            let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+            missed.push(format!("{what}: wanted {path}:{line} {says:?}, found {found:#?}"));
+        }
+    }
+    missed
+}
+
+#[test]
+fn every_mistake_is_found_at_its_line_with_what_to_do() {
+    let missed = missed(MISTAKES);
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn every_mistake_in_a_rule_is_found_at_its_line_with_what_to_do() {
+    let missed = missed(RULE_MISTAKES);
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+#[ignore = "the check does not find these yet; when it does, they belong to the mistakes above"]
+fn every_mistake_that_is_overlooked_today_is_found() {
+    let missed = missed(OVERLOOKED);
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn several_mistakes_are_all_found_at_once() {
+    let changes = [
+        (File::Policy, "time_zone: Asia/Shanghai", "time_zone: Shanghai"),
+        (File::Policy, ", zh-Hans: 提供服务", ""),
+        (
+            File::Dataset,
+            "{name: text, data_categories: [user.content.private]}",
+            "{name: text, data_categories: [user.letters]}",
+        ),
+    ];
+    let found = findings(&changes, |_| {});
+    for part in ["time zone", "zh-Hans is missing", "\"user.letters\" does not exist"] {
+        assert!(found.iter().any(|finding| finding.message.contains(part)), "{part}: {found:?}");
+    }
+}
+
+#[test]
+fn objects_that_a_rule_would_keep_are_found() {
+    let keeps = "collections:\n  small_media.pictures: {retention: null, erasure: {action: retain, start_field: \
+                 last_modified, for: P1Y, basis: {en: Law, zh-Hans: 法律}}}\n  small_app.users: {";
+    let changes = [
+        (
+            File::Policy,
+            "purposes:\n  service:",
+            "  - {id: media, kind: s3, dataset: small_media, bucket: b, collections: {pictures: {objects: \
+             \"pictures/{user_id}/\"}}}\npurposes:\n  service:",
+        ),
+        (File::Policy, "collections:\n  small_app.users: {", keeps),
+        (
+            File::Dataset,
+            "dataset:\n",
+            "dataset:\n  - {fides_key: small_media, collections: [{name: pictures, fields: [{name: key}]}]}\n",
+        ),
+    ];
+    let mut line = 0;
+    let found = findings(&changes, |folder| {
+        line = line_with(&folder.join("policy.yaml"), "  small_media.pictures:");
+    });
+    let [finding] = found.as_slice() else { unreachable!("{found:?}") };
+    assert_eq!(finding.line, line);
+    assert!(finding.message.contains("erasure: {action: erase}"), "{finding}");
+}
+
+#[test]
+fn more_collections_than_one_transaction_releases_are_found() {
+    use habeas::policy::check::MAX_COLLECTIONS;
+    let with = |more: usize| {
+        let mut collections = String::new();
+        for number in 0..more {
+            writeln!(collections, "      - {{name: more-{number}, fields: []}}").unwrap();
+        }
+        collections.push_str("      - name: posts\n");
+        let mut line = 0;
+        let found = findings(&[(File::Dataset, "      - name: posts\n", &collections)], |folder| {
+            line = line_with(&folder.join("policy.yaml"), "systems:");
+        });
+        let message = format!("more than {MAX_COLLECTIONS} collections");
+        found.iter().any(|finding| finding.line == line && finding.message.contains(&message))
+    };
+    // The small policy has five.
+    assert!(!with(MAX_COLLECTIONS - 5));
+    assert!(with(MAX_COLLECTIONS - 4));
+}

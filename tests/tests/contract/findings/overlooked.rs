@@ -1,0 +1,103 @@
+//! Mistakes that the check does not find yet, or not at their line. The words are the least that a message must have.
+
+use super::File::{Dataset, Policy};
+use super::Mistake;
+
+pub(super) const OVERLOOKED: &[Mistake] = &[
+    Mistake {
+        what: "a reference to a field of the subject that does not exist",
+        file: Dataset,
+        replace: "field: users.user_id,",
+        with: "field: users.number,",
+        at: (Dataset, "- name: author_id"),
+        says: &["number"],
+    },
+    Mistake {
+        what: "a language in a field that does not exist",
+        file: Policy,
+        replace: "locale_field: language",
+        with: "locale_field: tongue",
+        at: (Policy, "locale_field: tongue"),
+        says: &["tongue"],
+    },
+    Mistake {
+        what: "a key that is no field",
+        file: Policy,
+        replace: "key: [user_id, post_id]",
+        with: "key: [user_id, number]",
+        at: (Policy, "key: [user_id, number]"),
+        says: &["number"],
+    },
+    Mistake {
+        what: "an index of a field that does not exist",
+        file: Policy,
+        replace: "{author_id: by-author}",
+        with: "{author_id: by-author, place: by-place}",
+        at: (Policy, "place: by-place"),
+        says: &["place"],
+    },
+    Mistake {
+        what: "cutting a link that is kept",
+        file: Policy,
+        replace: "fields: {recipient_id: {fixed: deleted-user}}",
+        with: "fields: {recipient_id: keep}",
+        at: (Policy, "recipient_id: keep"),
+        says: &["recipient_id"],
+    },
+    Mistake {
+        what: "a retention that ends before it starts",
+        file: Policy,
+        replace: "for: P2Y",
+        with: "for: -P2Y",
+        at: (Policy, "for: -P2Y"),
+        says: &["period"],
+    },
+    Mistake {
+        what: "a cooling-off period of no length",
+        file: Policy,
+        replace: "cooling_off: P15D",
+        with: "cooling_off: P0D",
+        at: (Policy, "cooling_off: P0D"),
+        says: &["period"],
+    },
+    Mistake {
+        what: "a reason to retain that is blank",
+        file: Policy,
+        replace: "en: Orders are kept for three years",
+        with: "en: \"\"",
+        at: (Policy, "basis: {en: \"\""),
+        says: &["the basis in en is missing"],
+    },
+    Mistake {
+        what: "nowhere to send a code",
+        file: Policy,
+        replace: "contact: [email, phone_number]",
+        with: "contact: []",
+        at: (Policy, "contact: []"),
+        says: &["contact"],
+    },
+    Mistake {
+        what: "an item that is there twice",
+        file: Policy,
+        replace: "{name: phone, category",
+        with: "{name: email, category",
+        at: (Policy, "category: user.contact.phone_number"),
+        says: &["twice"],
+    },
+    Mistake {
+        what: "an unknown key in a system, at its line",
+        file: Policy,
+        replace: "table: small-posts,",
+        with: "tabel: small-posts,",
+        at: (Policy, "tabel: small-posts"),
+        says: &["tabel"],
+    },
+    Mistake {
+        what: "anonymising by a keyed digest where a link is cut, at its line",
+        file: Policy,
+        replace: "fields: {recipient_id: {fixed: deleted-user}}",
+        with: "fields: {recipient_id: hmac}",
+        at: (Policy, "recipient_id: hmac"),
+        says: &["pseudonymisation, not anonymisation"],
+    },
+];

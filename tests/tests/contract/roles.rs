@@ -1,0 +1,258 @@
+//! What each function may do and what it is told fit each other. Read from template.yaml alone; whether a right is also
+//! enough, and used, is seen on the running stack.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::template::{FUNCTION, Statement, Template, attribute_of};
+
+fn functions(template: &Template) -> BTreeSet<String> {
+    template.of_type(FUNCTION).into_keys().map(ToOwned::to_owned).collect()
+}
+
+/// Functions with a variable must be exactly those whose role reaches what it names.
+fn told_and_allowed(variable: &str, resource: &str) {
+    let template = Template::read();
+    let mut told = BTreeSet::new();
+    let mut allowed = BTreeSet::new();
+    for function in functions(&template) {
+        if template.environment(&function).contains_key(variable) {
+            told.insert(function.clone());
+        }
+        let statements = template.allowed(&template.role_of(&function));
+        if statements.iter().any(|statement| statement.reaches(resource)) {
+            allowed.insert(function);
+        }
+    }
+    assert!(!told.is_empty(), "nobody has {variable}");
+    assert_eq!(told, allowed, "left: has {variable}; right: may use {resource}");
+}
+
+#[test]
+fn no_role_allows_an_action_by_pattern() {
+    let template = Template::read();
+    for role in template.of_type("AWS::IAM::Role").into_keys() {
+        for statement in template.allowed(role) {
+            assert!(statement.body.get("NotAction").is_none(), "{role}: {}", statement.body);
+            assert!(statement.body.get("NotResource").is_none(), "{role}: {}", statement.body);
+            let actions = statement.actions();
+            assert!(!actions.is_empty(), "{role}: {}", statement.body);
+            for action in actions {
+                assert!(!action.contains(['*', '?']), "{role} allows {action}");
+                assert!(action.contains(':'), "{role} allows {action}");
+            }
+        }
+    }
+}
+
+/// What the emulator asks for beyond AWS is allowed to it alone; on AWS a role allows what it says.
+#[test]
+fn an_action_under_a_condition_is_for_the_emulator() {
+    let template = Template::read();
+    let mut seen = 0;
+    for role in template.of_type("AWS::IAM::Role").into_keys() {
+        for (only_if, action) in template.allowed(role).iter().flat_map(Statement::actions_with_conditions) {
+            if !only_if.is_empty() {
+                assert_eq!(only_if, ["IsLocal"], "{role}: {action}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 0, "nothing is conditional any more: this test can go");
+}
+
+#[test]
+fn only_messages_to_people_are_allowed_on_every_resource() {
+    let template = Template::read();
+    let mut everywhere = BTreeSet::new();
+    for role in template.of_type("AWS::IAM::Role").into_keys() {
+        for statement in template.allowed(role) {
+            assert!(!statement.resources().is_empty(), "{role}: {}", statement.body);
+            for granted in statement.resources() {
+                if granted.resource == "*" {
+                    let conditions = granted.only_if.join(", ");
+                    for action in statement.actions() {
+                        everywhere.insert(format!("{role}: {action} if {conditions}"));
+                    }
+                }
+            }
+        }
+    }
+    let expected = [
+        "NotifyRole: ses:SendEmail if IsLocal",
+        "NotifyRole: sns:Publish if SendsSms",
+        "VerifyIdentityRole: ses:SendEmail if IsLocal",
+        "VerifyIdentityRole: sns:Publish if SendsSms",
+    ];
+    assert_eq!(everywhere, expected.map(ToOwned::to_owned).into());
+}
+
+#[test]
+fn a_pattern_of_resources_stays_inside_a_resource_of_the_stack() {
+    let template = Template::read();
+    let mut patterns = BTreeSet::new();
+    for role in template.of_type("AWS::IAM::Role").into_keys() {
+        for granted in template.allowed(role).iter().flat_map(Statement::resources) {
+            let text = granted.resource.to_string();
+            if granted.resource != "*" && text.contains('*') {
+                patterns.insert(granted.resource["!Sub"].as_str().unwrap_or(&text).to_owned());
+            }
+        }
+    }
+    let expected = ["${PackageBucket.Arn}/requests/*", "${PolicyBucket.Arn}/policies/*"];
+    assert_eq!(patterns, expected.map(ToOwned::to_owned).into());
+}
+
+#[test]
+fn whoever_may_send_text_messages_may_publish_to_no_topic() {
+    let template = Template::read();
+    for function in functions(&template) {
+        let statements = template.statements(&template.role_of(&function));
+        let publishes = |effect: &'static str| {
+            let about = statements.iter().filter(move |statement| statement.body["Effect"] == effect);
+            about.filter(|statement| statement.actions().contains("sns:Publish")).collect::<Vec<_>>()
+        };
+        let (allowed, denied) = (publishes("Allow"), publishes("Deny"));
+        assert_eq!(allowed.len(), denied.len(), "{function}");
+        for (allowed, denied) in allowed.iter().zip(denied) {
+            assert_eq!(allowed.only_if, denied.only_if, "{function}");
+            let topics = denied.body["Resource"]["!Sub"].as_str().unwrap_or_default();
+            assert!(topics.ends_with(":sns:*:*:*"), "{function}: {topics}");
+        }
+    }
+}
+
+#[test]
+fn every_function_has_its_own_role_and_nothing_beside_it() {
+    let template = Template::read();
+    let mut roles = BTreeSet::new();
+    for (function, properties) in template.of_type(FUNCTION) {
+        let role = template.role_of(function);
+        assert_eq!(role, format!("{function}Role"));
+        assert!(roles.insert(role), "{function} shares its role");
+        assert!(properties.get("Policies").is_none(), "{function} has policies beside its role");
+    }
+    for (role, properties) in template.of_type("AWS::IAM::Role") {
+        assert!(properties.get("ManagedPolicyArns").is_none(), "{role}");
+    }
+    // The other two are the schedules'.
+    assert_eq!(template.of_type("AWS::IAM::Role").len(), roles.len() + 2);
+}
+
+#[test]
+fn every_function_writes_to_its_own_log_group() {
+    let template = Template::read();
+    let groups = template.of_type("AWS::Logs::LogGroup");
+    let mut taken = BTreeSet::new();
+    for (function, properties) in template.of_type(FUNCTION) {
+        let group = properties["LoggingConfig"]["LogGroup"]["!Ref"].as_str().unwrap_or_default();
+        assert!(groups.contains_key(group), "{function} logs to {group:?}");
+        assert!(taken.insert(group.to_owned()), "{function} shares {group}");
+        for statement in template.allowed(&template.role_of(function)) {
+            if statement.actions().iter().any(|action| action.starts_with("logs:")) {
+                let resources: Vec<Option<String>> =
+                    statement.resources().iter().map(|granted| attribute_of(&granted.resource, "Arn")).collect();
+                assert_eq!(resources, [Some(group.to_owned())], "{function}");
+                taken.insert(format!("{function} writes"));
+            }
+        }
+        assert!(taken.contains(&format!("{function} writes")), "{function} may not log");
+    }
+}
+
+#[test]
+fn a_function_may_send_to_exactly_the_queues_it_is_told_of() {
+    let template = Template::read();
+    let queues = template.of_type("AWS::SQS::Queue");
+    let mut senders = 0;
+    for function in functions(&template) {
+        let mut told = BTreeSet::new();
+        for (variable, value) in template.environment(&function) {
+            if let Some(kind) = variable.strip_suffix("_QUEUE_URL") {
+                let queue = value["!Ref"].as_str().unwrap_or_default().to_owned();
+                assert!(queues.contains_key(queue.as_str()), "{function} {variable}: {queue:?}");
+                assert_eq!(queue.to_uppercase(), format!("{kind}QUEUE"), "{function} {variable}");
+                told.insert(queue);
+            }
+        }
+        let mut allowed = BTreeSet::new();
+        for statement in template.allowed(&template.role_of(&function)) {
+            let sends = |action: &String| action.starts_with("sqs:SendMessage");
+            if statement.actions().iter().any(sends) {
+                for granted in statement.resources() {
+                    allowed.insert(attribute_of(&granted.resource, "Arn").unwrap());
+                }
+            }
+        }
+        assert_eq!(told, allowed, "{function}; left: environment; right: role");
+        senders += usize::from(!told.is_empty());
+    }
+    assert!(senders > 0);
+}
+
+#[test]
+fn a_function_may_take_from_exactly_the_queue_that_feeds_it() {
+    let template = Template::read();
+    let mut fed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for mapping in template.of_type("AWS::Lambda::EventSourceMapping").values() {
+        let function = mapping["FunctionName"]["!Ref"].as_str().unwrap().to_owned();
+        let queue = attribute_of(&mapping["EventSourceArn"], "Arn").unwrap();
+        fed.entry(function).or_default().insert(queue);
+    }
+    for function in functions(&template) {
+        let mut allowed = BTreeSet::new();
+        for statement in template.allowed(&template.role_of(&function)) {
+            if statement.actions().contains("sqs:ReceiveMessage") {
+                for granted in statement.resources() {
+                    allowed.insert(attribute_of(&granted.resource, "Arn").unwrap());
+                }
+            }
+        }
+        assert_eq!(fed.remove(&function).unwrap_or_default(), allowed, "{function}");
+    }
+    assert!(fed.is_empty(), "no such function: {fed:?}");
+}
+
+#[test]
+fn the_identity_key_is_for_those_who_are_told_of_it() {
+    told_and_allowed("IDENTITY_KEY", "IdentityKey");
+}
+
+#[test]
+fn the_digest_keys_are_for_those_who_are_told_of_them() {
+    told_and_allowed("DIGEST_KEYS_SECRET", "DigestKeys");
+}
+
+#[test]
+fn the_policies_are_for_those_who_are_told_of_them() {
+    told_and_allowed("POLICY_BUCKET", "PolicyBucket");
+}
+
+#[test]
+fn the_packages_are_for_those_who_are_told_of_them() {
+    told_and_allowed("PACKAGE_BUCKET", "PackageBucket");
+}
+
+#[test]
+fn the_ledger_is_for_those_who_are_told_of_it() {
+    told_and_allowed("LEDGER_TABLE", "Ledger");
+}
+
+#[test]
+fn a_variable_names_what_its_name_says() {
+    let template = Template::read();
+    let expected = [
+        ("LEDGER_TABLE", serde_json::json!({"!Ref": "Ledger"})),
+        ("POLICY_BUCKET", serde_json::json!({"!Ref": "PolicyBucket"})),
+        ("PACKAGE_BUCKET", serde_json::json!({"!Ref": "PackageBucket"})),
+        ("IDENTITY_KEY", serde_json::json!({"!GetAtt": "IdentityKey.Arn"})),
+        ("DIGEST_KEYS_SECRET", serde_json::json!({"!GetAtt": "DigestKeys.Id"})),
+    ];
+    for function in functions(&template) {
+        let environment = template.environment(&function);
+        for (variable, value) in &expected {
+            if let Some(told) = environment.get(*variable) {
+                assert_eq!(told, value, "{function} {variable}");
+            }
+        }
+    }
+}
