@@ -58,6 +58,8 @@ pub enum Work {
     },
     /// Puts the copies together to one package.
     Package,
+    /// Deletes the copies that the package was put together from.
+    Clear,
     /// Writes the suppression entries.
     Suppress,
     /// Erases, anonymises or retains the subject's rows of one collection, then reads it afresh.
@@ -80,7 +82,7 @@ impl Work {
     pub fn collection(&self) -> Option<&str> {
         match self {
             Self::Export { collection } | Self::Erase { collection } | Self::Sweep { collection } => Some(collection),
-            Self::Resolve | Self::Package | Self::Suppress | Self::Tombstone => None,
+            Self::Resolve | Self::Package | Self::Clear | Self::Suppress | Self::Tombstone => None,
         }
     }
 
@@ -91,6 +93,7 @@ impl Work {
             Self::Resolve => "resolve",
             Self::Export { .. } => "export",
             Self::Package => "package",
+            Self::Clear => "clear",
             Self::Suppress => "suppress",
             Self::Erase { .. } => "erase",
             Self::Tombstone => "tombstone",
@@ -207,6 +210,7 @@ fn export_stages(policy: &Pinned, stages: &mut Vec<Stage>) {
     let works = policy.collections().map(|name| Work::Export { collection: name.to_owned() }).collect();
     stages.push(Stage { queue: Queue::Export, works });
     stages.push(Stage { queue: Queue::Export, works: vec![Work::Package] });
+    stages.push(Stage { queue: Queue::Export, works: vec![Work::Clear] });
 }
 
 fn erase_stages(policy: &Pinned, stages: &mut Vec<Stage>) {

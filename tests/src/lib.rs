@@ -7,9 +7,14 @@
     clippy::panic,
     reason = "these are tests' helpers: what fails, fails the test"
 )]
-#![expect(missing_docs, reason = "named to be read in tests")]
+#![expect(
+    missing_docs,
+    clippy::missing_panics_doc,
+    reason = "named to be read in tests, where every panic is a failure"
+)]
 
 mod calls;
+mod objects;
 mod sign_in;
 mod stores;
 mod world;

@@ -28,6 +28,7 @@ use lambda_http::{Body, Request};
 use serde_json::Value;
 
 use crate::calls::Calls;
+use crate::objects::Objects;
 use crate::sign_in::SignIns;
 use crate::stores;
 
@@ -391,7 +392,7 @@ async fn dynamodb(calls: &Calls) -> aws_sdk_dynamodb::Client {
 
 fn s3(folder: &Path, calls: &Calls) -> aws_sdk_s3::Client {
     let store = s3s_fs::FileSystem::new(folder).expect("a folder for objects");
-    let mut service = s3s::service::S3ServiceBuilder::new(store);
+    let mut service = s3s::service::S3ServiceBuilder::new(Objects(store));
     service.set_auth(s3s::auth::SimpleAuth::from_single("test", "test"));
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())

@@ -80,7 +80,7 @@ impl Worker for Function {
             }
             Work::Suppress => self.suppress(job).await,
             Work::Erase { collection } => self.erase(job, collection, cursor).await,
-            Work::Export { .. } | Work::Package | Work::Tombstone | Work::Sweep { .. } => {
+            Work::Export { .. } | Work::Package | Work::Clear | Work::Tombstone | Work::Sweep { .. } => {
                 Err(StepError::permanent(NotMyWork))
             }
         }

@@ -34,7 +34,7 @@ impl Function {
         for (position, row) in read.rows.into_iter().filter(|row| row.is_current).enumerate() {
             let row = self.with_object(job, collection, place, row, cursor.page, position).await?;
             let fields = job.policy.collection(collection).map_or(&[][..], |collection| collection.fields.as_slice());
-            let record = exported(&job.policy.policy().export, fields, row.record);
+            let record = exported(&job.policy.policy().export, fields, &row.record);
             serde_json::to_writer(&mut lines, &record).map_err(StepError::permanent)?;
             lines.push(b'\n');
             counts.exported += 1;

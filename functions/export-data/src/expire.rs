@@ -1,9 +1,12 @@
-//! Deletes a package when its time is over, with every version and everything that was staged for it.
+//! Deletes what is not needed any more: the staged copies once the package is made, and the package when its time is over,
+//! with every version.
 
 use habeas::connectors::{ConnectorError, Handle};
 use habeas::export::staging;
 use habeas::ledger::LedgerError;
+use habeas::plan::Counts;
 use habeas::request::RequestId;
+use habeas::steps::{Job, Page, StepError};
 
 use crate::Function;
 
@@ -27,19 +30,28 @@ impl Function {
         if !request.status.is_end() || !is_due {
             return Ok(());
         }
-        let deleted = self.delete_all(id).await?;
+        let deleted = self.delete_all(&staging::request(id)).await?;
         driver.ledger.commit(&request.package_expired(deleted, now), Vec::new(), None).await?;
         tracing::info!(request_id = %id, deleted, "the package has expired");
         Ok(())
     }
 
-    async fn delete_all(&self, id: &RequestId) -> Result<u64, ConnectorError> {
+    /// Deletes the copies that a package was put together from: whoever has the package has no need of them, and whoever
+    /// is erased after it should not be found in them.
+    pub(crate) async fn clear_staging(&self, job: &Job) -> Result<Page, StepError> {
+        for prefix in [staging::all_pages(&job.request.id), staging::all_media(&job.request.id)] {
+            self.delete_all(&prefix).await.map_err(ConnectorError::into_step)?;
+        }
+        Ok(Page::last(Counts::default()))
+    }
+
+    /// Deletes everything under a prefix of the package bucket, with all versions.
+    async fn delete_all(&self, prefix: &str) -> Result<u64, ConnectorError> {
         let packages = self.packages();
-        let prefix = staging::request(id);
         let mut deleted = 0;
         // Always the first page: what was listed is gone when the next is asked for.
         loop {
-            let page = packages.versions(&self.package_bucket, &prefix, None).await?;
+            let page = packages.versions(&self.package_bucket, prefix, None).await?;
             if page.rows.is_empty() {
                 return Ok(deleted);
             }

@@ -81,7 +81,8 @@ impl Worker for Function {
                 resolve_page(job, &self.connectors, &self.platform.driver.sealer, &channels).await
             }
             Work::Export { collection } => self.collect(job, collection, cursor).await,
-            Work::Package => self.make_package(job).await,
+            Work::Package => Box::pin(self.make_package(job)).await,
+            Work::Clear => self.clear_staging(job).await,
             Work::Suppress | Work::Erase { .. } | Work::Tombstone | Work::Sweep { .. } => {
                 Err(StepError::permanent(NotMyWork))
             }

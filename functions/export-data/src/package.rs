@@ -30,7 +30,7 @@ impl Function {
         let key = staging::package(&job.request.id, job.claim.step.attempt);
         let mut upload = Upload::begin(self, key).await?;
         // An upload that does not come to its end is removed by the bucket's lifecycle rule a day later.
-        let package = self.fill(job, &steps, &mut upload).await?;
+        let package = Box::pin(self.fill(job, &steps, &mut upload)).await?;
         let next = Next::Done { package: Some(package), captured: None };
         Ok(Page { counts: Counts::default(), retained_until: None, next })
     }
@@ -72,21 +72,14 @@ impl Function {
                 render(&context(&job.policy, &job.request, created_at, sections)).map_err(StepError::permanent)?;
             files.push(add_file(&mut archive, "index.html", page.as_bytes())?);
         }
-        let manifest = manifest(job, created_at, files)?;
+        let manifest = manifest(job, created_at, files);
         let manifest = serde_json::to_vec_pretty(&manifest).map_err(StepError::permanent)?;
         add_file(&mut archive, "manifest.json", &manifest)?;
         let (rest, sha256, bytes) = archive.finish().map_err(StepError::permanent)?;
         upload.put(rest).await?;
         let key = upload.complete().await?;
-        let expires_at = self.expires_at(job, created_at)?;
+        let expires_at = expires_at(job, created_at)?;
         Ok(PackageInfo { key, bytes, sha256, expires_at, deleted: false })
-    }
-
-    fn expires_at(&self, job: &Job, now: jiff::Timestamp) -> Result<jiff::Timestamp, StepError> {
-        let right = job.request.matter.right();
-        let kept = right.and_then(|right| job.policy.right(right)?.package_expires).unwrap_or(Period(7.days()));
-        let time_zone = &job.policy.policy().controller.time_zone;
-        deadline::later(now, kept, time_zone).map_err(StepError::permanent)
     }
 
     /// The records of one collection as one JSON array.
@@ -160,6 +153,13 @@ impl Function {
     }
 }
 
+fn expires_at(job: &Job, now: jiff::Timestamp) -> Result<jiff::Timestamp, StepError> {
+    let right = job.request.matter.right();
+    let kept = right.and_then(|right| job.policy.right(right)?.package_expires).unwrap_or(Period(7.days()));
+    let time_zone = &job.policy.policy().controller.time_zone;
+    deadline::later(now, kept, time_zone).map_err(StepError::permanent)
+}
+
 fn add_file(archive: &mut Archive, path: &str, bytes: &[u8]) -> Result<ManifestFile, StepError> {
     archive.begin(path).map_err(StepError::permanent)?;
     archive.write(bytes).map_err(StepError::permanent)?;
@@ -181,9 +181,9 @@ fn file_of(file: FileDigest, collection: &str, records: Option<u64>) -> Manifest
     }
 }
 
-fn manifest(job: &Job, created_at: jiff::Timestamp, files: Vec<ManifestFile>) -> Result<Manifest, StepError> {
+fn manifest(job: &Job, created_at: jiff::Timestamp, files: Vec<ManifestFile>) -> Manifest {
     let policy = job.policy.policy();
-    Ok(Manifest {
+    Manifest {
         version: 1,
         request_id: job.request.id.clone(),
         right: job.request.matter.right().unwrap_or(Right::Access),
@@ -195,7 +195,7 @@ fn manifest(job: &Job, created_at: jiff::Timestamp, files: Vec<ManifestFile>) ->
         created_at,
         complete: true,
         files,
-    })
+    }
 }
 
 impl<'a> Upload<'a> {

@@ -60,7 +60,7 @@ impl Function {
 
         let subject = self.keys.identity(&identity);
         let change = self.open(&body, &policy, rule, &identity, &subject, given, now).await?;
-        let change = decide(change, &path, &policy, body.right, now)?;
+        let change = decide(change, path, &policy, body.right, now)?;
         let language = policy.language(body.locale.as_deref());
         let response = json!({
             "request_id": change.request.id,
@@ -166,8 +166,8 @@ enum Path {
 }
 
 /// Makes of an opened request what its proofs allow.
-fn decide(mut change: Change, path: &Path, policy: &Pinned, right: Right, now: Timestamp) -> Result<Change, Problem> {
-    if *path == Path::SendCode {
+fn decide(mut change: Change, path: Path, policy: &Pinned, right: Right, now: Timestamp) -> Result<Change, Problem> {
+    if path == Path::SendCode {
         return Ok(change);
     }
     let factors = change.request.factors.clone();

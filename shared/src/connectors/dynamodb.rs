@@ -1,9 +1,11 @@
 //! DynamoDB: queries by key or index, batch deletes, conditional updates.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
 
@@ -92,14 +94,18 @@ impl DynamoDb {
         }
         let mut expression = String::new();
         if !set.is_empty() {
-            expression.push_str(&format!("SET {} ", set.join(", ")));
+            let _ = write!(expression, "SET {} ", set.join(", "));
         }
         if !remove.is_empty() {
-            expression.push_str(&format!("REMOVE {}", remove.join(", ")));
+            let _ = write!(expression, "REMOVE {}", remove.join(", "));
         }
         match update.update_expression(expression).send().await {
             Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(()),
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(())
+            }
             Err(error) => Err(refused("dynamodb:UpdateItem", error)),
         }
     }

@@ -134,7 +134,7 @@ fn moment(value: &Value) -> Option<Timestamp> {
 
 /// What an export shows of a record: omitted categories are gone, masked ones masked, and so inside objects.
 #[must_use]
-pub fn exported(rules: &ExportRules, fields: &[Field], record: Record) -> Record {
+pub fn exported(rules: &ExportRules, fields: &[Field], record: &Record) -> Record {
     let mut shown = Record::default();
     for (name, value) in record.iter() {
         let field = fields.iter().find(|field| field.name == name);
@@ -168,7 +168,7 @@ pub fn masked(rules: &ExportRules, category: &str) -> Option<u8> {
 
 fn show(rules: &ExportRules, fields: &[Field], keep_last: Option<u8>, value: Value) -> Value {
     match (value, keep_last) {
-        (Value::Map(record), None) => Value::Map(exported(rules, fields, record)),
+        (Value::Map(record), None) => Value::Map(exported(rules, fields, &record)),
         (Value::List(values), _) => {
             Value::List(values.into_iter().map(|value| show(rules, fields, keep_last, value)).collect())
         }

@@ -9,6 +9,18 @@ pub fn request(id: &RequestId) -> String {
     format!("requests/{id}/")
 }
 
+/// The pages of all export steps.
+#[must_use]
+pub fn all_pages(id: &RequestId) -> String {
+    format!("requests/{id}/pages/")
+}
+
+/// The copied objects of all export steps.
+#[must_use]
+pub fn all_media(id: &RequestId) -> String {
+    format!("requests/{id}/media/")
+}
+
 /// The pages of one export step.
 #[must_use]
 pub fn pages(id: &RequestId, step: StepNumber) -> String {

@@ -1,4 +1,4 @@
-//! Sign-in tokens of the app: JWTs of an OpenID Connect issuer, checked against its published keys.
+//! Sign-in tokens of the app: JWTs of an `OpenID` Connect issuer, checked against its published keys.
 //!
 //! The functions check tokens themselves, and not the API's authorizer, because the same routes also serve people who
 //! are not signed in (docs/decisions/0004-tokens.md).

@@ -1,5 +1,6 @@
 //! The challenge of a request: a code that was sent, or is to be sent, and how often it was answered wrongly.
 
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValue;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -40,7 +41,16 @@ impl Challenge {
     /// A first code is asked for.
     #[must_use]
     pub fn asked(now: Timestamp) -> Self {
-        Self { sends: 1, asked_at: now, sent: false, code: None, code_expires_at: None, attempts: 0, expires_at: forget_at(now), contact: None }
+        Self {
+            sends: 1,
+            asked_at: now,
+            sent: false,
+            code: None,
+            code_expires_at: None,
+            attempts: 0,
+            expires_at: forget_at(now),
+            contact: None,
+        }
     }
 }
 
@@ -114,7 +124,7 @@ impl Ledger {
             .await;
         let Err(error) = sent else { return Ok(Ok(())) };
         let Some(refused) = error.as_service_error().and_then(|e| match e {
-            aws_sdk_dynamodb::operation::update_item::UpdateItemError::ConditionalCheckFailedException(e) => Some(e),
+            UpdateItemError::ConditionalCheckFailedException(e) => Some(e),
             _ => None,
         }) else {
             return Err(failed("UpdateItem")(error));
@@ -147,7 +157,9 @@ impl Ledger {
                 let challenge: Challenge = serde_dynamo::from_item(item)?;
                 Ok(Some(ChallengeClaim { sends: challenge.sends }))
             }
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
                 Ok(None)
             }
             Err(error) => Err(failed("UpdateItem")(error)),
@@ -203,7 +215,9 @@ impl Ledger {
             .await;
         match sent {
             Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
                 Err(LedgerError::Conflict)
             }
             Err(error) => Err(failed("UpdateItem")(error)),
@@ -228,7 +242,9 @@ impl Ledger {
                 let item: Item = output.attributes.ok_or(LedgerError::Missing("challenge"))?;
                 Ok(Some(Attempt { challenge: serde_dynamo::from_item(item)? }))
             }
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
                 Ok(None)
             }
             Err(error) => Err(failed("UpdateItem")(error)),
@@ -247,7 +263,9 @@ impl Ledger {
             .await;
         match sent {
             Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
                 Ok(false)
             }
             Err(error) => Err(failed("UpdateItem")(error)),

@@ -1,5 +1,6 @@
 //! Notices that are to be sent, each with its own encrypted copy of the address, which goes when it is sent.
 
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValue;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -99,7 +100,9 @@ impl Ledger {
                 let item: Item = output.attributes.ok_or(LedgerError::Missing("notice"))?;
                 Ok(Some(serde_dynamo::from_item(item)?))
             }
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
                 Ok(None)
             }
             Err(error) => Err(failed("UpdateItem")(error)),

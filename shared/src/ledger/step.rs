@@ -1,5 +1,6 @@
 //! Steps: claimed by one worker at a time, checkpointed page by page, fenced by their attempt number.
 
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnValue;
 use jiff::{SignedDuration, Timestamp};
@@ -108,7 +109,9 @@ impl Ledger {
                 "SET #status = :running, attempt = attempt + :one, lease_until = :lease, wake_at = :lease, \
                  due_shard = :shard, #queue = :queue",
             )
-            .condition_expression("worker = :queue AND (#status = :ready OR (#status = :running AND lease_until <= :now))")
+            .condition_expression(
+                "worker = :queue AND (#status = :ready OR (#status = :running AND lease_until <= :now))",
+            )
             .expression_attribute_names("#queue", "queue")
             .expression_attribute_values(":running", text("running"))
             .expression_attribute_values(":ready", text("ready"))
@@ -125,7 +128,9 @@ impl Ledger {
                 let item: Item = output.attributes.ok_or(LedgerError::Missing("step"))?;
                 Ok(Some(Claim { request_id: request_id.clone(), step: serde_dynamo::from_item(item)?, queue }))
             }
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
                 Ok(None)
             }
             Err(error) => Err(failed("UpdateItem")(error)),
@@ -193,7 +198,7 @@ async fn fenced(update: UpdateItemFluentBuilder, claim: &Claim) -> Result<(), Le
         .await;
     match sent {
         Ok(_) => Ok(()),
-        Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+        Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
             Err(LedgerError::Conflict)
         }
         Err(error) => Err(failed("UpdateItem")(error)),

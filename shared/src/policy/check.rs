@@ -1,6 +1,8 @@
 //! Finds what is inconsistent in a policy. Pure; [`super::load`] turns each problem's place into a file and line.
 
 mod collections;
+mod fields;
+mod periods;
 mod references;
 
 use super::Bundle;
@@ -31,7 +33,7 @@ pub struct Problem {
 }
 
 /// Most collections that one policy may have: a plan is written in one DynamoDB transaction of at most 100 writes, and that
-/// of a cancellation with a copy has two steps a collection and four more, beside the request, its event and a notice.
+/// of a cancellation with a copy has two steps a collection and five more, beside the request, its event and a notice.
 pub const MAX_COLLECTIONS: usize = 45;
 
 /// Everything that is wrong with a policy; empty if it is sound.
@@ -39,6 +41,8 @@ pub const MAX_COLLECTIONS: usize = 45;
 pub fn check(bundle: &Bundle) -> Vec<Problem> {
     let mut problems = Problems::default();
     references::check(bundle, &mut problems);
+    periods::check(bundle, &mut problems);
+    fields::check(bundle, &mut problems);
     collections::check(bundle, &mut problems);
     problems.0
 }

@@ -216,7 +216,10 @@ impl Driver {
             job.claim.step.cursor = match self.sealer.seal(id, CURSOR, &cursor).await {
                 Ok(sealed) => Some(sealed),
                 // Nothing was committed of this page, so it is simply done again.
-                Err(error) => return self.abandon(&job.claim, &error),
+                Err(error) => {
+                    crate::telemetry::warn_chain("a step is left to its lease", &error);
+                    return Ok(Ran::GivenBack);
+                }
             };
             let now = self.clock.now();
             if deadline.duration_since(now) < TIME_RESERVE {
@@ -230,13 +233,6 @@ impl Driver {
                 Err(error) => return Err(error),
             }
         }
-    }
-
-    /// Leaves a step to its lease: what it holds in memory cannot be committed.
-    fn abandon(&self, claim: &Claim, error: &SealError) -> Result<Ran, LedgerError> {
-        crate::telemetry::warn_chain("a step is left to its lease", error);
-        tracing::warn!(request_id = %claim.request_id, step = %claim.step.number, "left to its lease");
-        Ok(Ran::GivenBack)
     }
 
     async fn job(

@@ -136,19 +136,19 @@ pub async fn resolve_page(
     let place = job.policy.place(&job.policy.policy().subject.collection);
     let place = place.ok_or_else(|| StepError::permanent(ResolveError::UnknownKind))?;
     let connector = connectors.of(place).map_err(ConnectorError::into_step)?;
-    let resolved = resolve(connector, &job.policy, subject, channels).await.map_err(|error| match error {
+    let found = resolve(connector, &job.policy, subject, channels).await.map_err(|error| match error {
         ResolveError::Connector(error) => error.into_step(),
         error => StepError::permanent(error),
     })?;
     let id = &job.request.id;
-    let sealed = sealer.seal(id, seal::end::SUBJECT, &resolved.keys).await.map_err(StepError::transient)?;
-    let contact = match (&job.request.contact, &resolved.contact) {
+    let sealed = sealer.seal(id, seal::end::SUBJECT, &found.keys).await.map_err(StepError::transient)?;
+    let contact = match (&job.request.contact, &found.contact) {
         (None, Some(contact)) => {
             Some(sealer.seal(id, seal::end::CONTACT, contact).await.map_err(StepError::transient)?)
         }
         _ => None,
     };
     let captured = Captured { sealed, contact };
-    let counts = Counts { read: resolved.rows, ..Counts::default() };
+    let counts = Counts { read: found.rows, ..Counts::default() };
     Ok(Page { counts, retained_until: None, next: Next::Done { package: None, captured: Some(captured) } })
 }

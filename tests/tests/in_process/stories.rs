@@ -42,7 +42,11 @@ pub(crate) async fn package(world: &World, id: &str) -> BTreeMap<String, Vec<u8>
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }
 
 /// The evidence of a request, checked.
@@ -96,8 +100,18 @@ async fn a_package_is_handed_out_for_a_time_and_then_deleted_with_everything_sta
     let answer = world.call("GET", &path, Some(&fresh(&world, LI)), None).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert!(answer.body["url"].as_str().unwrap().contains("X-Amz-Expires=300"));
+    let listed = async || {
+        let listed = world.s3.list_objects_v2().bucket(World::BUCKET).send().await.unwrap();
+        listed.contents().iter().filter_map(|object| object.key()).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(listed().await, [format!("requests/{id}/package-1.zip")], "the copies it was made from are gone");
     world.advance(SignedDuration::from_hours(7 * 24));
     assert_eq!(world.call("GET", &path, Some(&fresh(&world, LI)), None).await.status, 410);
+    world.wake().await;
+    world.run().await;
+    assert_eq!(listed().await, Vec::<String>::new());
+    let last = evidence(&world, &id).await.events.pop().unwrap();
+    assert_eq!(last.fact, habeas::evidence::Fact::PackageExpired { deleted: 1 });
 }
 
 #[tokio::test]
@@ -207,6 +221,41 @@ async fn a_cancellation_can_be_taken_back_while_it_cools_off() {
     world.wake().await;
     world.run().await;
     assert_eq!(world.data().await, before);
+}
+
+#[tokio::test]
+async fn a_cancellation_that_nobody_confirms_expires() {
+    let world = world().await;
+    let token = fresh(&world, LI);
+    let answer = world.call("POST", "/v1/requests", Some(&token), Some(json!({"right": "account_cancellation"}))).await;
+    let id = answer.body["request_id"].as_str().unwrap().to_owned();
+    world.run().await;
+    let code = json!({"code": world.last_code()});
+    world.call("PUT", &format!("/v1/requests/{id}/verification"), Some(&token), Some(code)).await;
+    world.advance(SignedDuration::from_hours(7 * 24 + 1));
+    world.wake().await;
+    world.run().await;
+    let request = world.ledger().request(&id.parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!((request.status.name(), request.contact), ("expired", None));
+}
+
+#[tokio::test]
+async fn a_request_that_is_not_done_in_time_is_reported_once_and_goes_on() {
+    let world = world().await;
+    let token = fresh(&world, LI);
+    let answer = world.call("POST", "/v1/requests", Some(&token), Some(json!({"right": "erasure"}))).await;
+    let id = answer.body["request_id"].as_str().unwrap().to_owned();
+    for _ in 0..3 {
+        world.lose_messages();
+        world.advance(SignedDuration::from_hours(32 * 24));
+        world.wake().await;
+        world.step().await;
+        world.step().await;
+    }
+    world.run_to_end(&id).await;
+    let events = evidence(&world, &id).await.events;
+    let overdue = events.iter().filter(|event| event.fact == habeas::evidence::Fact::Overdue);
+    assert_eq!(overdue.count(), 1);
 }
 
 #[tokio::test]

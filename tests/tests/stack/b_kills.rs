@@ -6,7 +6,6 @@ use std::time::Duration;
 use habeas::request::{Right, Status};
 use habeas_cli::drive::operate;
 use habeas_cli::drive::package::Package;
-use habeas_cli::drive::snapshot::Snapshot;
 use habeas_cli::sample;
 
 use crate::world::{BOUND, World};
@@ -98,11 +97,11 @@ async fn an_export_whose_process_is_killed_gives_the_same_package() {
 async fn an_erasure_whose_process_is_killed_leaves_the_same() {
     let world = World::of("yuncan").await;
     let person = world.person(6);
-    let before = Snapshot::take(&world.policy, &world.clients).await.unwrap();
+    let before = world.snapshot().await;
     let (id, _) = world.open(Right::Erasure, &person).await;
     assert!(kill(&world, &world.function("DeleteOrAnonymizeFunction")).await, "a worker was killed at work");
     let_leases_lapse(&world, &id).await;
-    let after = Snapshot::take(&world.policy, &world.clients).await.unwrap();
+    let after = world.snapshot().await;
     let left: Vec<String> =
         after.left_of(&world.policy, world.app, &person).iter().map(|finding| finding.place.clone()).collect();
     assert_eq!(left, Vec::<String>::new());

@@ -35,8 +35,10 @@ fn granted(template: &str, function: &str) -> BTreeSet<String> {
         let words = statement.lines().filter(|line| !line.contains("IsLocal")).flat_map(str::split_whitespace);
         let is_action = |word: &&str| {
             let services = ["dynamodb:", "s3:", "sqs:", "kms:", "ses:", "sns:", "secretsmanager:"];
-            services.iter().any(|service| word.starts_with(service)) && !word.contains("EncryptionContext")
-                && !word.contains("ViaService") && !word.ends_with(':')
+            services.iter().any(|service| word.starts_with(service))
+                && !word.contains("EncryptionContext")
+                && !word.contains("ViaService")
+                && !word.ends_with(':')
         };
         actions.extend(words.filter(is_action).map(ToOwned::to_owned));
     }
@@ -63,14 +65,16 @@ fn needed(source: &str, name: &str) -> Vec<String> {
 
 /// What a function has called, from the emulator's trail.
 async fn used(world: &World, function: &str) -> BTreeSet<String> {
-    let arn = format!("arn:aws:lambda:us-east-1:000000000000:function:{}", world.function(&format!("{function}Function")));
+    let arn =
+        format!("arn:aws:lambda:us-east-1:000000000000:function:{}", world.function(&format!("{function}Function")));
     let role = world.function(&format!("{function}RoleArn"));
-    let digest: String = Sha256::digest(format!("{arn}:{role}")).iter().map(|byte| format!("{byte:02X}")).collect();
-    let key = format!("ASIA{}", &digest[..16]);
+    let digest = Sha256::digest(format!("{arn}:{role}"));
+    let key = format!("ASIA{:016X}", u64::from_be_bytes(digest[..8].try_into().unwrap()));
     let mut found = BTreeSet::new();
     let mut end: Option<f64> = None;
     for _ in 0..400 {
-        let mut ask = json!({"LookupAttributes": [{"AttributeKey": "AccessKeyId", "AttributeValue": key}], "MaxResults": 50});
+        let mut ask =
+            json!({"LookupAttributes": [{"AttributeKey": "AccessKeyId", "AttributeValue": key}], "MaxResults": 50});
         if let Some(end) = end {
             ask["EndTime"] = json!(end);
         }

@@ -7,6 +7,7 @@ use habeas::policy::Pinned;
 use habeas::request::{Right, Status};
 use habeas_cli::aws::Clients;
 use habeas_cli::drive::api::Asked;
+use habeas_cli::drive::snapshot::Snapshot;
 use habeas_cli::drive::{Api, Cloud, Endpoints, Mailbox, Stack, create_user, operate, sign_in, wait_for};
 use habeas_cli::sample::{self, App, Person, Population};
 use serde_json::{Value, json};
@@ -81,6 +82,10 @@ impl World {
 
     pub(crate) async fn wait(&self, id: &str, token: &str) -> Value {
         wait_for(&self.api, id, token, Status::Completed, BOUND).await.unwrap()
+    }
+
+    pub(crate) async fn snapshot(&self) -> Snapshot {
+        Snapshot::take(&self.policy, self.app, &self.population, &self.clients).await.unwrap()
     }
 
     pub(crate) async fn set_clock(&self, seconds: i64) {

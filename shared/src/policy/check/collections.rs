@@ -62,6 +62,10 @@ fn subject(bundle: &Bundle, collections: &BTreeMap<String, &Collection>, problem
                 .policy(&["subject", "identities", kind.name()], format!("{field} is not in {}", subject.collection));
         }
     }
+    if subject.contact.is_empty() {
+        let message = "there is no contact to send codes and notices to; write contact: [email] for example";
+        problems.policy(&["subject", "contact"], message);
+    }
     for (position, kind) in subject.contact.iter().enumerate() {
         if !subject.identities.contains_key(kind) {
             let message = format!("{} is not under subject.identities", kind.name());
@@ -131,16 +135,20 @@ fn check_rule(
             (fields, &no_via)
         }
     };
-    strategies(name, collection, place, fields, problems);
+    strategies(&["collections", name, "erasure", "fields"], name, collection, place, fields, problems);
     for (field, rule) in via {
+        let path = ["collections", name, "erasure", "via", field];
         if !links.iter().any(|link| link.field == *field) {
-            problems.policy(&["collections", name, "erasure", "via", field], format!("{field} is no link of {name}"));
+            problems.policy(&path, format!("{field} is no link of {name}"));
         }
         if let ViaRule::Anonymise { fields } = rule {
-            strategies(name, collection, place, fields, problems);
-            if !fields.contains_key(field) {
-                let message = format!("rows found through {field} stay tied to the person unless {field} is replaced");
-                problems.policy(&["collections", name, "erasure", "via", field], message);
+            let at = [&path[..], &["fields"]].concat();
+            strategies(&at, name, collection, place, fields, problems);
+            let message = format!("rows found through {field} stay tied to the person unless {field} is replaced");
+            match fields.get(field) {
+                None => problems.policy(&path, message),
+                Some(Strategy::Keep) => problems.policy(&[&at[..], &[field]].concat(), message),
+                Some(_) => {}
             }
         }
     }
@@ -167,7 +175,8 @@ fn start_field(
 }
 
 fn basis_text(languages: &[String], name: &str, basis: &Text, problems: &mut Problems) {
-    for language in languages.iter().filter(|language| !basis.contains_key(*language)) {
+    let missing = |language: &&String| basis.get(*language).is_none_or(|words| words.trim().is_empty());
+    for language in languages.iter().filter(missing) {
         problems.policy(&["collections", name, "erasure", "basis"], format!("the basis in {language} is missing"));
     }
 }
@@ -202,6 +211,7 @@ fn anonymises(
 }
 
 fn strategies(
+    at: &[&str],
     name: &str,
     collection: &Collection,
     place: Place<'_>,
@@ -209,7 +219,7 @@ fn strategies(
     problems: &mut Problems,
 ) {
     for (field, strategy) in fields {
-        let path = ["collections", name, "erasure", "fields", field];
+        let path = [at, &[field.as_str()]].concat();
         if collection.field(field).is_none() {
             problems.policy(&path, format!("{field} is not a field of {name}"));
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Problems;
-use crate::policy::model::{Policy, RightRule, Text};
+use crate::policy::model::{CommitmentStatus, Policy, RightRule, Text};
 use crate::policy::{Bundle, categories, dataset};
 use crate::request::Right;
 
@@ -25,6 +25,9 @@ pub(super) fn check(bundle: &Bundle, problems: &mut Problems) {
     }
 }
 
+/// The jurisdictions that a policy may name.
+const JURISDICTIONS: [&str; 11] = ["cn", "eu", "uk", "us-ca", "br", "kr", "jp", "in", "sg", "hk", "ca-qc"];
+
 fn header(policy: &Policy, problems: &mut Problems) {
     if policy.habeas != 1 {
         problems.policy(&["habeas"], format!("format {} is not known; write 1", policy.habeas));
@@ -35,6 +38,13 @@ fn header(policy: &Policy, problems: &mut Problems) {
         && id.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-');
     if !well_formed {
         problems.policy(&["id"], "an id has 2 to 31 lower-case letters, digits and hyphens, a letter first");
+    }
+    if !JURISDICTIONS.contains(&policy.jurisdiction.as_str()) {
+        let known = JURISDICTIONS.join(", ");
+        problems.policy(
+            &["jurisdiction"],
+            format!("jurisdiction {:?} is not known; write one of {known}", policy.jurisdiction),
+        );
     }
     if jiff::tz::TimeZone::get(&policy.controller.time_zone).is_err() {
         problems.policy(
@@ -92,8 +102,14 @@ fn check_right(policy: &Policy, right: Right, rule: &RightRule, problems: &mut P
     }
     let consequences = rule.consequences.as_ref();
     for language in &policy.controller.languages {
-        if consequences.and_then(|all| all.get(language)).is_none_or(Vec::is_empty) {
-            problems.policy(&path, format!("the consequences in {language} are missing"));
+        match consequences.and_then(|all| all.get(language)) {
+            Some(lines) if !lines.is_empty() => {
+                for (position, _) in lines.iter().enumerate().filter(|(_, line)| line.trim().is_empty()) {
+                    let path = ["rights", right.name(), "consequences", language, &position.to_string()];
+                    problems.policy(&path, format!("a consequence in {language} is blank; write it or leave it out"));
+                }
+            }
+            _ => problems.policy(&path, format!("the consequences in {language} are missing")),
         }
     }
 }
@@ -114,6 +130,10 @@ fn items(bundle: &Bundle, problems: &mut Problems) {
     for (position, item) in policy.items.iter().enumerate() {
         let at = position.to_string();
         category_exists(&item.category, &["items", &at, "category"], problems);
+        if policy.items[..position].iter().any(|earlier| earlier.name == item.name) {
+            let message = format!("item {:?} is there twice; join the two or rename one", item.name);
+            problems.policy(&["items", &at, "name"], message);
+        }
         if item.fields.is_empty() {
             problems.policy(&["items", &at], format!("item {:?} is nowhere; name its fields", item.name));
         }
@@ -172,6 +192,10 @@ fn commitments(policy: &Policy, problems: &mut Problems) {
         let twice = policy.commitments[..position].iter().any(|earlier| earlier.number == commitment.number);
         if twice {
             problems.policy(&["commitments", &at], format!("number {} is there twice", commitment.number));
+        }
+        if commitment.status == CommitmentStatus::Kept && commitment.by.is_empty() {
+            let message = format!("commitment {} is kept by nothing; name what keeps it under by", commitment.number);
+            problems.policy(&["commitments", &at, "by"], message);
         }
         for reference in &commitment.by {
             if !rule_exists(policy, reference) {
