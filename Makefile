@@ -9,6 +9,7 @@ STACK := $(PYTHON) infra/local/stack.py
 TOOLS := .local/venv-tools/bin
 KEEP ?=
 F ?=
+DATA ?=
 STAGE ?=
 POLICY ?=
 
@@ -37,6 +38,10 @@ down: ## Stop the local stack
 .PHONY: logs
 logs: ## Print the functions' logs (F=export-data for one function)
 	@$(STACK) logs --function '$(F)'
+
+.PHONY: lambda
+lambda: ## Run one function once, with cargo lambda: make lambda F=submit-request DATA=tests/events/submit-request.json
+	@$(PYTHON) infra/local/lambda_check.py --function '$(F)' --data '$(DATA)' --policy '$(POLICY)'
 
 .PHONY: lint
 lint: lint-rust lint-template lint-deny ## Check format, lints, template, dependencies

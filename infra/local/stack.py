@@ -111,10 +111,13 @@ def demo(args):
 
 
 def test(args):
+    import lambda_check
+
+    venvs.ensure("cross")
     with timed("tests in-process"):
         call(["cargo", "test", "--workspace"], env=no_aws(), quiet=False)
     try:
-        place, _ = up(args)
+        place, habeas = up(args)
         with timed("tests against the stack, IAM enforced"):
             call(
                 # All packages, so that no dependency is built again with other features.
@@ -122,6 +125,7 @@ def test(args):
                 env=environment_for(place),
                 quiet=False,
             )
+        lambda_check.check(place, Path(habeas).parent)
     finally:
         down(args)
 

@@ -96,7 +96,7 @@ async fn an_export_whose_process_is_killed_gives_the_same_package() {
 #[ignore = "needs a stack: make test"]
 async fn an_erasure_whose_process_is_killed_leaves_the_same() {
     let world = World::of("yuncan").await;
-    let person = world.person(6);
+    let person = world.person(9);
     let before = world.snapshot().await;
     let (id, _) = world.open(Right::Erasure, &person).await;
     assert!(kill(&world, &world.function("DeleteOrAnonymizeFunction")).await, "a worker was killed at work");
@@ -105,5 +105,7 @@ async fn an_erasure_whose_process_is_killed_leaves_the_same() {
     let left: Vec<String> =
         after.left_of(&world.policy, world.app, &person).iter().map(|finding| finding.place.clone()).collect();
     assert_eq!(left, Vec::<String>::new());
-    assert_eq!(after.of_others(world.app, &person), before.of_others(world.app, &person));
+    let (before, after) = (before.of_others(world.app, &person), after.of_others(world.app, &person));
+    let changed: Vec<&String> = before.iter().filter(|row| !after.contains(row)).take(3).collect();
+    assert_eq!(changed, Vec::<&String>::new(), "other people's rows are byte for byte as before");
 }

@@ -263,9 +263,9 @@ pub(super) const MISTAKES: &[Mistake] = &[
     Mistake {
         what: "two collections on one table",
         file: Policy,
-        replace: "table: small-posts,",
-        with: "table: small-users,",
-        at: (Policy, "posts: {table"),
-        says: &["\"small-users\" holds small_app.", "its own table"],
+        replace: "table: small-users,",
+        with: "table: small-posts,",
+        at: (Policy, "users: {table"),
+        says: &["\"small-posts\" holds small_app.posts already", "its own table"],
     },
 ];

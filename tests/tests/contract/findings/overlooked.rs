@@ -1,6 +1,6 @@
 //! Mistakes that the check does not find yet, or not at their line. The words are the least that a message must have.
 
-use super::File::{Dataset, Policy};
+use super::File::Policy;
 use super::Mistake;
 
 pub(super) const OVERLOOKED: &[Mistake] = &[Mistake {
