@@ -17,7 +17,7 @@ POLICY ?=
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "  HABEAS_PORT=4599 HABEAS_USERS=40 HABEAS_SEED=1 choose the local stack's port and sample people."
+	@echo "  HABEAS_PORT=4599 HABEAS_USERS=40 HABEAS_SEED=1 HABEAS_HEAVY_ROWS=2000 choose the local stack's port and people."
 
 .PHONY: demo
 demo: ## Play one whole story for each policy on a local stack (KEEP=1 leaves it up)

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Runs functions by hand, as `cargo lambda` does it, against a stack that is up.
 
-Without a function it checks that this works: submit-request answers 202 and the ledger has the request, and notify names
-the message that it cannot read. `make test` does that last. With one (`make lambda F=notify DATA=tests/events/poison.json`)
-it runs that function once and prints its answer.
+Without a function it checks that this works: submit-request answers 202 and the ledger has the request, and notify
+names the message that it cannot read. `make test` does that last. With one (`make lambda F=notify
+DATA=tests/events/poison.json`) it runs that function once and prints its answer.
 
-`cargo lambda watch --only-lambda-apis` stands in for Lambda on a free loopback port. A function is its built program with
-the variables of the deployed one. It has the emulator's root credentials: IAM is not tested here.
+`cargo lambda watch --only-lambda-apis` stands in for Lambda on a free loopback port. A function is its built program
+with the variables of the deployed one. It has the emulator's root credentials: IAM is not tested here.
 """
 
 import argparse
@@ -77,8 +77,8 @@ class Bench:
         program = Path(programs) / function
         output = function.title().replace("-", "") + "Function"
         if output not in self.stack or not program.exists():
-            known = sorted(name for name in self.stack if name.endswith("Function"))
-            raise Trouble(f"'{function}' is no function of the stack, or is not built. The stack has: {known}.", UNFIT)
+            known = ", ".join(sorted(place.name for place in (ROOT / "functions").iterdir()))
+            raise Trouble(f"'{function}' is no function of the stack, or is not built. There are: {known}.", UNFIT)
         deployed = self.client("lambda").get_function_configuration(FunctionName=self.stack[output])
         env = self.env | deployed["Environment"]["Variables"]
         env |= {
@@ -202,7 +202,8 @@ def main():
         return
     with Bench(place, policy) as bench:
         try:
-            print(json.dumps(bench.invoke(programs, args.function, Path(args.data).resolve()), indent=2, ensure_ascii=False))
+            answer = bench.invoke(programs, args.function, Path(args.data).resolve())
+            print(json.dumps(answer, indent=2, ensure_ascii=False))
         finally:
             sys.stderr.write(bench.log.read_text(encoding="utf-8", errors="replace"))
 

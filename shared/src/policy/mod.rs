@@ -11,6 +11,8 @@ pub mod load;
 pub mod locate;
 pub mod model;
 pub mod permissions;
+pub mod rules;
+pub mod systems;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,6 +23,8 @@ use sha2::Digest as _;
 use crate::personal::IdentityKind;
 pub use dataset::{Collection, Dataset, Field};
 pub use model::*;
+pub use rules::*;
+pub use systems::*;
 
 /// Why a policy cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -7,6 +7,8 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rules::CollectionRule;
+use super::systems::System;
 use crate::personal::IdentityKind;
 use crate::request::Right;
 
@@ -120,80 +122,6 @@ pub struct Subject {
     /// The field with the person's language.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locale_field: Option<String>,
-}
-
-/// A place that holds data.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum System {
-    /// DynamoDB tables.
-    Dynamodb {
-        /// Unique in the policy.
-        id: String,
-        /// The dataset that describes it.
-        dataset: String,
-        /// Collection to table.
-        collections: BTreeMap<String, Table>,
-    },
-    /// Objects in one bucket.
-    S3 {
-        /// Unique in the policy.
-        id: String,
-        /// The dataset that describes it.
-        dataset: String,
-        /// The bucket's name.
-        bucket: String,
-        /// Collection to key pattern.
-        collections: BTreeMap<String, Objects>,
-    },
-}
-
-impl System {
-    /// The dataset that describes it.
-    #[must_use]
-    pub fn dataset(&self) -> &str {
-        match self {
-            Self::Dynamodb { dataset, .. } | Self::S3 { dataset, .. } => dataset,
-        }
-    }
-
-    /// Its id.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        match self {
-            Self::Dynamodb { id, .. } | Self::S3 { id, .. } => id,
-        }
-    }
-
-    /// The names of its collections.
-    #[must_use]
-    pub fn collections(&self) -> Vec<&str> {
-        match self {
-            Self::Dynamodb { collections, .. } => collections.keys().map(String::as_str).collect(),
-            Self::S3 { collections, .. } => collections.keys().map(String::as_str).collect(),
-        }
-    }
-}
-
-/// A DynamoDB table.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Table {
-    /// Its name.
-    pub table: String,
-    /// Partition key and, if there is one, sort key.
-    pub key: Vec<String>,
-    /// Field to the index that can be queried by it.
-    #[serde(default)]
-    pub indexes: BTreeMap<String, String>,
-}
-
-/// Objects under a key pattern.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Objects {
-    /// A key prefix with one kind of identity in braces: `avatars/{user_id}/`.
-    pub objects: String,
 }
 
 /// Someone else who gets data.
@@ -362,115 +290,6 @@ pub struct Item {
     pub recipients: Vec<String>,
     /// Section of the document.
     pub source: String,
-}
-
-/// What happens to the rows of a collection.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CollectionRule {
-    /// How long rows are kept while nobody asks; null: as long as the account.
-    pub retention: Option<Retention>,
-    /// What an erasure does.
-    pub erasure: ErasureRule,
-}
-
-/// A time after which rows go.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Retention {
-    /// The field with the moment it counts from.
-    pub start_field: String,
-    /// How long.
-    #[serde(rename = "for")]
-    pub period: Period,
-    /// Section, or law.
-    pub source: String,
-}
-
-/// What an erasure does to a row.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
-pub enum ErasureRule {
-    /// The row goes.
-    Erase {
-        /// Rows found through these links are treated otherwise.
-        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        via: BTreeMap<String, ViaRule>,
-    },
-    /// The row stays and identifies nobody.
-    Anonymise {
-        /// Field to strategy.
-        fields: BTreeMap<String, Strategy>,
-        /// Rows found through these links are treated otherwise.
-        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        via: BTreeMap<String, ViaRule>,
-    },
-    /// The row is kept for a time.
-    Retain {
-        /// The field with the moment it counts from.
-        start_field: String,
-        /// How long.
-        #[serde(rename = "for")]
-        period: Period,
-        /// Why it may not go.
-        basis: Text,
-        /// What goes at once.
-        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        fields: BTreeMap<String, Strategy>,
-    },
-}
-
-/// What an erasure does to a row found through one link.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
-pub enum ViaRule {
-    /// The row goes.
-    Erase,
-    /// The link is cut; the row stays.
-    Anonymise {
-        /// Field to strategy.
-        fields: BTreeMap<String, Strategy>,
-    },
-}
-
-/// What is done to a field's value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Strategy {
-    /// The attribute goes.
-    Erase,
-    /// A null is written.
-    Null,
-    /// This text is written.
-    Fixed(String),
-    /// A random token is written that nothing maps back.
-    Random,
-    /// The value becomes coarser.
-    Generalise(Generalisation),
-    /// Hash under a salt that is thrown away.
-    SaltedHash,
-    /// Keyed digest: whoever has the key can recognise the value.
-    Hmac,
-    /// Encryption: whoever has the key can read the value.
-    Encrypt,
-    /// The value stays.
-    Keep,
-}
-
-/// How a value becomes coarser.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Generalisation {
-    /// A date to its year.
-    Year,
-    /// A date to its month.
-    Month,
-    /// A date to its decade.
-    Decade,
-    /// An address to province and city.
-    City,
-    /// Coordinates to one decimal, about ten kilometres.
-    CoarseLocation,
 }
 
 /// What never leaves, and what leaves masked.

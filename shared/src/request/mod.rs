@@ -1,6 +1,7 @@
 //! A request's life: what can be asked, which states there are, what leads from one to the next. Pure: the clock is
 //! passed in, nothing is read or written here.
 
+mod apply;
 pub mod change;
 pub mod id;
 pub mod life;

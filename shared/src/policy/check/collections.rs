@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{MAX_COLLECTIONS, Problems};
 use crate::mask::Class;
-use crate::policy::model::{CollectionRule, ErasureRule, Strategy, Text, ViaRule};
 use crate::policy::{Bundle, Collection, Link, Place, categories, dataset, links, place};
+use crate::policy::{CollectionRule, ErasureRule, Strategy, Text, ViaRule};
 
 pub(super) fn check(bundle: &Bundle, problems: &mut Problems) {
     let policy = &bundle.policy;

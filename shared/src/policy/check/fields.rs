@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Problems;
 use crate::policy::dataset::{self, Reference};
-use crate::policy::model::{System, Table};
 use crate::policy::{Bundle, Collection, Field};
+use crate::policy::{System, Table};
 
 pub(super) fn check(bundle: &Bundle, problems: &mut Problems) {
     let collections = dataset::by_name(&bundle.datasets);

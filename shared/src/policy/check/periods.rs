@@ -2,7 +2,7 @@
 
 use super::Problems;
 use crate::policy::Bundle;
-use crate::policy::model::{ErasureRule, Period};
+use crate::policy::{ErasureRule, Period};
 
 pub(super) fn check(bundle: &Bundle, problems: &mut Problems) {
     for (right, rule) in &bundle.policy.rights {

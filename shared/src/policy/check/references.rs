@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::Problems;
-use crate::policy::model::{CommitmentStatus, Policy, RightRule, Text};
 use crate::policy::{Bundle, categories, dataset};
+use crate::policy::{CommitmentStatus, Policy, RightRule, Text};
 use crate::request::Right;
 
 pub(super) fn check(bundle: &Bundle, problems: &mut Problems) {

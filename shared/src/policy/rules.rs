@@ -1,0 +1,117 @@
+//! What a policy says of the rows of a collection: how long they are kept, and what an erasure does to them.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::model::{Period, Text};
+
+/// What happens to the rows of a collection.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CollectionRule {
+    /// How long rows are kept while nobody asks; null: as long as the account.
+    pub retention: Option<Retention>,
+    /// What an erasure does.
+    pub erasure: ErasureRule,
+}
+
+/// A time after which rows go.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// The field with the moment it counts from.
+    pub start_field: String,
+    /// How long.
+    #[serde(rename = "for")]
+    pub period: Period,
+    /// Section, or law.
+    pub source: String,
+}
+
+/// What an erasure does to a row.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ErasureRule {
+    /// The row goes.
+    Erase {
+        /// Rows found through these links are treated otherwise.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        via: BTreeMap<String, ViaRule>,
+    },
+    /// The row stays and identifies nobody.
+    Anonymise {
+        /// Field to strategy.
+        fields: BTreeMap<String, Strategy>,
+        /// Rows found through these links are treated otherwise.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        via: BTreeMap<String, ViaRule>,
+    },
+    /// The row is kept for a time.
+    Retain {
+        /// The field with the moment it counts from.
+        start_field: String,
+        /// How long.
+        #[serde(rename = "for")]
+        period: Period,
+        /// Why it may not go.
+        basis: Text,
+        /// What goes at once.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        fields: BTreeMap<String, Strategy>,
+    },
+}
+
+/// What an erasure does to a row found through one link.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ViaRule {
+    /// The row goes.
+    Erase,
+    /// The link is cut; the row stays.
+    Anonymise {
+        /// Field to strategy.
+        fields: BTreeMap<String, Strategy>,
+    },
+}
+
+/// What is done to a field's value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// The attribute goes.
+    Erase,
+    /// A null is written.
+    Null,
+    /// This text is written.
+    Fixed(String),
+    /// A random token is written that nothing maps back.
+    Random,
+    /// The value becomes coarser.
+    Generalise(Generalisation),
+    /// Hash under a salt that is thrown away.
+    SaltedHash,
+    /// Keyed digest: whoever has the key can recognise the value.
+    Hmac,
+    /// Encryption: whoever has the key can read the value.
+    Encrypt,
+    /// The value stays.
+    Keep,
+}
+
+/// How a value becomes coarser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Generalisation {
+    /// A date to its year.
+    Year,
+    /// A date to its month.
+    Month,
+    /// A date to its decade.
+    Decade,
+    /// An address to province and city.
+    City,
+    /// Coordinates to one decimal, about ten kilometres.
+    CoarseLocation,
+}

@@ -1,0 +1,127 @@
+//! What happens to a request while a change of it is made: states, events, steps, the end.
+
+use jiff::Timestamp;
+
+use super::change::{Change, NewStep, Notice, NoticeKind, StepNumber, Wake};
+use super::life::{CONFIRMATION_WINDOW, LifeError, StageInfo, after};
+use super::state::{IllegalTransition, Transition};
+use super::{Matter, Right};
+use crate::evidence::{Actor, Event, Fact, Outcome};
+use crate::plan::{Plan, Queue};
+use crate::policy::Factor;
+
+impl Change {
+    /// As [`Request::accepted`], on a change that has already begun.
+    pub fn accept(&mut self, factors: Vec<Factor>, plan: &Plan, now: Timestamp) -> Result<(), LifeError> {
+        self.go(Transition::Verify)?;
+        self.request.factors.clone_from(&factors);
+        let steps = self.plan(plan);
+        let actor = if self.request.matter == Matter::RetentionSweep { Actor::System } else { Actor::Subject };
+        self.record(now, actor, Fact::Accepted { factors, steps });
+        if plan.is_empty() {
+            self.go(Transition::Begin)?;
+            self.record(now, Actor::System, Fact::Begun);
+            self.complete(now)?;
+        }
+        Ok(())
+    }
+
+    /// As [`Request::confirmation_asked`], on a change that has already begun.
+    pub fn ask_to_confirm(&mut self, factors: Vec<Factor>, now: Timestamp) -> Result<(), LifeError> {
+        self.go(Transition::AskToConfirm)?;
+        self.request.factors.clone_from(&factors);
+        self.request.wake = Some(Wake { at: after(now, CONFIRMATION_WINDOW), queue: Queue::Cancel });
+        self.record(now, Actor::Subject, Fact::ConfirmationAsked { factors });
+        Ok(())
+    }
+
+    pub(super) fn go(&mut self, transition: Transition) -> Result<(), IllegalTransition> {
+        self.request.status = self.request.status.after(transition)?;
+        Ok(())
+    }
+
+    pub(super) fn record(&mut self, at: Timestamp, actor: Actor, fact: Fact) {
+        let request = &mut self.request;
+        // Functions' clocks differ a little; a history that runs backwards would look like a forged one.
+        let at = at.max(request.updated_at);
+        request.updated_at = at;
+        request.events += 1;
+        let event = Event::new(request.id.clone(), request.events, at, actor, fact, request.head.clone());
+        request.head = event.hash.clone();
+        self.events.push(event);
+    }
+
+    pub(super) fn notify(&mut self, kind: NoticeKind) {
+        if self.request.subject.is_some() {
+            let contact = self.request.contact.clone();
+            self.notices.push(Notice { number: self.request.events, kind, contact });
+        }
+    }
+
+    /// Writes the plan's steps; those of the first stage may begin. Returns how many there are.
+    pub(super) fn plan(&mut self, plan: &Plan) -> u16 {
+        let mut number = 1;
+        for (position, stage) in plan.stages().iter().enumerate() {
+            let steps = u16::try_from(stage.works.len()).unwrap_or(u16::MAX);
+            let first = StepNumber(number);
+            self.request.stages.push(StageInfo { queue: stage.queue, first, steps, remaining: steps });
+            for work in &stage.works {
+                self.new_steps.push(NewStep {
+                    number: StepNumber(number),
+                    work: work.clone(),
+                    queue: stage.queue,
+                    is_ready: position == 0,
+                });
+                number += 1;
+            }
+        }
+        self.request.wake = Some(Wake { at: self.request.due_at, queue: Queue::Notify });
+        number - 1
+    }
+
+    pub(super) fn release_next_stage(&mut self) {
+        let Some(stage) = self.request.stages.iter().find(|stage| stage.remaining > 0) else {
+            return;
+        };
+        let numbers = (stage.first.0..stage.first.0 + stage.steps).map(StepNumber);
+        self.released.extend(numbers.map(|number| (number, stage.queue)));
+    }
+
+    pub(super) fn complete(&mut self, now: Timestamp) -> Result<(), LifeError> {
+        self.go(Transition::Complete)?;
+        let total = &self.request.total;
+        let outcome = if total.retained > 0 {
+            Outcome::Partial
+        } else if total.read == 0 && self.request.matter.right().is_some() {
+            Outcome::NothingFound
+        } else {
+            Outcome::Full
+        };
+        self.request.outcome = Some(outcome);
+        self.record(now, Actor::System, Fact::Completed { outcome });
+        match self.request.matter {
+            Matter::Right(Right::Access | Right::Portability) => self.notify(NoticeKind::PackageReady),
+            Matter::Right(Right::AccountCancellation) => self.notify(NoticeKind::Cancelled),
+            Matter::Right(_) => self.notify(NoticeKind::Erased),
+            Matter::RetentionSweep => {}
+        }
+        self.end(now);
+        Ok(())
+    }
+
+    /// Drops what is only needed while the request lives. What a notice needs of it is copied when the change is written.
+    pub(super) fn end(&mut self, now: Timestamp) {
+        let request = &mut self.request;
+        request.ended_at = Some(now);
+        request.sealed = None;
+        request.submission = None;
+        if request.package.is_none() {
+            request.contact = None;
+        }
+        request.wake = request
+            .package
+            .as_ref()
+            .filter(|package| !package.deleted)
+            .map(|package| Wake { at: package.expires_at, queue: Queue::Export });
+    }
+}
