@@ -22,6 +22,7 @@ impl Function {
                 for digest in &digests {
                     requests.extend(ledger.requests_of(digest).await?);
                 }
+                requests.sort_by_key(|request| std::cmp::Reverse(request.received_at));
                 requests
             }
             Caller::TokenHolder(id) => ledger.request(&id).await?.into_iter().collect(),
