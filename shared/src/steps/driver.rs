@@ -19,6 +19,9 @@ use crate::request::{Captured, Change, Effect, EffectItem, PackageInfo, Request,
 
 /// Failures after which a step is not tried again.
 const MAX_FAILURES: u32 = 8;
+/// Claims after which a step is not tried again: a worker that dies reports no error, and one that dies at the same page
+/// each time would go on for ever. A sound step gives itself back once in a quarter of an hour at most.
+const MAX_CLAIMS: u32 = 500;
 /// How much of a function's time is left when a step gives itself back.
 const TIME_RESERVE: SignedDuration = SignedDuration::from_secs(20);
 /// Most times that a commit is tried again because other steps of the request were done meanwhile.
@@ -64,6 +67,11 @@ pub struct Job {
     /// Whom it is about; none for a sweep.
     pub subject: Option<SubjectKeys>,
 }
+
+/// A step was claimed so often that its workers must be dying.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the step was claimed more than {MAX_CLAIMS} times and is not done: its workers die")]
+pub(crate) struct WorkersDie;
 
 /// A step needs to know whom it is about, and the request does not say any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -183,6 +191,9 @@ impl Driver {
             return Ok(Ran::NotMine);
         };
         tracing::info!(request_id = %id, step = %number, work = claim.step.work.name(), attempt = claim.step.attempt, "claimed");
+        if claim.step.attempt > MAX_CLAIMS {
+            return self.failed(&claim, StepError::permanent(WorkersDie)).await;
+        }
         let mut job = match self.job(claim, policies).await? {
             Ok(job) => job,
             Err((claim, error)) => return self.failed(&claim, error).await,

@@ -92,3 +92,24 @@ async fn records(world: &World, id: &str) -> BTreeMap<String, BTreeSet<String>> 
     }
     found
 }
+
+#[tokio::test]
+async fn a_step_whose_workers_always_die_comes_to_an_operator_in_the_end() {
+    let world = world().await;
+    let answer = world.call("POST", "/v1/requests", Some(&fresh(&world, LI)), Some(json!({"right": "access"}))).await;
+    let id = answer.body["request_id"].as_str().unwrap().parse().unwrap();
+    for _ in 0..600 {
+        // Claimed, the request and the page read, and then nothing.
+        world.calls.die_after(3, false);
+        while world.step().await && !world.calls.revive() {}
+        world.calls.disarm();
+        let request = world.ledger().request(&id).await.unwrap().unwrap();
+        if request.status == habeas::request::Status::NeedsAttention {
+            return;
+        }
+        world.lose_messages();
+        world.advance(jiff::SignedDuration::from_mins(16));
+        world.wake().await;
+    }
+    panic!("nobody is told");
+}
