@@ -268,13 +268,12 @@ pub(super) const MISTAKES: &[Mistake] = &[
         at: (Policy, "users: {table"),
         says: &["\"small-posts\" holds small_app.posts already", "its own table"],
     },
-    // Found at the beginning of its system: the YAML reader gives no nearer place for a key inside it.
     Mistake {
         what: "an unknown key in a system",
         file: Policy,
         replace: "table: small-posts,",
         with: "tabel: small-posts,",
-        at: (Policy, "- id: app"),
+        at: (Policy, "tabel: small-posts"),
         says: &["tabel", "expected one of table, key, indexes"],
     },
 ];
