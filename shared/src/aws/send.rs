@@ -1,6 +1,7 @@
 //! E-mail through SES and text messages through SNS.
 
 use async_trait::async_trait;
+use aws_sdk_sesv2::error::ProvideErrorMetadata;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message as EmailMessage};
 
 use crate::identity::Contact;
@@ -57,7 +58,7 @@ impl AwsSender {
             .content(EmailContent::builder().simple(email).build())
             .send()
             .await;
-        sent.map(|_| ()).map_err(|error| SendError::Email(Box::new(error)))
+        sent.map(|_| ()).map_err(|error| SendError::Email(code_only(&error)))
     }
 }
 
@@ -68,9 +69,30 @@ impl Sender for AwsSender {
             IdentityKind::Email => self.email(&to.address, message).await,
             IdentityKind::PhoneNumber if self.sms => {
                 let sent = self.sns.publish().phone_number(&to.address).message(&message.sms).send().await;
-                sent.map(|_| ()).map_err(|error| SendError::Sms(Box::new(error)))
+                sent.map(|_| ()).map_err(|error| SendError::Sms(code_only(&error)))
             }
             IdentityKind::PhoneNumber | IdentityKind::UserId => Err(SendError::NoChannel),
         }
+    }
+}
+
+/// The code of a refusal. Its message is left out: SES and SNS repeat the address in it, and errors are logged.
+fn code_only(error: &impl ProvideErrorMetadata) -> Box<dyn std::error::Error + Send + Sync> {
+    format!("code {}", error.code().unwrap_or("none: no answer")).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_smithy_types::error::ErrorMetadata;
+
+    #[test]
+    fn a_refusal_is_logged_without_the_address_that_it_repeats() {
+        let refusal = ErrorMetadata::builder()
+            .code("MessageRejected")
+            .message("Email address is not verified: li.wei@mail.example")
+            .build();
+        let error = SendError::Email(code_only(&refusal));
+        assert_eq!(crate::telemetry::chain(&error), "SES did not take the e-mail: code MessageRejected");
     }
 }
