@@ -1,5 +1,6 @@
 //! Clients and settings, made once an execution environment.
 
+mod key_store;
 mod kms;
 mod policies;
 mod send;
@@ -10,13 +11,14 @@ use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 
+pub use key_store::S3KeyStore;
 pub use kms::KmsDataKeys;
 pub use policies::{PolicySource, PolicySourceError, S3Policies, key as policy_key};
 pub use send::{AwsSender, SendError, Sender};
 pub use settings::{SettingError, Settings};
 
 use crate::clock::{Clock, SystemClock};
-use crate::connectors::{Connectors, DynamoDb, S3};
+use crate::connectors::{Connectors, DynamoDb, KeyStore, NoKeyStore, S3};
 use crate::identity::oidc::{Issuer, OidcError, SignInVerifier};
 use crate::identity::{DigestKeys, KeyError, Sealer};
 use crate::ledger::Ledger;
@@ -73,6 +75,7 @@ impl Platform {
             queues: Arc::new(SqsQueues::new(aws_sdk_sqs::Client::new(&sdk), urls)),
             clock,
             random,
+            key_store: key_store(&settings, &sdk, &sealer),
             sealer,
         };
         let policies = S3Policies::new(s3_client(&sdk), settings.optional("POLICY_BUCKET"));
@@ -129,6 +132,13 @@ impl Platform {
             self.settings.required("EMAIL_FROM")?,
             self.settings.optional("SMS_ENABLED") == "true",
         ))
+    }
+}
+
+fn key_store(settings: &Settings, sdk: &SdkConfig, sealer: &Arc<Sealer>) -> Arc<dyn KeyStore> {
+    match settings.optional("PACKAGE_BUCKET") {
+        bucket if bucket.is_empty() => Arc::new(NoKeyStore),
+        bucket => Arc::new(S3KeyStore::new(s3_client(sdk), bucket, sealer.clone())),
     }
 }
 

@@ -4,9 +4,11 @@
 //! made before the erasure; the suppression list is written before the first row goes, so that a late write is recognised;
 //! the subject's own row goes last, so that a repeated plan still finds the way.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::policy::Pinned;
+use crate::policy::{KeySet, Pinned};
 use crate::request::{Matter, Right};
 
 /// The queues that functions take work from.
@@ -51,6 +53,13 @@ impl Queue {
 pub enum Work {
     /// Finds the subject's row and captures, encrypted, the keys that later steps need.
     Resolve,
+    /// Captures, sealed, the keys by which rows elsewhere refer to the person's rows of one collection.
+    Capture {
+        /// `<dataset>.<collection>`.
+        collection: String,
+        /// The fields whose values are captured together.
+        fields: Vec<String>,
+    },
     /// Copies the subject's rows of one collection into the staging area.
     Export {
         /// `<dataset>.<collection>`.
@@ -67,6 +76,8 @@ pub enum Work {
         /// `<dataset>.<collection>`.
         collection: String,
     },
+    /// Forgets the captured keys.
+    Forget,
     /// Marks the identities of a cancelled account as not to be taken over.
     Tombstone,
     /// Erases or anonymises the rows of one collection that have outlived their retention.
@@ -81,8 +92,11 @@ impl Work {
     #[must_use]
     pub fn collection(&self) -> Option<&str> {
         match self {
-            Self::Export { collection } | Self::Erase { collection } | Self::Sweep { collection } => Some(collection),
-            Self::Resolve | Self::Package | Self::Clear | Self::Suppress | Self::Tombstone => None,
+            Self::Capture { collection, .. }
+            | Self::Export { collection }
+            | Self::Erase { collection }
+            | Self::Sweep { collection } => Some(collection),
+            Self::Resolve | Self::Package | Self::Clear | Self::Suppress | Self::Forget | Self::Tombstone => None,
         }
     }
 
@@ -91,6 +105,8 @@ impl Work {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Resolve => "resolve",
+            Self::Capture { .. } => "capture",
+            Self::Forget => "forget",
             Self::Export { .. } => "export",
             Self::Package => "package",
             Self::Clear => "clear",
@@ -153,20 +169,23 @@ impl Plan {
         let mut stages = Vec::new();
         match matter {
             Matter::Right(Right::Access | Right::Portability) => {
-                stages.push(Stage { queue: Queue::Export, works: vec![Work::Resolve] });
+                find_stages(policy, Queue::Export, &mut stages);
                 export_stages(policy, &mut stages);
+                forget_stage(policy, Queue::Export, &mut stages);
             }
             Matter::Right(Right::Erasure) => {
-                stages.push(Stage { queue: Queue::Erase, works: vec![Work::Resolve] });
+                find_stages(policy, Queue::Erase, &mut stages);
                 erase_stages(policy, &mut stages);
+                forget_stage(policy, Queue::Erase, &mut stages);
             }
             Matter::Right(Right::AccountCancellation) => {
-                stages.push(Stage { queue: Queue::Erase, works: vec![Work::Resolve] });
+                find_stages(policy, Queue::Erase, &mut stages);
                 if with_export {
                     export_stages(policy, &mut stages);
                 }
                 stages.push(Stage { queue: Queue::Cancel, works: vec![Work::Tombstone] });
                 erase_stages(policy, &mut stages);
+                forget_stage(policy, Queue::Erase, &mut stages);
             }
             Matter::RetentionSweep => {
                 let works = policy
@@ -206,6 +225,21 @@ impl Plan {
 #[error("{} is not answered by this version", .0.name())]
 pub struct NotServed(pub Right);
 
+/// Finds the subject, then captures keys, those of nearer collections first.
+fn find_stages(policy: &Pinned, queue: Queue, stages: &mut Vec<Stage>) {
+    stages.push(Stage { queue, works: vec![Work::Resolve] });
+    for sets in policy.graph().captures().into_values() {
+        let capture = |set: KeySet| Work::Capture { collection: set.collection, fields: set.fields };
+        stages.push(Stage { queue, works: sets.into_iter().map(capture).collect() });
+    }
+}
+
+fn forget_stage(policy: &Pinned, queue: Queue, stages: &mut Vec<Stage>) {
+    if !policy.graph().captures().is_empty() {
+        stages.push(Stage { queue, works: vec![Work::Forget] });
+    }
+}
+
 fn export_stages(policy: &Pinned, stages: &mut Vec<Stage>) {
     let works = policy.collections().map(|name| Work::Export { collection: name.to_owned() }).collect();
     stages.push(Stage { queue: Queue::Export, works });
@@ -213,11 +247,13 @@ fn export_stages(policy: &Pinned, stages: &mut Vec<Stage>) {
     stages.push(Stage { queue: Queue::Export, works: vec![Work::Clear] });
 }
 
+/// What is found through other rows goes before them.
 fn erase_stages(policy: &Pinned, stages: &mut Vec<Stage>) {
-    let subject = policy.policy().subject.collection.as_str();
-    let erase = |name: &str| Work::Erase { collection: name.to_owned() };
     stages.push(Stage { queue: Queue::Erase, works: vec![Work::Suppress] });
-    let others = policy.collections().filter(|name| *name != subject).map(erase).collect();
-    stages.push(Stage { queue: Queue::Erase, works: others });
-    stages.push(Stage { queue: Queue::Erase, works: vec![erase(subject)] });
+    let mut by_stage: BTreeMap<usize, Vec<Work>> = BTreeMap::new();
+    for name in policy.collections() {
+        let works = by_stage.entry(policy.graph().erase_stage(name)).or_default();
+        works.push(Work::Erase { collection: name.to_owned() });
+    }
+    stages.extend(by_stage.into_values().map(|works| Stage { queue: Queue::Erase, works }));
 }

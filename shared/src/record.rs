@@ -35,6 +35,15 @@ impl Value {
             _ => None,
         }
     }
+
+    /// The text by which other rows may refer to it: a text, or a number's digits.
+    #[must_use]
+    pub fn as_key(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) | Self::Number(text) => Some(text),
+            _ => None,
+        }
+    }
 }
 
 impl Serialize for Value {
@@ -73,6 +82,19 @@ impl Record {
     #[must_use]
     pub fn get(&self, field: &str) -> Option<&Value> {
         self.0.get(field)
+    }
+
+    /// The value at a path of names with dots between them, through objects.
+    #[must_use]
+    pub fn at(&self, path: &str) -> Option<&Value> {
+        if let Some(value) = self.get(path) {
+            return Some(value);
+        }
+        let (first, rest) = path.split_once('.')?;
+        match self.get(first)? {
+            Value::Map(inner) => inner.at(rest),
+            _ => None,
+        }
     }
 
     /// Takes a field out.

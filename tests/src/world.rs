@@ -12,7 +12,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_dynamodb::types::AttributeValue;
 use habeas::api::{Answer, Trigger};
-use habeas::aws::{Platform, PolicySource, PolicySourceError, SendError, Sender, Settings};
+use habeas::aws::{Platform, PolicySource, PolicySourceError, S3KeyStore, SendError, Sender, Settings};
 use habeas::clock::{Clock, ManualClock};
 use habeas::connectors::{Connectors, DynamoDb};
 use habeas::identity::oidc::{Issuer, SignInVerifier};
@@ -126,6 +126,7 @@ impl World {
             queues: queues.clone(),
             clock: clock.clone(),
             random,
+            key_store: Arc::new(S3KeyStore::new(s3.clone(), Self::BUCKET.to_owned(), sealer.clone())),
             sealer,
         };
         let platform = Platform {

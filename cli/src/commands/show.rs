@@ -110,6 +110,7 @@ fn on_erasure(rule: &ErasureRule, field: &str, language: &str) -> String {
             Some(named) => strategy(named),
             None => format!("retained until {start_field} + {}: {}", period.0, in_language(basis, language)),
         },
+        ErasureRule::Keep { reason } => format!("kept, it is nobody's: {}", in_language(reason, language)),
     }
 }
 

@@ -103,6 +103,7 @@ fn places(policy: &Pinned) -> BTreeMap<String, String> {
             let place = match policy.place(name)? {
                 Place::Table(table) => table.table.clone(),
                 Place::Objects { bucket, .. } => bucket.to_owned(),
+                Place::Relation { .. } => return None,
             };
             Some((name.to_owned(), place))
         })

@@ -24,7 +24,7 @@ const DELETIONS_AT_ONCE: usize = 16;
 pub fn tables(policy: &Pinned) -> impl Iterator<Item = &Table> {
     policy.policy().systems.iter().flat_map(|system| match system {
         System::Dynamodb { collections, .. } => collections.values().collect::<Vec<_>>(),
-        System::S3 { .. } => Vec::new(),
+        System::S3 { .. } | System::Postgresql(_) => Vec::new(),
     })
 }
 
@@ -36,7 +36,7 @@ pub fn buckets(policy: &Pinned) -> BTreeSet<&str> {
         .iter()
         .filter_map(|system| match system {
             System::S3 { bucket, .. } => Some(bucket.as_str()),
-            System::Dynamodb { .. } => None,
+            System::Dynamodb { .. } | System::Postgresql(_) => None,
         })
         .collect()
 }

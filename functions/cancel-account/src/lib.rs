@@ -63,7 +63,7 @@ impl Function {
     /// Marks every identity of the account as not to be taken over.
     async fn tombstone(&self, job: &Job) -> Result<Page, StepError> {
         let driver = &self.platform.driver;
-        let subject = job.subject()?;
+        let subject = &job.person()?.keys;
         for kind in [IdentityKind::UserId, IdentityKind::Email, IdentityKind::PhoneNumber] {
             let Some(field) = job.policy.identity_field(kind) else {
                 continue;

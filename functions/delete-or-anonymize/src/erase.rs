@@ -1,7 +1,7 @@
 //! One page of an erasure: first the rows are acted on, link after link; then everything is read afresh, and what is left
 //! over is acted on again, a bounded number of times.
 
-use habeas::connectors::{Action, ConnectorError, Decision, LinkCursor, decide, read_linked};
+use habeas::connectors::{ConnectorError, Decision, Row, Target, Who, decide};
 use habeas::plan::Counts;
 use habeas::steps::{Job, Next, Page, StepError};
 use jiff::Timestamp;
@@ -30,7 +30,7 @@ struct Cursor {
     /// What it has found so far that is kept.
     retained: u64,
     retained_until: Option<Timestamp>,
-    at: LinkCursor,
+    at: Option<String>,
 }
 
 impl Function {
@@ -57,42 +57,31 @@ impl Function {
     }
 
     async fn act(&self, job: &Job, collection: &str, cursor: Cursor) -> Result<(Progress, Counts), StepError> {
-        let mut counts = Counts::default();
-        let (decided, next) = self.decide(job, collection, &cursor.at).await?;
-        counts.read = if cursor.round == 0 { decided.len() as u64 } else { 0 };
-        let mut actions = Vec::new();
-        for (row, decision) in decided {
-            match decision {
-                Decision::Act(action) => {
-                    match &action {
-                        Action::Erase => counts.erased += 1,
-                        Action::Change(_) => counts.anonymised += 1,
-                    }
-                    actions.push((row, action));
-                }
-                Decision::Retain { minimise, .. } if !minimise.is_empty() => {
-                    actions.push((row, Action::Change(minimise)));
-                }
-                Decision::Retain { .. } | Decision::Leave => {}
-            }
+        let target = Target::of(&job.policy, collection).map_err(ConnectorError::into_step)?;
+        let connector = self.connectors.of(target.place).map_err(ConnectorError::into_step)?;
+        let judge = self.judge(job, &target)?;
+        let acted = connector.act(&target, Who::Person(job.person()?), &judge, cursor.at.as_deref()).await;
+        let acted = acted.map_err(ConnectorError::into_step)?;
+        let mut counts = acted.counts;
+        if cursor.round > 0 {
+            counts.read = 0;
         }
-        if !actions.is_empty() {
-            let place = job.policy.place(collection).ok_or(ConnectorError::WrongKind);
-            let place = place.map_err(ConnectorError::into_step)?;
-            let connector = self.connectors.of(place).map_err(ConnectorError::into_step)?;
-            connector.apply(place, actions).await.map_err(ConnectorError::into_step)?;
-        }
+        let next = acted.next;
         let next = match next {
-            Some(at) => Cursor { at, ..cursor },
+            Some(at) => Cursor { at: Some(at), ..cursor },
             None => Cursor { phase: Phase::Verify, round: cursor.round, ..Cursor::default() },
         };
         Ok((Progress::On(next), counts))
     }
 
     async fn verify(&self, job: &Job, collection: &str, mut cursor: Cursor) -> Result<(Progress, Counts), StepError> {
-        let (decided, next) = self.decide(job, collection, &cursor.at).await?;
-        for (_, decision) in decided {
-            match decision {
+        let target = Target::of(&job.policy, collection).map_err(ConnectorError::into_step)?;
+        let connector = self.connectors.of(target.place).map_err(ConnectorError::into_step)?;
+        let judge = self.judge(job, &target)?;
+        let page = connector.read(&target, Who::Person(job.person()?), cursor.at.as_deref()).await;
+        let page = page.map_err(ConnectorError::into_step)?;
+        for row in &page.rows {
+            match judge(row).map_err(ConnectorError::into_step)? {
                 Decision::Retain { until, minimise } if minimise.is_empty() => {
                     cursor.retained += 1;
                     cursor.retained_until = cursor.retained_until.max(Some(until));
@@ -102,8 +91,8 @@ impl Function {
             }
         }
         let counts = Counts::default();
-        if let Some(at) = next {
-            return Ok((Progress::On(Cursor { at, ..cursor }), counts));
+        if let Some(at) = page.next {
+            return Ok((Progress::On(Cursor { at: Some(at), ..cursor }), counts));
         }
         if cursor.left_over == 0 {
             return Ok((Progress::Done(cursor), counts));
@@ -117,31 +106,22 @@ impl Function {
         Ok((Progress::On(Cursor { round: cursor.round + 1, ..Cursor::default() }), counts))
     }
 
-    /// A page of the subject's rows, each with what becomes of it.
-    async fn decide(
-        &self,
-        job: &Job,
-        collection: &str,
-        at: &LinkCursor,
-    ) -> Result<(Vec<(habeas::connectors::Row, Decision)>, Option<LinkCursor>), StepError> {
-        let subject = job.subject()?;
-        let place = job.policy.place(collection).ok_or(ConnectorError::WrongKind).map_err(ConnectorError::into_step)?;
-        let rule = job.policy.rule(collection).ok_or(ConnectorError::WrongKind).map_err(ConnectorError::into_step)?;
-        let connector = self.connectors.of(place).map_err(ConnectorError::into_step)?;
-        let page = read_linked(connector, &job.policy, collection, subject, at.clone()).await;
-        let page = page.map_err(ConnectorError::into_step)?;
-        let Some(link) = page.link else {
-            return Ok((Vec::new(), None));
-        };
-        let driver = &self.platform.driver;
-        let time_zone = &job.policy.policy().controller.time_zone;
-        let mut decided = Vec::with_capacity(page.rows.len());
-        for row in page.rows {
-            // Whether a row is kept is judged once, by when the request arrived, so that a long step judges all alike.
-            let decision = decide(rule, link, &row.record, job.request.received_at, time_zone, driver.random.as_ref());
-            decided.push((row, decision.map_err(ConnectorError::into_step)?));
-        }
-        Ok((decided, page.next))
+    /// What becomes of a row of a collection.
+    fn judge<'a>(
+        &'a self,
+        job: &'a Job,
+        target: &Target<'a>,
+    ) -> Result<impl Fn(&Row) -> Result<Decision, ConnectorError> + Send + Sync + use<'a>, StepError> {
+        let rule = job.policy.rule(target.name).ok_or(ConnectorError::WrongKind).map_err(ConnectorError::into_step)?;
+        let links = target.links;
+        let random = self.platform.driver.random.as_ref();
+        let time_zone = job.policy.policy().controller.time_zone.as_str();
+        // Whether a row is kept is judged once, by when the request arrived, so that a long step judges all alike.
+        let now = job.request.received_at;
+        Ok(move |row: &Row| {
+            let link = links.get(row.link).ok_or(ConnectorError::WrongKind)?;
+            decide(rule, link, &row.record, now, time_zone, random)
+        })
     }
 }
 

@@ -11,8 +11,11 @@ use habeas::connectors::Connectors;
 use habeas::identity::DigestKeys;
 use habeas::personal::{Identity, IdentityKind};
 use habeas::plan::{Counts, Queue, Work};
+use habeas::policy::KeySet;
 use habeas::request::EffectItem;
-use habeas::steps::{Handled, Job, Message, Page, StepError, Worker, handle_batch, resolve_page};
+use habeas::steps::{
+    Handled, Job, Message, Page, StepError, Worker, capture_page, forget_page, handle_batch, resolve_page,
+};
 use jiff::Timestamp;
 use lambda_runtime::Error;
 
@@ -50,7 +53,7 @@ impl Function {
     /// Writes a suppression entry for every identity of the subject.
     async fn suppress(&self, job: &Job) -> Result<Page, StepError> {
         let driver = &self.platform.driver;
-        let subject = job.subject()?;
+        let subject = &job.person()?.keys;
         for kind in [IdentityKind::UserId, IdentityKind::Email, IdentityKind::PhoneNumber] {
             let Some(field) = job.policy.identity_field(kind) else {
                 continue;
@@ -78,6 +81,11 @@ impl Worker for Function {
                 let channels = self.platform.channels();
                 resolve_page(job, &self.connectors, &self.platform.driver.sealer, &channels).await
             }
+            Work::Capture { collection, fields } => {
+                let set = KeySet { collection: collection.clone(), fields: fields.clone() };
+                capture_page(job, &self.connectors, self.platform.driver.key_store.as_ref(), &set, cursor).await
+            }
+            Work::Forget => forget_page(job, self.platform.driver.key_store.as_ref()).await,
             Work::Suppress => self.suppress(job).await,
             Work::Erase { collection } => self.erase(job, collection, cursor).await,
             Work::Export { .. } | Work::Package | Work::Clear | Work::Tombstone | Work::Sweep { .. } => {

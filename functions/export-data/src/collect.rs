@@ -1,7 +1,7 @@
 //! One page of one collection, copied into the staging area.
 
 use aws_sdk_s3::primitives::ByteStream;
-use habeas::connectors::{ConnectorError, Handle, LinkCursor, Row, exported, is_omitted, read_linked};
+use habeas::connectors::{ConnectorError, Handle, Row, Target, Who, exported, is_omitted};
 use habeas::export::staging;
 use habeas::plan::Counts;
 use habeas::policy::{Pinned, Place};
@@ -15,7 +15,7 @@ use crate::Function;
 #[derive(Default, Serialize, Deserialize)]
 struct Cursor {
     page: u32,
-    at: LinkCursor,
+    at: Option<String>,
 }
 
 impl Function {
@@ -24,17 +24,16 @@ impl Function {
             None => Cursor::default(),
             Some(json) => serde_json::from_str(json).map_err(StepError::permanent)?,
         };
-        let subject = job.subject()?;
-        let place = job.policy.place(collection).ok_or(ConnectorError::WrongKind).map_err(ConnectorError::into_step)?;
-        let connector = self.connectors.of(place).map_err(ConnectorError::into_step)?;
-        let read = read_linked(connector, &job.policy, collection, subject, cursor.at).await;
+        let person = job.person()?;
+        let target = Target::of(&job.policy, collection).map_err(ConnectorError::into_step)?;
+        let connector = self.connectors.of(target.place).map_err(ConnectorError::into_step)?;
+        let read = connector.read(&target, Who::Person(person), cursor.at.as_deref()).await;
         let read = read.map_err(ConnectorError::into_step)?;
         let mut counts = Counts { read: read.rows.len() as u64, ..Counts::default() };
         let mut lines = Vec::new();
         for (position, row) in read.rows.into_iter().filter(|row| row.is_current).enumerate() {
-            let row = self.with_object(job, collection, place, row, cursor.page, position).await?;
-            let fields = job.policy.collection(collection).map_or(&[][..], |collection| collection.fields.as_slice());
-            let record = exported(&job.policy.policy().export, fields, &row.record);
+            let row = self.with_object(job, collection, target.place, row, cursor.page, position).await?;
+            let record = exported(&job.policy.policy().export, target.fields, &row.record);
             serde_json::to_writer(&mut lines, &record).map_err(StepError::permanent)?;
             lines.push(b'\n');
             counts.exported += 1;
@@ -47,7 +46,7 @@ impl Function {
         let next = match read.next {
             None => Next::Done { package: None, captured: None },
             Some(at) => {
-                let next = Cursor { page: cursor.page + 1, at };
+                let next = Cursor { page: cursor.page + 1, at: Some(at) };
                 Next::Page(serde_json::to_string(&next).map_err(StepError::permanent)?)
             }
         };

@@ -58,7 +58,7 @@ impl Function {
             deleted += page.rows.len() as u64;
             let versions = page.rows.into_iter().filter_map(|row| match row.handle {
                 Handle::Version { key, version } => Some((key, version)),
-                Handle::Item(_) => None,
+                Handle::Item(_) | Handle::Key { .. } => None,
             });
             packages.delete(&self.package_bucket, versions.collect()).await?;
         }

@@ -11,8 +11,11 @@ use habeas::api::{Answer, Trigger};
 use habeas::aws::{Platform, StartError};
 use habeas::connectors::{Connectors, S3};
 use habeas::plan::{Queue, Work};
+use habeas::policy::KeySet;
 use habeas::request::EffectItem;
-use habeas::steps::{Handled, Job, Message, Page, StepError, Worker, handle_batch, resolve_page};
+use habeas::steps::{
+    Handled, Job, Message, Page, StepError, Worker, capture_page, forget_page, handle_batch, resolve_page,
+};
 use jiff::Timestamp;
 use lambda_runtime::Error;
 
@@ -80,6 +83,11 @@ impl Worker for Function {
                 let channels = self.platform.channels();
                 resolve_page(job, &self.connectors, &self.platform.driver.sealer, &channels).await
             }
+            Work::Capture { collection, fields } => {
+                let set = KeySet { collection: collection.clone(), fields: fields.clone() };
+                capture_page(job, &self.connectors, self.platform.driver.key_store.as_ref(), &set, cursor).await
+            }
+            Work::Forget => forget_page(job, self.platform.driver.key_store.as_ref()).await,
             Work::Export { collection } => self.collect(job, collection, cursor).await,
             Work::Package => Box::pin(self.make_package(job)).await,
             Work::Clear => self.clear_staging(job).await,

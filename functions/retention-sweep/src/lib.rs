@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use habeas::api::{Answer, Trigger};
 use habeas::aws::{Platform, PolicySourceError, StartError};
-use habeas::connectors::{Action, ConnectorError, Connectors, Decision, Selector, decide_sweep};
+use habeas::connectors::{ConnectorError, Connectors, Row, Target, Who, decide_sweep};
 use habeas::ledger::LedgerError;
-use habeas::plan::{Counts, NotServed, Plan, Queue, Work};
+use habeas::plan::{NotServed, Plan, Queue, Work};
 use habeas::policy::PolicyDigest;
 use habeas::request::life::LifeError;
 use habeas::request::{EffectItem, Matter, NewRequest, Request, RequestId};
@@ -88,29 +88,15 @@ impl Function {
     }
 
     async fn sweep(&self, job: &Job, collection: &str, cursor: Option<&str>) -> Result<Page, StepError> {
-        let place = job.policy.place(collection).ok_or(ConnectorError::WrongKind).map_err(ConnectorError::into_step)?;
+        let target = Target::of(&job.policy, collection).map_err(ConnectorError::into_step)?;
         let rule = job.policy.rule(collection).ok_or(ConnectorError::WrongKind).map_err(ConnectorError::into_step)?;
-        let connector = self.connectors.of(place).map_err(ConnectorError::into_step)?;
-        let page = connector.read(place, Selector::All, cursor).await.map_err(ConnectorError::into_step)?;
-        let mut counts = Counts { read: page.rows.len() as u64, ..Counts::default() };
+        let connector = self.connectors.of(target.place).map_err(ConnectorError::into_step)?;
         let time_zone = &job.policy.policy().controller.time_zone;
-        let mut actions = Vec::new();
-        for row in page.rows {
-            let random = self.platform.driver.random.as_ref();
-            let decision = decide_sweep(rule, &row.record, job.request.received_at, time_zone, random);
-            if let Decision::Act(action) = decision.map_err(ConnectorError::into_step)? {
-                match &action {
-                    Action::Erase => counts.erased += 1,
-                    Action::Change(_) => counts.anonymised += 1,
-                }
-                actions.push((row, action));
-            }
-        }
-        if !actions.is_empty() {
-            connector.apply(place, actions).await.map_err(ConnectorError::into_step)?;
-        }
-        let next = page.next.map_or(Next::Done { package: None, captured: None }, Next::Page);
-        Ok(Page { counts, retained_until: None, next })
+        let random = self.platform.driver.random.as_ref();
+        let judge = |row: &Row| decide_sweep(rule, &row.record, job.request.received_at, time_zone, random);
+        let acted = connector.act(&target, Who::Everyone, &judge, cursor).await.map_err(ConnectorError::into_step)?;
+        let next = acted.next.map_or(Next::Done { package: None, captured: None }, Next::Page);
+        Ok(Page { counts: acted.counts, retained_until: None, next })
     }
 }
 

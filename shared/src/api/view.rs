@@ -86,7 +86,7 @@ pub fn request_json(view: &RequestView, policy: &Pinned) -> Value {
             };
             let basis = match &policy.rule(collection)?.erasure {
                 ErasureRule::Retain { basis, .. } => in_language(basis, language),
-                ErasureRule::Erase { .. } | ErasureRule::Anonymise { .. } => "",
+                ErasureRule::Erase { .. } | ErasureRule::Anonymise { .. } | ErasureRule::Keep { .. } => "",
             };
             Some(json!({
                 "collection": collection,

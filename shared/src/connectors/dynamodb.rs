@@ -9,10 +9,11 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
 
-use super::{Action, Connector, ConnectorError, Handle, ReadPage, Row, Selector, refused};
+use super::walk::{Step, Stop, came_earlier};
+use super::{Action, Connector, ConnectorError, Handle, Obstacle, ReadPage, Row, Target, Who, refused};
 use crate::ledger::Item;
 use crate::mask::Masked;
-use crate::policy::{Place, Table};
+use crate::policy::{CollectionRule, Link, Place, Table};
 use crate::record::{Record, Value};
 
 /// Tables.
@@ -31,6 +32,35 @@ impl DynamoDb {
     #[must_use]
     pub fn new(client: Client) -> Self {
         Self { client }
+    }
+
+    /// A page of the items that have these values in the fields of a link.
+    async fn query(
+        &self,
+        table: &Table,
+        link: &Link,
+        tuple: &[String],
+        start: Option<Item>,
+    ) -> Result<(Option<Vec<Item>>, Option<Item>), ConnectorError> {
+        let ([pair], [value]) = (link.pairs.as_slice(), tuple) else {
+            return Err(ConnectorError::Row("a link of several fields, which a table cannot be asked for"));
+        };
+        let query = self
+            .client
+            .query()
+            .table_name(&table.table)
+            .key_condition_expression("#link = :value")
+            .expression_attribute_names("#link", &pair.field)
+            .expression_attribute_values(":value", AttributeValue::S(value.clone()))
+            .set_exclusive_start_key(start);
+        let is_partition_key = table.key.first().is_some_and(|key| *key == pair.field);
+        let query = if is_partition_key {
+            query.consistent_read(true)
+        } else {
+            query.set_index_name(table.indexes.get(&pair.field).cloned())
+        };
+        let page = query.send().await.map_err(|error| refused("dynamodb:Query", error))?;
+        Ok((page.items, page.last_evaluated_key))
     }
 
     async fn delete(&self, table: &str, keys: Vec<Item>) -> Result<(), ConnectorError> {
@@ -113,47 +143,38 @@ impl DynamoDb {
 
 #[async_trait]
 impl Connector for DynamoDb {
-    async fn read(
-        &self,
-        place: Place<'_>,
-        selector: Selector<'_>,
-        cursor: Option<&str>,
-    ) -> Result<ReadPage, ConnectorError> {
-        let Place::Table(table) = place else {
+    async fn read(&self, target: &Target<'_>, who: Who<'_>, cursor: Option<&str>) -> Result<ReadPage, ConnectorError> {
+        let Place::Table(table) = target.place else {
             return Err(ConnectorError::WrongKind);
         };
-        let start = cursor.map(decode_key).transpose()?;
-        let (items, next) = match selector {
-            Selector::Link { field, value } => {
-                let is_partition_key = table.key.first().is_some_and(|key| key == field);
-                let query = self
-                    .client
-                    .query()
-                    .table_name(&table.table)
-                    .key_condition_expression("#link = :value")
-                    .expression_attribute_names("#link", field)
-                    .expression_attribute_values(":value", AttributeValue::S(value.to_owned()))
-                    .set_exclusive_start_key(start);
-                let query = if is_partition_key {
-                    query.consistent_read(true)
-                } else {
-                    query.set_index_name(table.indexes.get(field).cloned())
-                };
-                let page = query.send().await.map_err(|error| refused("dynamodb:Query", error))?;
-                (page.items, page.last_evaluated_key)
-            }
-            Selector::All => {
+        match who {
+            Who::Everyone => {
+                let start = cursor.map(decode_key).transpose()?;
                 let scan = self.client.scan().table_name(&table.table).set_exclusive_start_key(start);
                 let page = scan.send().await.map_err(|error| refused("dynamodb:Scan", error))?;
-                (page.items, page.last_evaluated_key)
+                let rows = rows(table, page.items, 0)?;
+                Ok(ReadPage { rows, next: page.last_evaluated_key.map(encode_key).transpose()? })
             }
-        };
-        let rows = items.unwrap_or_default().into_iter().map(|item| row(table, item)).collect::<Result<_, _>>()?;
-        Ok(ReadPage { rows, next: next.map(encode_key).transpose()? })
+            Who::Person(person) => {
+                let Some(stop) = Stop::from(target, person, Step::parse(cursor)?).await? else {
+                    return Ok(ReadPage { rows: Vec::new(), next: None });
+                };
+                let start = stop.at.native.as_deref().map(decode_key).transpose()?;
+                let (items, native) = self.query(table, stop.link, stop.tuple(), start).await?;
+                let mut kept = Vec::new();
+                for row in rows(table, items, stop.at.link)? {
+                    if !came_earlier(target.links, stop.at.link, &row.record, person).await? {
+                        kept.push(row);
+                    }
+                }
+                let native = native.map(encode_key).transpose()?;
+                Ok(ReadPage { rows: kept, next: stop.after(target, person, native).await? })
+            }
+        }
     }
 
-    async fn apply(&self, place: Place<'_>, actions: Vec<(Row, Action)>) -> Result<(), ConnectorError> {
-        let Place::Table(table) = place else {
+    async fn apply(&self, target: &Target<'_>, actions: Vec<(Row, Action)>) -> Result<(), ConnectorError> {
+        let Place::Table(table) = target.place else {
             return Err(ConnectorError::WrongKind);
         };
         let mut erased = Vec::new();
@@ -168,16 +189,24 @@ impl Connector for DynamoDb {
         }
         self.delete(&table.table, erased).await
     }
+
+    async fn preflight(&self, _: &Target<'_>, _: Option<&CollectionRule>) -> Result<Vec<Obstacle>, ConnectorError> {
+        Ok(Vec::new())
+    }
 }
 
-fn row(table: &Table, item: Item) -> Result<Row, ConnectorError> {
+fn rows(table: &Table, items: Option<Vec<Item>>, link: usize) -> Result<Vec<Row>, ConnectorError> {
+    items.unwrap_or_default().into_iter().map(|item| row(table, item, link)).collect()
+}
+
+fn row(table: &Table, item: Item, link: usize) -> Result<Row, ConnectorError> {
     let mut key = Item::new();
     for name in &table.key {
         let value = item.get(name).ok_or(ConnectorError::Row("a row lacks a key that the policy names"))?;
         key.insert(name.clone(), value.clone());
     }
     let record = item.into_iter().map(|(name, value)| (name, from_attribute(value))).collect();
-    Ok(Row { handle: Handle::Item(key), record, is_current: true })
+    Ok(Row { handle: Handle::Item(key), record, is_current: true, link })
 }
 
 fn from_attribute(attribute: AttributeValue) -> Value {

@@ -3,19 +3,23 @@
 //! The rules of this room: a page is bounded, its cursor survives a restart, and doing an action again does nothing more.
 
 mod dynamodb;
-mod links;
+mod person;
 mod rows;
 mod s3;
+mod walk;
 
 use async_trait::async_trait;
 
 pub use dynamodb::DynamoDb;
-pub use links::{LinkCursor, LinkPage, read_linked};
+pub use person::{KeyStore, NoKeyStore, Person, Tuple};
 pub use rows::{Decision, decide, decide_sweep, exported, is_omitted, masked};
 pub use s3::{Objects, S3};
 
+use serde::Serialize;
+
 use crate::mask::Masked;
-use crate::policy::Place;
+use crate::plan::Counts;
+use crate::policy::{CollectionRule, Field, Link, Pinned, Place};
 use crate::record::Record;
 
 /// Why a connector did not do something.
@@ -43,6 +47,9 @@ pub enum ConnectorError {
     /// A row is not in a form that the policy describes.
     #[error("a row is not as the policy describes: {0}")]
     Row(&'static str),
+    /// The keys that lead here have not been captured, or cannot be read.
+    #[error("the captured keys cannot be read")]
+    Keys(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The collection is not in a system that this connector serves.
     #[error("the collection is not in a system of this kind")]
     WrongKind,
@@ -53,7 +60,7 @@ impl ConnectorError {
     #[must_use]
     pub fn into_step(self) -> crate::steps::StepError {
         match self {
-            Self::Transient { .. } => crate::steps::StepError::transient(self),
+            Self::Transient { .. } | Self::Keys(_) => crate::steps::StepError::transient(self),
             Self::Permanent { .. } | Self::Cursor | Self::Row(_) | Self::WrongKind => {
                 crate::steps::StepError::permanent(self)
             }
@@ -61,18 +68,37 @@ impl ConnectorError {
     }
 }
 
-/// Which rows.
+/// A collection as a connector is asked about it.
 #[derive(Clone, Copy)]
-pub enum Selector<'a> {
-    /// Those whose link field has this value.
-    Link {
-        /// The field.
-        field: &'a str,
-        /// The value.
-        value: &'a str,
-    },
-    /// All.
-    All,
+pub struct Target<'a> {
+    /// Its full name.
+    pub name: &'a str,
+    /// Where it is.
+    pub place: Place<'a>,
+    /// What ties its rows to a person.
+    pub links: &'a [Link],
+    /// Its fields.
+    pub fields: &'a [Field],
+    /// The policy, for the collections that links come from.
+    pub policy: &'a Pinned,
+}
+
+impl<'a> Target<'a> {
+    /// A collection of a policy.
+    pub fn of(policy: &'a Pinned, name: &'a str) -> Result<Self, ConnectorError> {
+        let place = policy.place(name).ok_or(ConnectorError::WrongKind)?;
+        let fields = policy.collection(name).map_or(&[][..], |collection| collection.fields.as_slice());
+        Ok(Self { name, place, links: policy.links(name), fields, policy })
+    }
+}
+
+/// Whose rows.
+#[derive(Clone, Copy)]
+pub enum Who<'a> {
+    /// A person's, through the links of the collection.
+    Person(&'a Person),
+    /// Everybody's.
+    Everyone,
 }
 
 /// A row or object version as it was read.
@@ -83,6 +109,8 @@ pub struct Row {
     pub record: Record,
     /// False for an old version or a delete marker, which is erased but not shown.
     pub is_current: bool,
+    /// The position of the first link of the collection that leads to it; 0 if everybody's rows are read.
+    pub link: usize,
 }
 
 /// What a connector finds a row by again.
@@ -96,11 +124,18 @@ pub enum Handle {
         /// Its version.
         version: Option<String>,
     },
+    /// A row of a database.
+    Key {
+        /// The texts of its key's fields.
+        values: Vec<Option<String>>,
+        /// Which version of the row it was: a change made since is not overwritten.
+        version: String,
+    },
 }
 
 /// Rows, and where the next page begins.
 pub struct ReadPage {
-    /// The rows.
+    /// The rows, each once: a row that several links lead to comes with the first.
     pub rows: Vec<Row>,
     /// Where the next page begins; none: this was the last.
     pub next: Option<String>,
@@ -114,19 +149,107 @@ pub enum Action {
     Change(Vec<(String, Masked)>),
 }
 
-/// Reads and erases in one kind of system.
+/// Says what becomes of a row.
+pub trait Judge: Send + Sync {
+    /// What becomes of it.
+    fn judge(&self, row: &Row) -> Result<Decision, ConnectorError>;
+}
+
+impl<F: Fn(&Row) -> Result<Decision, ConnectorError> + Send + Sync> Judge for F {
+    fn judge(&self, row: &Row) -> Result<Decision, ConnectorError> {
+        self(row)
+    }
+}
+
+/// What was done to a page of rows.
+#[derive(Default)]
+pub struct Acted {
+    /// How many were read, erased and anonymised.
+    pub counts: Counts,
+    /// Where the next page begins; none: this was the last.
+    pub next: Option<String>,
+}
+
+/// Reads and erases in one kind of system. docs/connectors.md is the author's guide.
+///
+/// Whatever a connector does, it does a page at a time; a cursor is text that a later process goes on from; doing the same
+/// again does nothing more; and a row that was changed since it was read is left as it is, for the fresh read to find.
 #[async_trait]
 pub trait Connector: Send + Sync {
     /// A page of rows.
-    async fn read(
-        &self,
-        place: Place<'_>,
-        selector: Selector<'_>,
-        cursor: Option<&str>,
-    ) -> Result<ReadPage, ConnectorError>;
+    async fn read(&self, target: &Target<'_>, who: Who<'_>, cursor: Option<&str>) -> Result<ReadPage, ConnectorError>;
 
     /// Does something to rows that were read. Doing it again, or to a row that is gone, does nothing.
-    async fn apply(&self, place: Place<'_>, actions: Vec<(Row, Action)>) -> Result<(), ConnectorError>;
+    async fn apply(&self, target: &Target<'_>, actions: Vec<(Row, Action)>) -> Result<(), ConnectorError>;
+
+    /// Reads a page and does to each row what the judge says. A system whose rows cannot be changed one by one (rows
+    /// inside objects) does it its own way.
+    async fn act(
+        &self,
+        target: &Target<'_>,
+        who: Who<'_>,
+        judge: &dyn Judge,
+        cursor: Option<&str>,
+    ) -> Result<Acted, ConnectorError> {
+        let page = self.read(target, who, cursor).await?;
+        let mut counts = Counts { read: page.rows.len() as u64, ..Counts::default() };
+        let mut actions = Vec::new();
+        for row in page.rows {
+            match judge.judge(&row)? {
+                Decision::Act(Action::Erase) => {
+                    counts.erased += 1;
+                    actions.push((row, Action::Erase));
+                }
+                Decision::Act(action @ Action::Change(_)) => {
+                    counts.anonymised += 1;
+                    actions.push((row, action));
+                }
+                Decision::Retain { minimise, .. } if !minimise.is_empty() => {
+                    actions.push((row, Action::Change(minimise)));
+                }
+                Decision::Retain { .. } | Decision::Leave => {}
+            }
+        }
+        if !actions.is_empty() {
+            self.apply(target, actions).await?;
+        }
+        Ok(Acted { counts, next: page.next })
+    }
+
+    /// How many rows there are.
+    async fn count(&self, target: &Target<'_>, who: Who<'_>) -> Result<u64, ConnectorError> {
+        let (mut count, mut cursor) = (0, None);
+        loop {
+            let page = self.read(target, who, cursor.as_deref()).await?;
+            count += page.rows.len() as u64;
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => return Ok(count),
+            }
+        }
+    }
+
+    /// What would stand in the way of reading the collection, and with a rule of erasing in it, found without touching a
+    /// row.
+    async fn preflight(
+        &self,
+        target: &Target<'_>,
+        rule: Option<&CollectionRule>,
+    ) -> Result<Vec<Obstacle>, ConnectorError>;
+}
+
+/// Something that stands in the way of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Obstacle {
+    /// Whether the plan must not begin; otherwise it is worth knowing.
+    pub refuses: bool,
+    /// The collection.
+    pub collection: String,
+    /// The field, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// What it is, and what to do.
+    pub message: String,
 }
 
 /// The connectors that a function has, by kind of place.
@@ -143,6 +266,7 @@ impl Connectors {
         match place {
             Place::Table(_) => Ok(&self.dynamodb),
             Place::Objects { .. } => self.s3.as_ref().map(|s3| s3 as &dyn Connector).ok_or(ConnectorError::WrongKind),
+            Place::Relation { .. } => Err(ConnectorError::WrongKind),
         }
     }
 }

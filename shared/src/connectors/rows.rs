@@ -38,7 +38,7 @@ pub fn decide(
     random: &dyn Random,
 ) -> Result<Decision, ConnectorError> {
     if let ErasureRule::Erase { via } | ErasureRule::Anonymise { via, .. } = &rule.erasure {
-        match via.get(&link.field) {
+        match via.get(link.field()) {
             Some(ViaRule::Erase) => return Ok(Decision::Act(Action::Erase)),
             Some(ViaRule::Anonymise { fields }) => return Ok(change(fields, record, random)),
             None => {}
@@ -54,6 +54,7 @@ pub fn decide(
             }
             Ok(Decision::Retain { until, minimise: changes(fields, record, random) })
         }
+        ErasureRule::Keep { .. } => Ok(Decision::Leave),
     }
 }
 
@@ -81,6 +82,7 @@ pub fn decide_sweep(
             let retained = end_of(record, start_field, *period, now, time_zone)? > now;
             Ok(if retained { Decision::Leave } else { Decision::Act(Action::Erase) })
         }
+        ErasureRule::Keep { .. } => Ok(Decision::Leave),
     }
 }
 
@@ -206,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_retained_row_loses_what_goes_at_once_and_goes_when_its_time_is_over() {
-        let link = Link { field: "user_id".into(), subject_field: "user_id".into() };
+        let link = Link::to_subject("user_id", "user_id");
         let decide = |at: &str, now: &str| {
             let record = record(&[("at", at), ("address", "1 Long Street")]);
             decide(&retain(), &link, &record, now.parse().unwrap(), "Asia/Shanghai", &SeededRandom::new(1)).unwrap()

@@ -7,8 +7,9 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Connector, ConnectorError, Handle, ReadPage, Row, Selector, refused};
-use crate::policy::Place;
+use super::walk::{Step, Stop};
+use super::{Action, Connector, ConnectorError, Handle, Obstacle, ReadPage, Row, Target, Who, refused};
+use crate::policy::{CollectionRule, Place};
 use crate::record::{Record, Value};
 
 /// Objects.
@@ -126,33 +127,36 @@ fn version_row(key: &str, version: Option<&str>, record: Record, is_current: boo
     // An object that was written while the bucket was not versioned has the version "null", and is deleted by that name:
     // without a version a delete would only put a marker on top of it.
     let version = version.map(ToOwned::to_owned);
-    Row { handle: Handle::Version { key: key.to_owned(), version }, record, is_current }
+    Row { handle: Handle::Version { key: key.to_owned(), version }, record, is_current, link: 0 }
 }
 
 #[async_trait]
 impl Connector for S3 {
-    async fn read(
-        &self,
-        place: Place<'_>,
-        selector: Selector<'_>,
-        cursor: Option<&str>,
-    ) -> Result<ReadPage, ConnectorError> {
-        let Place::Objects { bucket, pattern } = place else {
+    async fn read(&self, target: &Target<'_>, who: Who<'_>, cursor: Option<&str>) -> Result<ReadPage, ConnectorError> {
+        let Place::Objects { bucket, pattern } = target.place else {
             return Err(ConnectorError::WrongKind);
         };
         let (before, after) = pattern.split_once('{').unwrap_or((pattern, ""));
-        let prefix = match selector {
-            Selector::Link { value, .. } => {
+        match who {
+            Who::Everyone => self.versions(bucket, before, cursor).await,
+            Who::Person(person) => {
+                let Some(stop) = Stop::from(target, person, Step::parse(cursor)?).await? else {
+                    return Ok(ReadPage { rows: Vec::new(), next: None });
+                };
+                let value = stop.tuple().first().map_or("", String::as_str);
                 let after = after.split_once('}').map_or("", |(_, after)| after);
-                format!("{before}{value}{after}")
+                let prefix = format!("{before}{value}{after}");
+                let mut page = self.versions(bucket, &prefix, stop.at.native.as_deref()).await?;
+                for row in &mut page.rows {
+                    row.link = stop.at.link;
+                }
+                Ok(ReadPage { rows: page.rows, next: stop.after(target, person, page.next).await? })
             }
-            Selector::All => before.to_owned(),
-        };
-        self.versions(bucket, &prefix, cursor).await
+        }
     }
 
-    async fn apply(&self, place: Place<'_>, actions: Vec<(Row, Action)>) -> Result<(), ConnectorError> {
-        let Place::Objects { bucket, .. } = place else {
+    async fn apply(&self, target: &Target<'_>, actions: Vec<(Row, Action)>) -> Result<(), ConnectorError> {
+        let Place::Objects { bucket, .. } = target.place else {
             return Err(ConnectorError::WrongKind);
         };
         let mut versions = Vec::new();
@@ -166,6 +170,10 @@ impl Connector for S3 {
             }
         }
         self.delete(bucket, versions).await
+    }
+
+    async fn preflight(&self, _: &Target<'_>, _: Option<&CollectionRule>) -> Result<Vec<Obstacle>, ConnectorError> {
+        Ok(Vec::new())
     }
 }
 

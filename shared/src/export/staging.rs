@@ -1,12 +1,29 @@
 //! Where the pieces of a package are kept in the package bucket until it is put together. Every name is worked out from
 //! ids, so that a page that is written twice overwrites itself.
 
+use sha2::Digest as _;
+
+use crate::policy::KeySet;
 use crate::request::{RequestId, StepNumber};
 
 /// Everything that belongs to a request.
 #[must_use]
 pub fn request(id: &RequestId) -> String {
     format!("requests/{id}/")
+}
+
+/// The captured keys.
+#[must_use]
+pub fn all_keys(id: &RequestId) -> String {
+    format!("requests/{id}/keys/")
+}
+
+/// One chunk of a set of captured keys.
+#[must_use]
+pub fn keys(id: &RequestId, set: &KeySet, chunk: usize) -> String {
+    let name = format!("{}:{}", set.collection, set.fields.join(","));
+    let digest = hex::encode(sha2::Sha256::digest(name));
+    format!("{}{}/{chunk:08}.sealed", all_keys(id), &digest[..16])
 }
 
 /// The pages of all export steps.

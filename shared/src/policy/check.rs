@@ -32,9 +32,9 @@ pub struct Problem {
     pub message: String,
 }
 
-/// Most collections that one policy may have: a plan is written in one DynamoDB transaction of at most 100 writes, and that
-/// of a cancellation with a copy has two steps a collection and five more, beside the request, its event and a notice.
-pub const MAX_COLLECTIONS: usize = 45;
+/// Most steps of a plan, but for the few that every plan has: a plan is written in one DynamoDB transaction of at most 100
+/// writes, beside the request, its event and a notice.
+pub const MAX_STEPS: usize = 90;
 
 /// Everything that is wrong with a policy; empty if it is sound.
 #[must_use]

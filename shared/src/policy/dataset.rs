@@ -42,6 +42,27 @@ pub struct Collection {
     pub description: Option<String>,
     /// The fields that are known.
     pub fields: Vec<Field>,
+    /// What fideslang adds for traversal. `fidesops_meta` is its older name.
+    #[serde(default, alias = "fidesops_meta", skip_serializing_if = "CollectionMeta::is_empty")]
+    pub fides_meta: CollectionMeta,
+}
+
+/// The part of fideslang's collection metadata that Habeas understands; anything else is refused, not ignored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CollectionMeta {
+    /// Collections, as `<dataset>.<collection>`, that are erased before this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub erase_after: Vec<String>,
+    /// The collection is neither read nor erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip_processing: Option<bool>,
+}
+
+impl CollectionMeta {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A field, perhaps with fields inside.
@@ -132,6 +153,23 @@ impl Collection {
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// The fields of the primary key, at the top level.
+    pub fn primary_key(&self) -> impl Iterator<Item = &str> {
+        let is_key = |field: &&Field| field.fides_meta.primary_key == Some(true);
+        self.fields.iter().filter(is_key).map(|field| field.name.as_str())
+    }
+
+    /// Full names of the collections that are erased before this one.
+    pub fn erase_after(&self) -> impl Iterator<Item = String> {
+        self.fides_meta.erase_after.iter().cloned()
+    }
+
+    /// Whether the collection is neither read nor erased.
+    #[must_use]
+    pub fn is_skipped(&self) -> bool {
+        self.fides_meta.skip_processing == Some(true)
     }
 }
 

@@ -7,6 +7,7 @@ pub mod categories;
 pub mod check;
 pub mod dataset;
 pub mod deadline;
+pub mod links;
 pub mod load;
 pub mod locate;
 pub mod model;
@@ -14,7 +15,6 @@ pub mod permissions;
 pub mod rules;
 pub mod systems;
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,7 @@ use sha2::Digest as _;
 
 use crate::personal::IdentityKind;
 pub use dataset::{Collection, Dataset, Field};
+pub use links::{Graph, KeySet, Link, Origin, Pair};
 pub use model::*;
 pub use rules::*;
 pub use systems::*;
@@ -109,16 +110,7 @@ pub struct Bundle {
 pub struct Pinned {
     bundle: Bundle,
     digest: PolicyDigest,
-    links: BTreeMap<String, Vec<Link>>,
-}
-
-/// A field that ties rows of a collection to a person.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Link {
-    /// The field of the collection; `key` for objects.
-    pub field: String,
-    /// The field of the subject collection whose value it holds.
-    pub subject_field: String,
+    graph: Graph,
 }
 
 /// The collection of a system behind a full name.
@@ -133,6 +125,35 @@ pub enum Place<'a> {
         /// The key pattern.
         pattern: &'a str,
     },
+    /// A table, partitioned table or view of a database.
+    Relation {
+        /// The database.
+        database: &'a Database,
+        /// The collection's name in its dataset.
+        name: &'a str,
+    },
+}
+
+impl<'a> Place<'a> {
+    /// The key pattern, if it is objects.
+    #[must_use]
+    pub fn pattern(self) -> Option<&'a str> {
+        match self {
+            Self::Objects { pattern, .. } => Some(pattern),
+            Self::Table(_) | Self::Relation { .. } => None,
+        }
+    }
+
+    /// Whether one query can reach both: two relations of one database.
+    #[must_use]
+    pub fn is_same_database(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Relation { database: one, .. }, Self::Relation { database: other, .. }) => {
+                one.secret == other.secret
+            }
+            _ => false,
+        }
+    }
 }
 
 impl Pinned {
@@ -140,8 +161,8 @@ impl Pinned {
     pub fn new(mut bundle: Bundle) -> Result<Self, serde_json::Error> {
         bundle.datasets.sort_by(|a, b| a.fides_key.cmp(&b.fides_key));
         let digest = PolicyDigest::of(&canonical(&bundle)?);
-        let links = links(&bundle);
-        Ok(Self { bundle, digest, links })
+        let graph = Graph::of(&bundle);
+        Ok(Self { bundle, digest, graph })
     }
 
     /// Reads stored bytes and checks that they are the ones that the digest names.
@@ -152,8 +173,8 @@ impl Pinned {
         }
         let unreadable = |source| PolicyError::Unreadable { digest: expected.clone(), source };
         let bundle: Bundle = serde_json::from_slice(bytes).map_err(unreadable)?;
-        let links = links(&bundle);
-        Ok(Self { bundle, digest: actual, links })
+        let graph = Graph::of(&bundle);
+        Ok(Self { bundle, digest: actual, graph })
     }
 
     /// The canonical bytes that the digest is of (RFC 8785).
@@ -181,13 +202,19 @@ impl Pinned {
 
     /// Full names of all collections that a system holds, in order.
     pub fn collections(&self) -> impl Iterator<Item = &str> {
-        self.links.keys().map(String::as_str)
+        self.graph.collections()
     }
 
     /// The links of a collection.
     #[must_use]
     pub fn links(&self, collection: &str) -> &[Link] {
-        self.links.get(collection).map_or(&[], Vec::as_slice)
+        self.graph.links(collection)
+    }
+
+    /// The ways to all collections.
+    #[must_use]
+    pub fn graph(&self) -> &Graph {
+        &self.graph
     }
 
     /// The rule of a collection.
@@ -206,7 +233,7 @@ impl Pinned {
 
     /// Where a collection is.
     #[must_use]
-    pub fn place(&self, collection: &str) -> Option<Place<'_>> {
+    pub fn place<'a>(&'a self, collection: &'a str) -> Option<Place<'a>> {
         place(&self.bundle.policy, collection)
     }
 
@@ -247,54 +274,14 @@ fn canonical(bundle: &Bundle) -> Result<Vec<u8>, serde_json::Error> {
     serde_json_canonicalizer::to_vec(&serde_json::to_value(bundle)?)
 }
 
-fn place<'a>(policy: &'a Policy, collection: &str) -> Option<Place<'a>> {
+fn place<'a>(policy: &'a Policy, collection: &'a str) -> Option<Place<'a>> {
     let (dataset, name) = collection.split_once('.')?;
     policy.systems.iter().find_map(|system| match system {
         System::Dynamodb { dataset: of, collections, .. } if of == dataset => collections.get(name).map(Place::Table),
         System::S3 { dataset: of, collections, bucket, .. } if of == dataset => {
             collections.get(name).map(|objects| Place::Objects { bucket, pattern: &objects.objects })
         }
+        System::Postgresql(database) if database.dataset == dataset => Some(Place::Relation { database, name }),
         _ => None,
     })
-}
-
-/// The links of every collection that a system holds. Links that lead nowhere are left out here and found by the check.
-fn links(bundle: &Bundle) -> BTreeMap<String, Vec<Link>> {
-    let subject = &bundle.policy.subject;
-    let collections = dataset::by_name(&bundle.datasets);
-    collections
-        .into_iter()
-        .filter_map(|(name, collection)| {
-            let links = match place(&bundle.policy, &name)? {
-                Place::Table(_) => {
-                    collection.fields.iter().filter_map(|field| field_link(subject, &name, field)).collect()
-                }
-                Place::Objects { pattern, .. } => pattern_link(subject, pattern).into_iter().collect(),
-            };
-            Some((name, links))
-        })
-        .collect()
-}
-
-fn field_link(subject: &Subject, collection: &str, field: &Field) -> Option<Link> {
-    let link = |subject_field: &str| Link { field: field.name.clone(), subject_field: subject_field.to_owned() };
-    if collection == subject.collection {
-        let identity = subject.identities.values().find(|identity| **identity == field.name)?;
-        return Some(link(identity));
-    }
-    if let Some(kind) = field.fides_meta.identity {
-        return subject.identities.get(&kind).map(|identity| link(identity));
-    }
-    field.fides_meta.references.iter().find_map(|reference| {
-        let target = format!("{}.{}", reference.dataset, reference.field);
-        let subject_field = target.strip_prefix(&subject.collection)?.strip_prefix('.')?;
-        (reference.direction != Some(dataset::Direction::To)).then(|| link(subject_field))
-    })
-}
-
-fn pattern_link(subject: &Subject, pattern: &str) -> Option<Link> {
-    let (_, rest) = pattern.split_once('{')?;
-    let (kind, _) = rest.split_once('}')?;
-    let (_, subject_field) = subject.identities.iter().find(|(candidate, _)| candidate.name() == kind)?;
-    Some(Link { field: "key".to_owned(), subject_field: subject_field.clone() })
 }

@@ -32,6 +32,7 @@ pub fn parameters(policy: &Pinned, partition: &str, region: &str, account: &str)
                 }
                 buckets.push(arn);
             }
+            System::Postgresql(_) => {}
         }
     }
     let (subject_table, subject_indexes) = match policy.place(&policy.policy().subject.collection) {

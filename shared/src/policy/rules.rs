@@ -61,6 +61,11 @@ pub enum ErasureRule {
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         fields: BTreeMap<String, Strategy>,
     },
+    /// The row is not the person's own and says nothing of them: a product that an order names. It stays as it is.
+    Keep {
+        /// Why it is no personal data.
+        reason: Text,
+    },
 }
 
 /// What an erasure does to a row found through one link.

@@ -29,6 +29,60 @@ pub enum System {
         /// Collection to key pattern.
         collections: BTreeMap<String, Objects>,
     },
+    /// A PostgreSQL database.
+    Postgresql(Database),
+}
+
+/// A PostgreSQL database, or one schema of it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// Unique in the policy.
+    pub id: String,
+    /// The dataset that describes it.
+    pub dataset: String,
+    /// The Secrets Manager secret with its address and credentials, by name or ARN: JSON as RDS writes it (`host`, `port`,
+    /// `dbname`, `username`, and `password` unless IAM authentication is used).
+    pub secret: String,
+    /// The schema of tables that are named without one.
+    #[serde(default = "public")]
+    pub schema: String,
+    /// Collections whose table has another name or schema, or whose key is not the primary key of the catalog. All others
+    /// are the table of their own name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub collections: BTreeMap<String, Relation>,
+}
+
+/// A table, partitioned table or view of a database.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Relation {
+    /// Its name, with its schema if that is another: `sales.orders`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// What its rows are told apart by; the primary key if it is not given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub key: Vec<String>,
+}
+
+impl Database {
+    /// Schema and name of a collection's table.
+    #[must_use]
+    pub fn table<'a>(&'a self, collection: &'a str) -> (&'a str, &'a str) {
+        let table =
+            self.collections.get(collection).and_then(|relation| relation.table.as_deref()).unwrap_or(collection);
+        table.split_once('.').unwrap_or((&self.schema, table))
+    }
+
+    /// The fields that the policy says a collection's rows are told apart by; empty: those of the catalog.
+    #[must_use]
+    pub fn key(&self, collection: &str) -> &[String] {
+        self.collections.get(collection).map_or(&[], |relation| relation.key.as_slice())
+    }
+}
+
+fn public() -> String {
+    "public".to_owned()
 }
 
 impl System {
@@ -37,6 +91,7 @@ impl System {
     pub fn dataset(&self) -> &str {
         match self {
             Self::Dynamodb { dataset, .. } | Self::S3 { dataset, .. } => dataset,
+            Self::Postgresql(database) => &database.dataset,
         }
     }
 
@@ -45,15 +100,17 @@ impl System {
     pub fn id(&self) -> &str {
         match self {
             Self::Dynamodb { id, .. } | Self::S3 { id, .. } => id,
+            Self::Postgresql(database) => &database.id,
         }
     }
 
-    /// The names of its collections.
+    /// The names of the collections that it names itself; those of a database need no mention.
     #[must_use]
     pub fn collections(&self) -> Vec<&str> {
         match self {
             Self::Dynamodb { collections, .. } => collections.keys().map(String::as_str).collect(),
             Self::S3 { collections, .. } => collections.keys().map(String::as_str).collect(),
+            Self::Postgresql(database) => database.collections.keys().map(String::as_str).collect(),
         }
     }
 }
@@ -88,6 +145,9 @@ struct SystemText {
     id: String,
     dataset: String,
     bucket: Option<String>,
+    secret: Option<String>,
+    schema: Option<String>,
+    #[serde(default)]
     collections: BTreeMap<String, PlaceText>,
 }
 
@@ -96,6 +156,7 @@ struct SystemText {
 enum Kind {
     Dynamodb,
     S3,
+    Postgresql,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -112,21 +173,32 @@ impl TryFrom<SystemText> for System {
     type Error = String;
 
     fn try_from(text: SystemText) -> Result<Self, String> {
-        let SystemText { kind, id, dataset, bucket, collections } = text;
+        let SystemText { kind, id, dataset, bucket, secret, schema, collections } = text;
         let places = collections.into_iter();
-        match (kind, bucket) {
-            (Kind::Dynamodb, None) => {
+        match (kind, bucket, secret, schema) {
+            (Kind::Dynamodb, None, None, None) => {
                 let collections = places.map(|(name, place)| Ok((name.clone(), place.into_table(&id, &name)?)));
                 Ok(Self::Dynamodb { collections: collections.collect::<Result<_, String>>()?, id, dataset })
             }
-            (Kind::S3, Some(bucket)) => {
+            (Kind::S3, Some(bucket), None, None) => {
                 let collections = places.map(|(name, place)| Ok((name.clone(), place.into_objects(&id, &name)?)));
                 Ok(Self::S3 { collections: collections.collect::<Result<_, String>>()?, id, dataset, bucket })
             }
-            (Kind::Dynamodb, Some(_)) => {
-                Err(format!("system {id} is of kind dynamodb and has no bucket; leave it out"))
+            (Kind::Postgresql, None, Some(secret), schema) => {
+                let collections = places.map(|(name, place)| Ok((name.clone(), place.into_relation(&id, &name)?)));
+                let collections = collections.collect::<Result<_, String>>()?;
+                let schema = schema.unwrap_or_else(public);
+                Ok(Self::Postgresql(Database { id, dataset, secret, schema, collections }))
             }
-            (Kind::S3, None) => Err(format!("system {id} is of kind s3 and needs its bucket: bucket: NAME")),
+            (Kind::Dynamodb, ..) => {
+                Err(format!("system {id} is of kind dynamodb and has no bucket, secret or schema; leave it out"))
+            }
+            (Kind::S3, ..) => {
+                Err(format!("system {id} is of kind s3 and needs its bucket, and that alone: bucket: NAME"))
+            }
+            (Kind::Postgresql, ..) => Err(format!(
+                "system {id} is of kind postgresql and needs the secret with its address and credentials: secret: NAME"
+            )),
         }
     }
 }
@@ -136,6 +208,17 @@ impl PlaceText {
         match self {
             Self { table: Some(table), key: Some(key), indexes, objects: None } => Ok(Table { table, key, indexes }),
             _ => Err(format!("{name} of system {system} is a table: {{table: NAME, key: [FIELD], indexes: {{}}}}")),
+        }
+    }
+
+    fn into_relation(self, system: &str, name: &str) -> Result<Relation, String> {
+        match self {
+            Self { table, key, indexes, objects: None } if indexes.is_empty() => {
+                Ok(Relation { table, key: key.unwrap_or_default() })
+            }
+            _ => {
+                Err(format!("{name} of system {system} is a table of a database: {{table: SCHEMA.NAME, key: [FIELD]}}"))
+            }
         }
     }
 

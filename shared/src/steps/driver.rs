@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::message::Message;
 use super::queue::Queues;
 use crate::clock::Clock;
+use crate::connectors::{KeyStore, Person};
 use crate::evidence::{FailureReason, StepReport};
 use crate::identity::{SealError, Sealer, SubjectKeys, seal};
 use crate::ledger::{Claim, Extra, Ledger, LedgerError};
@@ -65,7 +66,7 @@ pub struct Job {
     /// The policy that the request is answered under.
     pub policy: Arc<Pinned>,
     /// Whom it is about; none for a sweep.
-    pub subject: Option<SubjectKeys>,
+    pub person: Option<Person>,
 }
 
 /// A step was claimed so often that its workers must be dying.
@@ -80,8 +81,8 @@ pub(crate) struct NoSubject;
 
 impl Job {
     /// Whom it is about.
-    pub fn subject(&self) -> Result<&SubjectKeys, StepError> {
-        self.subject.as_ref().ok_or_else(|| StepError::permanent(NoSubject))
+    pub fn person(&self) -> Result<&Person, StepError> {
+        self.person.as_ref().ok_or_else(|| StepError::permanent(NoSubject))
     }
 }
 
@@ -150,6 +151,8 @@ pub struct Driver {
     pub random: Arc<dyn Random>,
     /// Opens what is sealed.
     pub sealer: Arc<Sealer>,
+    /// Keeps captured keys.
+    pub key_store: Arc<dyn KeyStore>,
 }
 
 impl Driver {
@@ -256,15 +259,15 @@ impl Driver {
             Ok(policy) => policy,
             Err(error) => return Ok(Err((claim, StepError::transient(error)))),
         };
-        let subject = match &request.sealed {
+        let person = match &request.sealed {
             None => None,
-            Some(sealed) => match self.sealer.open(&request.id, seal::end::SUBJECT, sealed).await {
-                Ok(subject) => Some(subject),
+            Some(sealed) => match self.sealer.open::<SubjectKeys>(&request.id, seal::end::SUBJECT, sealed).await {
+                Ok(subject) => Some(Person::of(request.id.clone(), subject, self.key_store.clone())),
                 Err(error @ SealError::KeyService(_)) => return Ok(Err((claim, StepError::transient(error)))),
                 Err(error) => return Ok(Err((claim, StepError::permanent(error)))),
             },
         };
-        Ok(Ok(Job { request, claim, policy, subject }))
+        Ok(Ok(Job { request, claim, policy, person }))
     }
 
     /// Writes the end of a step; reads the request again when other steps were done meanwhile.

@@ -4,12 +4,14 @@
 //! later write is fenced by the attempt number of the claim; sending straight after a commit is only the fast path, since
 //! the timer finds whatever a lost send leaves behind.
 
+mod capture;
 mod driver;
 mod message;
 mod queue;
 mod resolve;
 mod sqs;
 
+pub use capture::{capture_page, forget_page};
 pub use driver::{Driver, Job, Next, Page, Ran, StepError, Worker};
 pub use message::{Message, NotAMessage};
 pub use queue::{QueueError, Queues, SqsQueues};

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::driver::{Job, Next, Page, StepError};
-use crate::connectors::{Connector, ConnectorError, Connectors, Selector};
+use crate::connectors::{Connector, ConnectorError, Connectors, Person, Target, Who};
 use crate::identity::{Contact, Sealer, SubjectKeys, seal};
 use crate::personal::{Identity, IdentityKind};
 use crate::plan::Counts;
-use crate::policy::Pinned;
-use crate::record::{Record, Value};
+use crate::policy::{Link, Pinned};
+use crate::record::Record;
 use crate::request::Captured;
 
 /// Why the subject was not resolved.
@@ -52,7 +52,7 @@ pub async fn resolve(
     let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     keys.entry(given.to_owned()).or_default().insert(subject.value.clone());
     for field in key_fields(policy) {
-        let values = records.iter().filter_map(|record| record.get(field).and_then(Value::as_text));
+        let values = records.iter().filter_map(|record| record.get(field)?.as_key());
         keys.entry(field.to_owned())
             .or_default()
             .extend(values.filter(|value| !value.is_empty()).map(ToOwned::to_owned));
@@ -83,9 +83,11 @@ async fn read_subject(
     kind: IdentityKind,
     value: &str,
 ) -> Result<Vec<Record>, ResolveError> {
-    let place = policy.place(&policy.policy().subject.collection).ok_or(ResolveError::UnknownKind)?;
+    let target = Target::of(policy, &policy.policy().subject.collection)?;
     let field = policy.identity_field(kind).ok_or(ResolveError::UnknownKind)?;
-    let page = connector.read(place, Selector::Link { field, value }, None).await?;
+    let keys = BTreeMap::from([(field.to_owned(), vec![value.to_owned()])]);
+    let person = Person::known_by(SubjectKeys { kind, value: value.to_owned(), keys });
+    let page = connector.read(&target, Who::Person(&person), None).await?;
     if page.rows.len() > MAX_ROWS || page.next.is_some() {
         return Err(ResolveError::TooMany);
     }
@@ -94,7 +96,7 @@ async fn read_subject(
 
 /// The fields of the subject collection that any link, or an identity, holds.
 fn key_fields(policy: &Pinned) -> BTreeSet<&str> {
-    let links = policy.collections().flat_map(|name| policy.links(name)).map(|link| link.subject_field.as_str());
+    let links = policy.collections().flat_map(|name| policy.links(name)).filter_map(Link::subject_field);
     links.chain(policy.policy().subject.identities.values().map(String::as_str)).collect()
 }
 
@@ -132,7 +134,7 @@ pub async fn resolve_page(
     sealer: &Sealer,
     channels: &[IdentityKind],
 ) -> Result<Page, StepError> {
-    let subject = job.subject()?;
+    let subject = &job.person()?.keys;
     let place = job.policy.place(&job.policy.policy().subject.collection);
     let place = place.ok_or_else(|| StepError::permanent(ResolveError::UnknownKind))?;
     let connector = connectors.of(place).map_err(ConnectorError::into_step)?;

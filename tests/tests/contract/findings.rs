@@ -170,8 +170,8 @@ fn objects_that_a_rule_would_keep_are_found() {
 }
 
 #[test]
-fn more_collections_than_one_transaction_releases_are_found() {
-    use habeas::policy::check::MAX_COLLECTIONS;
+fn more_steps_than_one_transaction_releases_are_found() {
+    use habeas::policy::check::MAX_STEPS;
     let with = |more: usize| {
         let mut collections = String::new();
         for number in 0..more {
@@ -182,10 +182,10 @@ fn more_collections_than_one_transaction_releases_are_found() {
         let found = findings(&[(File::Dataset, "      - name: posts\n", &collections)], |folder| {
             line = line_with(&folder.join("policy.yaml"), "systems:");
         });
-        let message = format!("more than {MAX_COLLECTIONS} collections");
+        let message = format!("this version plans at most {MAX_STEPS}");
         found.iter().any(|finding| finding.line == line && finding.message.contains(&message))
     };
     // The small policy has five.
-    assert!(!with(MAX_COLLECTIONS - 5));
-    assert!(with(MAX_COLLECTIONS - 4));
+    assert!(!with(MAX_STEPS / 2 - 5));
+    assert!(with(MAX_STEPS / 2 - 4));
 }

@@ -2,29 +2,36 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{MAX_COLLECTIONS, Problems};
+use super::{MAX_STEPS, Problems};
 use crate::mask::Class;
-use crate::policy::{Bundle, Collection, Link, Place, categories, dataset, links, place};
+use crate::policy::{Bundle, Collection, Graph, Link, Place, categories, dataset, place};
 use crate::policy::{CollectionRule, ErasureRule, Strategy, Text, ViaRule};
 
 pub(super) fn check(bundle: &Bundle, problems: &mut Problems) {
     let policy = &bundle.policy;
     let collections = dataset::by_name(&bundle.datasets);
-    let links = links(bundle);
-    if collections.len() > MAX_COLLECTIONS {
-        problems
-            .policy(&["systems"], format!("more than {MAX_COLLECTIONS} collections; this version plans at most that"));
+    let graph = Graph::of(bundle);
+    let steps = 2 * collections.len() + graph.captures().values().map(BTreeSet::len).sum::<usize>();
+    if steps > MAX_STEPS {
+        let message = format!(
+            "a cancellation would take {steps} steps: two a collection and one for each set of keys that is captured; \
+             this version plans at most {MAX_STEPS}"
+        );
+        problems.policy(&["systems"], message);
+    }
+    for name in graph.circular_order() {
+        problems.dataset(name, None, "erase_after goes round in a circle; take one of the collections out of it");
     }
     systems(bundle, &collections, problems);
     subject(bundle, &collections, problems);
-    for (name, collection) in &collections {
+    for (name, collection) in collections.iter().filter(|(_, collection)| !collection.is_skipped()) {
         field_categories(name, collection, problems);
         let Some(place) = place(policy, name) else {
             problems.dataset(name, None, format!("no system of the policy holds {name}; add it under systems"));
             continue;
         };
-        let own_links = links.get(name).map_or(&[][..], Vec::as_slice);
-        check_links(name, place, own_links, problems);
+        let own_links = graph.links(name);
+        check_links(name, collection, place, own_links, problems);
         match policy.collections.get(name) {
             None => problems.dataset(name, None, format!("{name} has no rule; add it under collections")),
             Some(rule) => check_rule(bundle, name, collection, place, own_links, rule, problems),
@@ -84,22 +91,34 @@ fn field_categories(name: &str, collection: &Collection, problems: &mut Problems
     }
 }
 
-fn check_links(name: &str, place: Place<'_>, links: &[Link], problems: &mut Problems) {
+fn check_links(name: &str, collection: &Collection, place: Place<'_>, links: &[Link], problems: &mut Problems) {
     if links.is_empty() {
-        let message = "nothing leads here from an identity: give a field fides_meta.identity, or a reference from a \
-                       field of the subject collection, or put {user_id} into the key pattern";
-        problems.dataset(name, None, message);
+        problems.dataset(name, None, unreachable(collection));
     }
     let Place::Table(table) = place else { return };
     if table.key.is_empty() || table.key.len() > 2 {
         problems.dataset(name, None, "key names the partition key and, if there is one, the sort key");
     }
     for link in links {
-        if table.key.first() != Some(&link.field) && !table.indexes.contains_key(&link.field) {
-            let message =
-                format!("{} is neither the partition key nor has it an index; add one under indexes", link.field);
-            problems.dataset(name, Some(&link.field), message);
+        let field = link.field();
+        if table.key.first().is_none_or(|key| key != field) && !table.indexes.contains_key(field) {
+            let message = format!("{field} is neither the partition key nor has it an index; add one under indexes");
+            problems.dataset(name, Some(field), message);
         }
+    }
+}
+
+/// Why nothing leads to a collection: the references that it has lead to collections that nothing leads to either, or it
+/// has none.
+fn unreachable(collection: &Collection) -> String {
+    let references = collection.fields.iter().flat_map(|field| &field.fides_meta.references);
+    let named: Vec<String> = references.map(|reference| format!("{}.{}", reference.dataset, reference.field)).collect();
+    let what_to_do = "give a field fides_meta.identity, or a reference to a field of the subject collection or of one \
+                      that it leads to, or put {user_id} into the key pattern";
+    if named.is_empty() {
+        format!("nothing leads here from an identity: {what_to_do}")
+    } else {
+        format!("nothing leads here from an identity, since nothing leads to {}: {what_to_do}", named.join(", "))
     }
 }
 
@@ -126,19 +145,27 @@ fn check_rule(
         ErasureRule::Retain { start_field: start, basis, fields, .. } => {
             start_field(name, collection, place, start, "erasure", problems);
             basis_text(&bundle.policy.controller.languages, name, basis, problems);
-            for link in links.iter().filter(|link| fields.contains_key(&link.field)) {
+            for link in links.iter().filter(|link| fields.contains_key(link.field())) {
                 problems.policy(
                     &path,
-                    format!("{} is the link of a retained row; without it the row is never found again", link.field),
+                    format!("{} is the link of a retained row; without it the row is never found again", link.field()),
                 );
             }
             (fields, &no_via)
+        }
+        ErasureRule::Keep { reason } => {
+            basis_text(&bundle.policy.controller.languages, name, reason, problems);
+            for field in collection.fields.iter().filter(|field| field.is_personal()) {
+                let message = format!("{} is personal, so the rows cannot be kept for being nobody's", field.name);
+                problems.policy(&path, message);
+            }
+            (&no_fields, &no_via)
         }
     };
     strategies(&["collections", name, "erasure", "fields"], name, collection, place, fields, problems);
     for (field, rule) in via {
         let path = ["collections", name, "erasure", "via", field];
-        if !links.iter().any(|link| link.field == *field) {
+        if !links.iter().any(|link| link.field() == field) {
             problems.policy(&path, format!("{field} is no link of {name}"));
         }
         if let ViaRule::Anonymise { fields } = rule {
@@ -190,7 +217,7 @@ fn anonymises(
     problems: &mut Problems,
 ) {
     let path = ["collections", name, "erasure"];
-    let linked: BTreeSet<&str> = links.iter().map(|link| link.field.as_str()).collect();
+    let linked: BTreeSet<&str> = links.iter().map(Link::field).collect();
     for field in &collection.fields {
         match fields.get(&field.name) {
             None if field.is_personal() => {
