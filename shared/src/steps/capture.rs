@@ -78,7 +78,7 @@ async fn earlier(job: &Job, store: &dyn KeyStore, set: &KeySet, chunks: usize) -
     let mut seen = HashSet::new();
     for chunk in 0..chunks {
         let keys = store.get(&job.request.id, set, chunk).await.map_err(ConnectorError::into_step)?;
-        seen.extend(keys.iter().flat_map(|keys| keys.iter()).map(|tuple| digest(tuple)));
+        seen.extend(keys.iter().flat_map(|keys| keys.iter()).map(digest));
     }
     Ok(seen)
 }
