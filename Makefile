@@ -18,6 +18,7 @@ help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  HABEAS_PORT=4599 HABEAS_USERS=40 HABEAS_SEED=1 HABEAS_HEAVY_ROWS=2000 choose the local stack's port and people."
+	@echo "  HABEAS_POSTGRES=/usr/lib/postgresql/17/bin chooses the PostgreSQL, HABEAS_POSTGRES=wheel the one from PyPI."
 
 .PHONY: demo
 demo: ## Play one whole story for each policy on a local stack (KEEP=1 leaves it up)
@@ -26,6 +27,10 @@ demo: ## Play one whole story for each policy on a local stack (KEEP=1 leaves it
 .PHONY: test
 test: ## Test everything: in-process, then against a local stack with IAM enforced
 	@$(STACK) test
+
+.PHONY: quick
+quick: ## Test in-process only, with a PostgreSQL (F=name for some tests)
+	@$(STACK) quick --filter '$(F)'
 
 .PHONY: up
 up: ## Start the local stack and deploy both policies to it
@@ -36,7 +41,7 @@ down: ## Stop the local stack
 	@$(STACK) down
 
 .PHONY: logs
-logs: ## Print the functions' logs (F=export-data for one function)
+logs: ## Print the functions' and PostgreSQL's logs (F=export-data or F=postgres for one)
 	@$(STACK) logs --function '$(F)'
 
 .PHONY: lambda

@@ -41,8 +41,9 @@ def timed(what):
     say(f"{what}: done in {time.monotonic() - started:.1f} s")
 
 
-def call(command, *, env=None, quiet=True, cwd=ROOT, timeout=None):
-    """Run a command. Quiet ones show their output only when they fail. Returns standard output if quiet."""
+def call(command, *, env=None, quiet=True, cwd=ROOT, timeout=None, user=None):
+    """Run a command, as another user if `user` has subprocess's arguments for that. Quiet ones show their output only
+    when they fail. Returns standard output if quiet."""
     command = [str(part) for part in command]
     try:
         done = subprocess.run(
@@ -55,6 +56,7 @@ def call(command, *, env=None, quiet=True, cwd=ROOT, timeout=None):
             text=True,
             timeout=timeout,
             check=False,
+            **(user or {}),
         )
     except FileNotFoundError:
         raise Trouble(f"{command[0]} is not there. Install it, or put it on PATH.", UNFIT) from None

@@ -26,7 +26,7 @@ def clients(endpoint):
     return client
 
 
-def fill(name, endpoint, habeas, policies, sample):
+def fill(name, endpoint, database, habeas, policies, sample):
     """Returns what endpoints.json holds."""
     client = clients(endpoint)
     env = aws_environment(endpoint)
@@ -62,6 +62,7 @@ def fill(name, endpoint, habeas, policies, sample):
             "emails_url": f"{endpoint}/_ministack/ses/messages",
             "text_messages_url": f"{endpoint}/_ministack/sns/sms-messages",
         },
+        "postgres": database,
         "stacks": stacks,
     }
 

@@ -3,16 +3,17 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
 
+import processes
 import venvs
-from common import ACCESS_KEY_ID, ACCOUNT, LOCAL, REGION, SECRET_ACCESS_KEY, UNFIT, Trouble, say, tail, timed
+from common import ACCESS_KEY_ID, ACCOUNT, LOCAL, REGION, SECRET_ACCESS_KEY, Trouble, say, tail, timed
+from processes import HOST
 
-HOST = "127.0.0.1"
+MARKER = "ministack"  # in its command line
 READY_SECONDS = 90
 STOP_SECONDS = 10
 
@@ -23,21 +24,6 @@ def home(name):
 
 def log(name):
     return home(name) / "emulator.log"
-
-
-def choose_port(wanted, fixed):
-    """The wanted port if it is free. Otherwise any free one, unless the caller insists."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-                return probe.getsockname()[1]
-            except OSError:
-                if fixed:
-                    raise Trouble(f"port {wanted} is taken. Give another one: HABEAS_PORT=...", UNFIT) from None
-                say(f"port {wanted} is taken, choosing another one")
-    raise Trouble("no free port on 127.0.0.1", UNFIT)
 
 
 def start(name, port):
@@ -107,57 +93,22 @@ def _ready(endpoint):
 
 
 def running(name):
-    """The emulator's process id, if it runs. A number that went to another program since does not count."""
+    """The emulator's process id, if it runs."""
     try:
         pid = int((home(name) / "pid").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return pid if "ministack" in _command(pid) else None
-
-
-def _command(pid):
-    """The command line of a process, empty if it is gone. A dead one that nobody collected yet has none either."""
-    if os.path.isdir("/proc/self"):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as handle:
-                return handle.read().decode(errors="replace")
-        except OSError:
-            return ""
-    shown = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return shown.stdout
+    return pid if processes.runs(pid, MARKER) else None
 
 
 def stop(name):
     """Stop the emulator with the functions it started, and drop what it wrote, save its log. Fine if there is none."""
     pid = running(name)
     if pid is not None:
-        _signal(pid, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_SECONDS
-        while running(name) is not None and time.monotonic() < deadline:
-            _reap(pid)
-            time.sleep(0.1)
-        try:
-            os.killpg(pid, signal.SIGKILL)  # whatever of its group is left
-        except ProcessLookupError:
-            pass
-        _reap(pid)
+        processes.end(pid, MARKER, [(signal.SIGTERM, STOP_SECONDS)])
         say(f"emulator '{name}' stopped")
     place = home(name)
     for leftover in ("pid", "endpoints.json"):
         (place / leftover).unlink(missing_ok=True)
     shutil.rmtree(place / "tmp", ignore_errors=True)
     return pid is not None
-
-
-def _signal(pid, what):
-    try:
-        os.kill(pid, what)
-    except ProcessLookupError:
-        pass
-
-
-def _reap(pid):
-    try:
-        os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass  # started by an earlier run

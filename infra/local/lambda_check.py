@@ -23,7 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import emulator  # noqa: E402
+import processes  # noqa: E402
 import venvs  # noqa: E402
 from common import INTERRUPTED, LOCAL, ROOT, UNFIT, Trouble, aws_environment, say, tail, timed  # noqa: E402
 
@@ -43,13 +43,13 @@ class Bench:
         self.env = aws_environment(self.at["endpoint"])
         self.deadline = time.monotonic() + BOUND_SECONDS
         self.log = place.with_name("lambda.log")
-        self.port = emulator.choose_port(0, fixed=True)
+        self.port = processes.choose_port(0, fixed=True)
         self.started = contextlib.ExitStack()
 
     def __enter__(self):
         with self.started:
             self.out = self.started.enter_context(open(self.log, "wb"))
-            address = ["--invoke-address", emulator.HOST, "--invoke-port", str(self.port)]
+            address = ["--invoke-address", processes.HOST, "--invoke-port", str(self.port)]
             self.api = self._start([_cargo_lambda(), "lambda", "watch", "--only-lambda-apis", *address], self.env)
             while not self._listens():
                 self._go_on(self.api)
@@ -84,12 +84,12 @@ class Bench:
         env |= {
             "AWS_ENDPOINT_URL": self.at["endpoint"],
             # The path names the function; without it `cargo lambda invoke NAME` would wait for a program for ever.
-            "AWS_LAMBDA_RUNTIME_API": f"http://{emulator.HOST}:{self.port}/.rt/{function}",
+            "AWS_LAMBDA_RUNTIME_API": f"http://{processes.HOST}:{self.port}/.rt/{function}",
             "AWS_LAMBDA_FUNCTION_NAME": function,
             "AWS_LAMBDA_FUNCTION_VERSION": "1",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(deployed["MemorySize"]),
         }
-        address = ["--invoke-address", emulator.HOST, "--invoke-port", str(self.port)]
+        address = ["--invoke-address", processes.HOST, "--invoke-port", str(self.port)]
         call = [_cargo_lambda(), "lambda", "invoke", function, *address, "--data-file", str(data)]
         with contextlib.ExitStack() as started:
             printed = started.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8"))
@@ -131,7 +131,7 @@ class Bench:
     def _listens(self):
         with socket.socket() as probe:
             probe.settimeout(1)
-            return probe.connect_ex((emulator.HOST, self.port)) == 0
+            return probe.connect_ex((processes.HOST, self.port)) == 0
 
     def _end_of_log(self):
         return tail(self.log.read_text(encoding="utf-8", errors="replace"), 15) + f"See {self.log}."

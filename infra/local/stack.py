@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The local stack: up, down, logs, demo, test. `make` calls this.
+"""The local stack: up, down, logs, demo, quick, test. `make` calls this.
 
 Everything it makes lies in .local/ and target/. It needs Python 3, cargo and a loopback interface.
 """
@@ -13,6 +13,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import emulator  # noqa: E402
+import postgres  # noqa: E402
+import processes  # noqa: E402
 import venvs  # noqa: E402
 from common import INTERRUPTED, LOCAL, UNFIT, Trouble, aws_environment, call, lock, no_aws, say, timed  # noqa: E402
 
@@ -22,15 +24,17 @@ DEFAULT_USERS = 40
 DEFAULT_SEED = 1
 DEFAULT_HEAVY_ROWS = 2000
 LOCK_SECONDS = 1800
+OVER_TLS = "over_tls"  # in the name of every test that speaks TLS to PostgreSQL
 
 
 def arguments():
     parser = argparse.ArgumentParser(prog="stack.py", description="The local stack of Habeas.")
     commands = parser.add_subparsers(dest="command", required=True)
     environment = os.environ
-    for name in ("tools", "up", "down", "logs", "demo", "test"):
+    for name in ("tools", "up", "down", "logs", "demo", "quick", "test"):
         command = commands.add_parser(name)
-        command.add_argument("--name", default="test" if name == "test" else "main", help="its folder under .local/")
+        own = name if name in ("quick", "test") else "main"
+        command.add_argument("--name", default=own, help="its folder under .local/")
         if name in ("up", "demo", "test"):
             command.add_argument("--port", default=environment.get("HABEAS_PORT", ""), help="fail if it is taken")
             command.add_argument("--users", default=environment.get("HABEAS_USERS") or str(DEFAULT_USERS))
@@ -38,7 +42,9 @@ def arguments():
             heavy = environment.get("HABEAS_HEAVY_ROWS") or str(DEFAULT_HEAVY_ROWS)
             command.add_argument("--heavy-rows", default=heavy, help="posts of a heavy user")
         if name == "logs":
-            command.add_argument("--function", default="", help="only functions with this in their name")
+            command.add_argument("--function", default="", help="only functions with this in their name, or postgres")
+        if name == "quick":
+            command.add_argument("--filter", default="", help="only tests with this in their name")
         if name == "demo":
             command.add_argument("--keep", action="store_true", help="leave the stack up")
     return parser.parse_args()
@@ -66,9 +72,11 @@ def up(args):
         say(f"'{args.name}' was up, it starts anew")
     down(args)
     try:
-        port = emulator.choose_port(int(args.port or DEFAULT_PORT), fixed=bool(args.port))
+        database = postgres.start(args.name)
+        port = processes.choose_port(int(args.port or DEFAULT_PORT), fixed=bool(args.port))
         endpoint = emulator.start(args.name, port)
-        endpoints = deploy.fill(args.name, endpoint, habeas, POLICIES, (args.users, args.seed, args.heavy_rows))
+        sample = (args.users, args.seed, args.heavy_rows)
+        endpoints = deploy.fill(args.name, endpoint, database, habeas, POLICIES, sample)
         place = deploy.write_endpoints(args.name, endpoints)
     except BaseException:
         down(args)
@@ -78,10 +86,10 @@ def up(args):
 
 
 def down(args):
-    stopped = emulator.stop(args.name)
+    stopped = [emulator.stop(args.name), postgres.stop(args.name)]
     if args.name == "main":
         (LOCAL / "endpoints.json").unlink(missing_ok=True)
-    return stopped
+    return any(stopped)
 
 
 def environment_for(place):
@@ -110,12 +118,27 @@ def demo(args):
             down(args)
 
 
+def quick(args):
+    """Every test that needs no stack, with a PostgreSQL of their own."""
+    try:
+        server = postgres.start(args.name)
+        chosen = [args.filter] if args.filter else []
+        if not server["ca_file"]:
+            say(f"NOT tested: TLS to PostgreSQL. This one is built without; {postgres.CHOICE}=FOLDER names another.")
+            chosen += ["--skip", OVER_TLS]
+        with timed("tests in-process"):
+            command = ["cargo", "test", "--workspace", *(["--", *chosen] if chosen else [])]
+            call(command, env=no_aws() | postgres.test_environment(server), quiet=False)
+    finally:
+        postgres.stop(args.name)
+
+
 def test(args):
     import lambda_check
 
     venvs.ensure("cross")
-    with timed("tests in-process"):
-        call(["cargo", "test", "--workspace"], env=no_aws(), quiet=False)
+    args.filter = ""
+    quick(args)
     try:
         place, habeas = up(args)
         with timed("tests against the stack, IAM enforced"):
@@ -152,7 +175,7 @@ def main():
         if args.command == "up":
             up(args)
             return 0
-        return {"demo": demo, "test": test}[args.command](args)
+        return {"demo": demo, "quick": quick, "test": test}[args.command](args)
 
 
 if __name__ == "__main__":

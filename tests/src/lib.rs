@@ -1,5 +1,5 @@
 //! A world in one process: every function with its real handler, DynamoDB and S3 in-process, queues and mail by hand, a
-//! clock that is moved, and a fault that strikes at any chosen call.
+//! clock that is moved, and a fault that strikes at any chosen call. PostgreSQL is a real server beside it.
 
 #![expect(
     clippy::expect_used,
@@ -15,11 +15,13 @@
 
 mod calls;
 mod objects;
+mod postgres;
 mod sign_in;
 mod stores;
 mod world;
 
 pub use calls::Calls;
+pub use postgres::TestDatabase;
 pub use sign_in::SignIns;
 pub use stores::dump;
 pub use world::{Answered, World};

@@ -1,8 +1,10 @@
-//! Every function's real handler against DynamoDB and S3 in this process. One binary, since linking is what takes time.
+//! Every function's real handler against DynamoDB and S3 in this process, and databases of a real PostgreSQL. One binary,
+//! since linking is what takes time.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod api;
 mod crash;
+mod databases;
 mod people;
 mod stories;
