@@ -3,11 +3,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::{Value, json};
+
 use crate::template::{FUNCTION, Statement, Template, attribute_of};
 
 fn functions(template: &Template) -> BTreeSet<String> {
     template.of_type(FUNCTION).into_keys().map(ToOwned::to_owned).collect()
 }
+
+/// What Lambda does in a role's name to put a function into a VPC.
+const INTERFACES: [&str; 6] = [
+    "AssignPrivateIpAddresses",
+    "CreateNetworkInterface",
+    "DeleteNetworkInterface",
+    "DescribeNetworkInterfaces",
+    "DescribeSubnets",
+    "UnassignPrivateIpAddresses",
+];
 
 /// Functions with a variable must be exactly those whose role reaches what it names.
 fn told_and_allowed(variable: &str, resource: &str) {
@@ -61,7 +73,7 @@ fn an_action_under_a_condition_is_for_the_emulator() {
 }
 
 #[test]
-fn only_messages_to_people_are_allowed_on_every_resource() {
+fn only_messages_to_people_and_the_way_into_the_vpc_are_allowed_on_every_resource() {
     let template = Template::read();
     let mut everywhere = BTreeSet::new();
     for role in template.of_type("AWS::IAM::Role").into_keys() {
@@ -77,13 +89,20 @@ fn only_messages_to_people_are_allowed_on_every_resource() {
             }
         }
     }
-    let expected = [
+    let messages = [
         "NotifyRole: ses:SendEmail if IsLocal",
         "NotifyRole: sns:Publish if SendsSms",
         "VerifyIdentityRole: ses:SendEmail if IsLocal",
         "VerifyIdentityRole: sns:Publish if SendsSms",
     ];
-    assert_eq!(everywhere, expected.map(ToOwned::to_owned).into());
+    let mut expected: BTreeSet<String> = messages.map(ToOwned::to_owned).into();
+    for function in functions(&template) {
+        if let Some(conditions) = template.in_vpc_if(&function) {
+            let allowed = |action| format!("{function}Role: ec2:{action} if {}", conditions.join(", "));
+            expected.extend(INTERFACES.map(allowed));
+        }
+    }
+    assert_eq!(everywhere, expected);
 }
 
 #[test]
@@ -119,6 +138,85 @@ fn whoever_may_send_text_messages_may_publish_to_no_topic() {
             assert!(topics.ends_with(":sns:*:*:*"), "{function}: {topics}");
         }
     }
+}
+
+/// A statement whose resource is an empty text is refused by AWS.
+#[test]
+fn a_parameter_that_may_be_empty_is_a_resource_only_where_it_is_not() {
+    let template = Template::read();
+    let mut seen = 0;
+    for role in template.of_type("AWS::IAM::Role").into_keys() {
+        for granted in template.allowed(role).iter().flat_map(Statement::resources) {
+            let parameter = &granted.resource;
+            if parameter["!Ref"].as_str().is_some_and(|name| template.may_be_empty(name)) {
+                let is_not_empty = |value: Value| json!({"!Not": [{"!Equals": [value, ""]}]});
+                let guards = [is_not_empty(parameter.clone()), is_not_empty(json!({"!Select": [0, parameter]}))];
+                let guarded = granted.only_if.iter().any(|name| guards.contains(template.condition(name)));
+                assert!(guarded, "{role}: {parameter} if {:?}", granted.only_if);
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 20, "{seen}");
+}
+
+#[test]
+fn a_data_system_is_for_those_who_work_on_it() {
+    let template = Template::read();
+    let (lookup, work) =
+        (["VerifyIdentity"].as_slice(), ["DeleteOrAnonymize", "ExportData", "RetentionSweep"].as_slice());
+    let read_secret = ["secretsmanager:GetSecretValue"].as_slice();
+    let sign_in = ["rds-db:connect"].as_slice();
+    let expected = [
+        ("SubjectTableArn", lookup, ["dynamodb:Query"].as_slice()),
+        ("SubjectSecretArns", lookup, read_secret),
+        ("SubjectDatabaseUserArns", lookup, sign_in),
+        ("DataSecretArns", work, read_secret),
+        ("DataDatabaseUserArns", work, sign_in),
+    ];
+    for (parameter, who, what) in expected {
+        let (mut reached_by, mut actions) = (BTreeSet::new(), BTreeSet::new());
+        for function in functions(&template) {
+            for statement in template.allowed(&template.role_of(&function)) {
+                if statement.reaches(parameter) {
+                    actions.extend(statement.actions());
+                    reached_by.insert(function.clone());
+                }
+            }
+        }
+        assert_eq!(reached_by, who.iter().map(ToString::to_string).collect(), "{parameter}");
+        assert_eq!(actions, what.iter().map(ToString::to_string).collect(), "{parameter}");
+    }
+}
+
+#[test]
+fn whoever_reaches_databases_goes_into_the_vpc_and_its_code_may_not_touch_it() {
+    let template = Template::read();
+    let mut inside = 0;
+    for (function, properties) in template.of_type(FUNCTION) {
+        let statements = template.statements(&template.role_of(function));
+        let reaches = |parameter| statements.iter().any(|statement| statement.reaches(parameter));
+        let condition = match (reaches("DataSecretArns"), reaches("SubjectSecretArns")) {
+            (true, _) => Some(vec!["IsInVpc".to_owned()]),
+            (false, true) => Some(vec!["LooksSubjectsUpInVpc".to_owned()]),
+            (false, false) => None,
+        };
+        assert_eq!(template.in_vpc_if(function), condition, "{function}");
+        let about = |statement: &&Statement| statement.actions().iter().any(|action| action.starts_with("ec2:"));
+        let found: Vec<&Statement> = statements.iter().filter(about).collect();
+        let Some(condition) = condition else {
+            assert!(found.is_empty(), "{function}");
+            continue;
+        };
+        let [allowed, denied] = found.as_slice() else { unreachable!("{function} has {found:?}") };
+        assert_eq!((&allowed.only_if, &denied.only_if), (&condition, &condition), "{function}");
+        assert_eq!((&denied.body["Effect"], &denied.body["Action"]), (&json!("Deny"), &json!("ec2:*")), "{function}");
+        let name = properties["FunctionName"]["!Sub"].as_str().unwrap_or_default();
+        let source = &denied.body["Condition"]["ArnEquals"]["lambda:SourceFunctionArn"]["!Sub"];
+        assert!(source.as_str().is_some_and(|arn| arn.ends_with(&format!(":function:{name}"))), "{function}: {source}");
+        inside += 1;
+    }
+    assert_eq!(inside, 4);
 }
 
 #[test]

@@ -53,6 +53,22 @@ impl Template {
             .collect()
     }
 
+    /// Whether a parameter may be left out, and is then empty.
+    pub(crate) fn may_be_empty(&self, parameter: &str) -> bool {
+        self.0["Parameters"][parameter]["Default"] == ""
+    }
+
+    /// What a condition asks.
+    pub(crate) fn condition(&self, name: &str) -> &Value {
+        &self.0["Conditions"][name]
+    }
+
+    /// The conditions under which a function is in the VPC. None: it never is.
+    pub(crate) fn in_vpc_if(&self, function: &str) -> Option<Vec<String>> {
+        let config = self.0["Resources"][function]["Properties"].get("VpcConfig")?;
+        alternatives(config).pop().map(|(only_if, _)| only_if)
+    }
+
     /// The logical id of a function's role.
     pub(crate) fn role_of(&self, function: &str) -> String {
         attribute_of(&self.0["Resources"][function]["Properties"]["Role"], "Arn").unwrap_or_default()

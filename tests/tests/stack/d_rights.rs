@@ -19,11 +19,11 @@ const FUNCTIONS: [&str; 8] = [
     "WakeDueWork",
     "Notify",
 ];
-/// Statements that the services use on a function's behalf: encryption, logs, the queue that triggers it.
-const BY_SERVICES: [&str; 4] = ["UseDataKey", "WriteLogs", "TakeWork", "OpenSourceData"];
+/// Statements that the services use on a function's behalf: encryption, logs, the queue that triggers it, its network.
+const BY_SERVICES: [&str; 5] = ["UseDataKey", "WriteLogs", "TakeWork", "OpenSourceData", "AttachToVpc"];
 
 /// What no story of this stack reaches, or the trail does not record, and what shows instead that it is used.
-const SHOWN_ELSEWHERE: [(&str, &str, &str); 7] = [
+const SHOWN_ELSEWHERE: [(&str, &str, &str); 13] = [
     (
         "Notify",
         "ses:SendEmail",
@@ -35,6 +35,12 @@ const SHOWN_ELSEWHERE: [(&str, &str, &str); 7] = [
     ("RetentionSweep", "kms:GenerateDataKey", "seals the cursor of a table of more than a page"),
     ("RetentionSweep", "kms:Decrypt", "opens the cursor of a sweep that is taken over"),
     ("RetentionSweep", "s3:DeleteObjectVersion", "objects of the sample are younger than their retention"),
+    ("VerifyIdentity", "rds-db:connect", "only RDS asks for it"),
+    ("ExportData", "rds-db:connect", "only RDS asks for it"),
+    ("DeleteOrAnonymize", "rds-db:connect", "only RDS asks for it"),
+    ("RetentionSweep", "rds-db:connect", "only RDS asks for it"),
+    ("ExportData", "secretsmanager:GetSecretValue", "for policies with a database: neither of these two has one"),
+    ("RetentionSweep", "secretsmanager:GetSecretValue", "for policies with a database: neither of these two has one"),
 ];
 
 /// The actions that a function's role grants, statement by statement.
@@ -49,7 +55,7 @@ fn granted(template: &str, function: &str) -> BTreeSet<String> {
         }
         let words = statement.lines().filter(|line| !line.contains("IsLocal")).flat_map(str::split_whitespace);
         let is_action = |word: &&str| {
-            let services = ["dynamodb:", "s3:", "sqs:", "kms:", "ses:", "sns:", "secretsmanager:"];
+            let services = ["dynamodb:", "ec2:", "kms:", "rds-db:", "s3:", "secretsmanager:", "ses:", "sns:", "sqs:"];
             services.iter().any(|service| word.starts_with(service))
                 && !word.contains("EncryptionContext")
                 && !word.contains("ViaService")
