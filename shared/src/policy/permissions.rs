@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Pinned, Place, System};
+use super::{Database, Pinned, Place, System};
 
 /// Parameter name to value; lists are joined by commas.
 ///
-/// `partition` is `aws` or `aws-cn`, `region` and `account` are where the controller's tables are.
+/// `partition` is `aws` or `aws-cn`, `region` and `account` are where the controller's tables are, and those secrets that
+/// the policy names without an ARN.
 #[must_use]
 pub fn parameters(policy: &Pinned, partition: &str, region: &str, account: &str) -> BTreeMap<String, String> {
     let table_arn = |table: &str| format!("arn:{partition}:dynamodb:{region}:{account}:table/{table}");
@@ -15,6 +16,8 @@ pub fn parameters(policy: &Pinned, partition: &str, region: &str, account: &str)
     let mut indexes = Vec::new();
     let mut buckets = Vec::new();
     let mut objects = Vec::new();
+    let mut secrets = Vec::new();
+    let secret_arn = |database: &Database| secret_arn(&database.secret, partition, region, account);
     for system in &policy.policy().systems {
         match system {
             System::Dynamodb { collections, .. } => {
@@ -32,29 +35,40 @@ pub fn parameters(policy: &Pinned, partition: &str, region: &str, account: &str)
                 }
                 buckets.push(arn);
             }
-            System::Postgresql(_) => {}
+            System::Postgresql(database) => secrets.push(secret_arn(database)),
         }
     }
-    let (subject_table, subject_indexes) = match policy.place(&policy.policy().subject.collection) {
+    let (mut subject_table, mut subject_indexes, mut subject_secrets) = (String::new(), Vec::new(), Vec::new());
+    match policy.place(&policy.policy().subject.collection) {
         Some(Place::Table(table)) => {
-            let arn = table_arn(&table.table);
-            let indexes = table.indexes.values().map(|index| format!("{arn}/index/{index}")).collect();
-            (arn, indexes)
+            subject_table = table_arn(&table.table);
+            subject_indexes = table.indexes.values().map(|index| format!("{subject_table}/index/{index}")).collect();
         }
-        _ => (String::new(), Vec::new()),
-    };
+        Some(Place::Relation { database, .. }) => subject_secrets.push(secret_arn(database)),
+        Some(Place::Objects { .. }) | None => {}
+    }
     [
         ("PolicyDigest", policy.digest().as_str().to_owned()),
         ("SubjectTableArn", subject_table),
         ("SubjectIndexArns", joined(subject_indexes)),
+        ("SubjectSecretArns", joined(subject_secrets)),
         ("DataTableArns", joined(tables)),
         ("DataIndexArns", joined(indexes)),
         ("DataBucketArns", joined(buckets)),
         ("DataObjectArns", joined(objects)),
+        ("DataSecretArns", joined(secrets)),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
     .collect()
+}
+
+/// A secret's ARN ends with a hyphen and six characters that its name does not tell.
+fn secret_arn(secret: &str, partition: &str, region: &str, account: &str) -> String {
+    if secret.starts_with("arn:") {
+        return secret.to_owned();
+    }
+    format!("arn:{partition}:secretsmanager:{region}:{account}:secret:{secret}-??????")
 }
 
 fn joined(mut values: Vec<String>) -> String {

@@ -7,6 +7,7 @@ mod commitments;
 mod events;
 mod findings;
 mod openapi;
+mod permissions;
 mod roles;
 mod sample;
 mod template;

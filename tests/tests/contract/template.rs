@@ -58,6 +58,11 @@ impl Template {
         self.0["Parameters"][parameter]["Default"] == ""
     }
 
+    /// The parameters.
+    pub(crate) fn parameters(&self) -> BTreeSet<&str> {
+        self.0["Parameters"].as_object().unwrap().keys().map(String::as_str).collect()
+    }
+
     /// What a condition asks.
     pub(crate) fn condition(&self, name: &str) -> &Value {
         &self.0["Conditions"][name]

@@ -1,0 +1,62 @@
+//! What a policy asks a deployment to allow.
+
+use std::collections::BTreeMap;
+
+use habeas::policy::Pinned;
+use habeas::policy::load::load;
+use habeas::policy::permissions::parameters;
+
+use crate::template::Template;
+use crate::yaml;
+
+/// The small policy, all of it in one database.
+fn in_a_database(secret: &str) -> Pinned {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("datasets")).unwrap();
+    std::fs::copy(yaml::path("tests/policy/datasets/app.yaml"), folder.path().join("datasets/app.yaml")).unwrap();
+    let policy = yaml::text("tests/policy/policy.yaml");
+    let (before, rest) = policy.split_once("\nsystems:\n").unwrap();
+    let (_, after) = rest.split_once("\npurposes:\n").unwrap();
+    let system = format!("{{id: app, kind: postgresql, dataset: small_app, secret: \"{secret}\"}}");
+    let policy = format!("{before}\nsystems: [{system}]\npurposes:\n{after}");
+    std::fs::write(folder.path().join("policy.yaml"), policy).unwrap();
+    load(folder.path()).unwrap_or_else(|error| unreachable!("{error}"))
+}
+
+fn asked(policy: &Pinned) -> BTreeMap<String, String> {
+    parameters(policy, "aws-cn", "cn-north-1", "123456789012")
+}
+
+#[test]
+fn what_a_policy_asks_for_is_a_parameter_of_the_template() {
+    let template = Template::read();
+    let mut policies: Vec<Pinned> =
+        ["policies/yallo", "policies/yuncan", "tests/policy"].map(|folder| load(&yaml::path(folder)).unwrap()).into();
+    policies.push(in_a_database("habeas/small"));
+    for policy in policies {
+        for parameter in asked(&policy).keys() {
+            assert!(template.parameters().contains(parameter.as_str()), "{parameter}");
+        }
+    }
+}
+
+#[test]
+fn a_database_is_reached_by_its_secret_and_by_nothing_else() {
+    // As Secrets Manager names it: after the name come a hyphen and six characters.
+    let by_name = "arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:habeas/small-??????";
+    let elsewhere = "arn:aws:secretsmanager:eu-west-1:210987654321:secret:habeas/small-a1B2c3";
+    for (secret, arn) in [("habeas/small", by_name), (elsewhere, elsewhere)] {
+        let mut asked = asked(&in_a_database(secret));
+        assert_eq!(asked.remove("PolicyDigest").map(|digest| digest.len()), Some(64));
+        let granted: BTreeMap<String, String> = asked.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        let expected = [("DataSecretArns", arn), ("SubjectSecretArns", arn)];
+        assert_eq!(granted, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    }
+}
+
+#[test]
+fn a_policy_in_tables_and_objects_asks_for_no_secret() {
+    let asked = asked(&load(&yaml::path("policies/yallo")).unwrap());
+    assert_eq!((asked["DataSecretArns"].as_str(), asked["SubjectSecretArns"].as_str()), ("", ""));
+    assert!(!asked["SubjectTableArn"].is_empty() && !asked["DataTableArns"].is_empty());
+}
