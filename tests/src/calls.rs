@@ -56,8 +56,8 @@ impl Calls {
         state.is_dead = false;
     }
 
-    /// Counts a call that is not made through the SDK (a queue, a mail). Fails if the process is dead.
-    pub fn count(&self, name: &str) -> Result<(), BoxError> {
+    /// Counts a call. Fails if the process is dead.
+    fn count(&self, name: &str) -> Result<(), BoxError> {
         let mut state = self.0.lock().unwrap();
         if state.is_dead {
             return Err("the process was killed".into());
@@ -71,7 +71,7 @@ impl Calls {
     }
 
     /// The answer arrives, or the process is dead by now.
-    pub fn answered(&self) -> Result<(), BoxError> {
+    fn answered(&self) -> Result<(), BoxError> {
         let mut state = self.0.lock().unwrap();
         match &mut state.until_fault {
             Some(0) => {

@@ -1,5 +1,6 @@
-//! A world in one process: every function with its real handler, DynamoDB and S3 in-process, queues and mail by hand, a
-//! clock that is moved, and a fault that strikes at any chosen call. PostgreSQL is a real server beside it.
+//! A world in one process: every function with its real handler, clients and role, DynamoDB and S3 in-process, queues and
+//! mail by hand, a clock that is moved, and a fault that strikes at any chosen call. PostgreSQL is a real server beside it.
+//! And the files of the repository, as tests ask about them.
 
 #![expect(
     clippy::expect_used,
@@ -14,13 +15,24 @@
 )]
 
 mod calls;
+mod cloud;
+mod deployed;
+mod functions;
+mod gate;
+mod needs;
 mod objects;
 mod postgres;
+pub mod roles;
+mod services;
 mod sign_in;
 mod stores;
+pub mod template;
 mod world;
+pub mod yaml;
 
 pub use calls::Calls;
+pub use deployed::Deployed;
+pub use functions::Function;
 pub use postgres::TestDatabase;
 pub use sign_in::SignIns;
 pub use stores::dump;

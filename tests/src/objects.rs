@@ -1,10 +1,11 @@
 //! S3 in this process: a file system's store, with a list of versions for a bucket that keeps none.
 
 use s3s::dto::{
-    CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CreateBucketInput, CreateBucketOutput,
-    CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectsInput, DeleteObjectsOutput, GetObjectInput,
-    GetObjectOutput, ListObjectVersionsInput, ListObjectVersionsOutput, ListObjectsV2Input, ListObjectsV2Output,
-    ObjectVersion, PutObjectInput, PutObjectOutput, UploadPartInput, UploadPartOutput,
+    CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CreateBucketInput,
+    CreateBucketOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectsInput,
+    DeleteObjectsOutput, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, ListObjectVersionsInput,
+    ListObjectVersionsOutput, ListObjectsV2Input, ListObjectsV2Output, ObjectVersion, PutObjectInput, PutObjectOutput,
+    UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3, S3Request, S3Response, S3Result};
 use s3s_fs::FileSystem;
@@ -31,6 +32,7 @@ macro_rules! pass_on {
                 let listed = self.0.list_objects_v2(request.map_input(|_| input)).await?.output;
                 let versions = listed.contents.unwrap_or_default().into_iter().map(|object| ObjectVersion {
                     key: object.key,
+                    last_modified: object.last_modified,
                     size: object.size,
                     is_latest: Some(true),
                     version_id: Some("null".to_owned()),
@@ -50,7 +52,9 @@ macro_rules! pass_on {
 pass_on! {
     create_bucket: CreateBucketInput => CreateBucketOutput;
     put_object: PutObjectInput => PutObjectOutput;
+    copy_object: CopyObjectInput => CopyObjectOutput;
     get_object: GetObjectInput => GetObjectOutput;
+    head_object: HeadObjectInput => HeadObjectOutput;
     list_objects_v2: ListObjectsV2Input => ListObjectsV2Output;
     delete_objects: DeleteObjectsInput => DeleteObjectsOutput;
     create_multipart_upload: CreateMultipartUploadInput => CreateMultipartUploadOutput;

@@ -27,6 +27,18 @@ pub async fn dump(client: &Client, table: &str) -> Vec<BTreeMap<String, String>>
     items
 }
 
+/// Every object of a bucket: its key and whose it is, by the second part of the key.
+pub(crate) async fn objects(client: &aws_sdk_s3::Client, bucket: &str) -> Vec<BTreeMap<String, String>> {
+    let listed = client.list_objects_v2().bucket(bucket).send().await.unwrap();
+    assert_ne!(listed.is_truncated(), Some(true), "few objects only");
+    let keys = listed.contents().iter().filter_map(|object| object.key());
+    let row = |key: &str| {
+        let owner = key.split('/').nth(1).unwrap_or_default();
+        [("key", key), ("owner", owner)].map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+    };
+    keys.map(row).collect()
+}
+
 pub(crate) async fn create_ledger(client: &Client) {
     let due = GlobalSecondaryIndex::builder()
         .index_name("due")

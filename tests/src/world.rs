@@ -1,34 +1,29 @@
 //! The world.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::path::Path;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
-use async_trait::async_trait;
-use aws_config::retry::RetryConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use habeas::api::{Answer, Trigger};
-use habeas::aws::{Platform, PolicySource, PolicySourceError, S3KeyStore, SendError, Sender, Settings};
-use habeas::clock::{Clock, ManualClock};
-use habeas::connectors::{Connectors, DynamoDb};
-use habeas::identity::oidc::{Issuer, SignInVerifier};
-use habeas::identity::seal::{DataKey, DataKeys};
-use habeas::identity::{Contact, DigestKeys, SealError, Sealer};
+use habeas::aws::policy_key;
+use habeas::clock::{Clock as _, ManualClock};
 use habeas::ledger::Ledger;
 use habeas::plan::Queue;
-use habeas::policy::{Pinned, PolicyDigest};
-use habeas::random::SeededRandom;
-use habeas::steps::{Driver, Message, QueueError, Queues};
+use habeas::policy::Pinned;
+use habeas::steps::Message;
 use jiff::{SignedDuration, Timestamp};
-use lambda_http::{Body, Request};
+use lambda_http::{Body, Error, Request};
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use crate::calls::Calls;
-use crate::objects::Objects;
+use crate::cloud::Cloud;
+use crate::functions::{Function, Running};
+use crate::needs;
+use crate::roles::{Grant, Rights, WhenDenied, stack};
 use crate::sign_in::SignIns;
 use crate::stores;
 
@@ -38,107 +33,71 @@ pub struct Answered {
     pub body: Value,
 }
 
-/// Everything.
+/// Everything. Each function has the rights of its role in template.yaml; a call that is denied ends the test.
 pub struct World {
     pub clock: Arc<ManualClock>,
     pub calls: Calls,
+    pub rights: Rights,
+    /// The test's own, past every role.
     pub dynamodb: aws_sdk_dynamodb::Client,
+    /// The test's own, past every role.
     pub s3: aws_sdk_s3::Client,
     pub policy: Arc<Pinned>,
-    queues: Arc<HandQueues>,
-    outbox: Arc<Outbox>,
-    platform: Platform,
-    keys_url: String,
-    _folder: tempfile::TempDir,
-}
-
-struct OnePolicy(Arc<Pinned>);
-
-#[async_trait]
-impl PolicySource for OnePolicy {
-    async fn policy(&self, digest: &PolicyDigest) -> Result<Arc<Pinned>, PolicySourceError> {
-        assert_eq!(digest, self.0.digest());
-        Ok(self.0.clone())
-    }
-}
-
-struct HandQueues {
-    waiting: Mutex<VecDeque<(Queue, Message)>>,
-    calls: Calls,
-}
-
-#[async_trait]
-impl Queues for HandQueues {
-    async fn send(&self, queue: Queue, messages: &[Message]) -> Result<(), QueueError> {
-        self.calls.count("SendMessageBatch").map_err(QueueError::Service)?;
-        self.waiting.lock().unwrap().extend(messages.iter().map(|message| (queue, message.clone())));
-        self.calls.answered().map_err(QueueError::Service)
-    }
-}
-
-struct Outbox {
-    sent: Mutex<Vec<(String, String)>>,
-    calls: Calls,
-}
-
-#[async_trait]
-impl Sender for Outbox {
-    async fn send(&self, to: &Contact, message: &habeas::messages::Message) -> Result<(), SendError> {
-        self.calls.count("SendEmail").map_err(SendError::Email)?;
-        self.sent.lock().unwrap().push((to.address.clone(), message.body.clone()));
-        self.calls.answered().map_err(SendError::Email)
-    }
-}
-
-struct LocalKeys;
-
-#[async_trait]
-impl DataKeys for LocalKeys {
-    async fn generate(&self) -> Result<DataKey, SealError> {
-        Ok(DataKey { clear: [7; 32], encrypted: vec![9; 40] })
-    }
-
-    async fn decrypt(&self, _: &[u8]) -> Result<[u8; 32], SealError> {
-        Ok([7; 32])
-    }
+    cloud: Cloud,
+    ledger: Ledger,
+    running: [OnceCell<Running>; Function::ALL.len()],
+    time_for_a_run: Mutex<SignedDuration>,
+    folder: tempfile::TempDir,
 }
 
 impl World {
-    pub const BUCKET: &str = "packages";
+    /// The bucket of packages.
+    pub const BUCKET: &str = "packagebucket";
+    /// The bucket of the small policy.
+    pub const FILES: &str = "small-files";
 
     /// A new world under the small policy, without people.
     pub async fn new() -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("policy");
-        let policy = Arc::new(habeas::policy::load::load(&folder).expect("the small policy is sound"));
-        let clock = Arc::new(ManualClock::at("2026-11-21T08:00:00Z".parse().unwrap()));
-        let random = Arc::new(SeededRandom::new(1));
-        let calls = Calls::default();
-        let dynamodb = dynamodb(&calls).await;
+        Self::with(Rights::new(None, WhenDenied::Fail)).await
+    }
+
+    /// The same, with a line missing in one role. It stops where that is denied, which [`Rights::denied`] tells.
+    pub async fn that_stops_without(grant: Grant) -> Self {
+        Self::with(Rights::new(Some(grant), WhenDenied::Stop)).await
+    }
+
+    /// The same, with a line missing in one role, and going on as well as it can.
+    pub async fn that_goes_on_without(grant: Grant) -> Self {
+        Self::with(Rights::new(Some(grant), WhenDenied::GoOn)).await
+    }
+
+    async fn with(rights: Rights) -> Self {
+        let policy = stack().policy.clone();
+        let folder = tempfile::tempdir().unwrap();
+        let cloud = Cloud::start(rights.clone(), folder.path(), SignIns::start().await.keys_url).await;
+        let (dynamodb, s3) = cloud.administrator();
         stores::create_ledger(&dynamodb).await;
         stores::create_tables(&dynamodb, &policy).await;
-        let folder = tempfile::tempdir().unwrap();
-        let s3 = s3(folder.path(), &calls);
-        s3.create_bucket().bucket(Self::BUCKET).send().await.unwrap();
-        let queues = Arc::new(HandQueues { waiting: Mutex::default(), calls: calls.clone() });
-        let sealer = Arc::new(Sealer::new(Arc::new(LocalKeys), clock.clone(), random.clone()));
-        let driver = Driver {
+        let policies = "policybucket";
+        for bucket in [Self::BUCKET, Self::FILES, policies] {
+            s3.create_bucket().bucket(bucket).send().await.unwrap();
+        }
+        let stored = policy.to_stored().unwrap().into();
+        s3.put_object().bucket(policies).key(policy_key(policy.digest())).body(stored).send().await.unwrap();
+        cloud.calls.take();
+        Self {
+            clock: cloud.clock.clone(),
+            calls: cloud.calls.clone(),
+            rights,
             ledger: Ledger::new(dynamodb.clone(), "ledger"),
-            queues: queues.clone(),
-            clock: clock.clone(),
-            random,
-            key_store: Arc::new(S3KeyStore::new(s3.clone(), Self::BUCKET.to_owned(), sealer.clone())),
-            sealer,
-        };
-        let platform = Platform {
-            settings: Settings::from_map(BTreeMap::from([("SMS_ENABLED".to_owned(), "true".to_owned())])),
-            sdk: SdkConfig::builder().behavior_version(BehaviorVersion::v2026_01_12()).build(),
-            driver,
-            policies: Arc::new(OnePolicy(policy.clone())),
-        };
-        let outbox = Arc::new(Outbox { sent: Mutex::default(), calls: calls.clone() });
-        let keys_url = SignIns::start().await.keys_url;
-        calls.take();
-        Self { clock, calls, dynamodb, s3, policy, queues, outbox, platform, keys_url, _folder: folder }
+            dynamodb,
+            s3,
+            policy,
+            cloud,
+            running: [const { OnceCell::const_new() }; Function::ALL.len()],
+            time_for_a_run: Mutex::new(SignedDuration::from_mins(15)),
+            folder,
+        }
     }
 
     /// Puts a row of texts into a table.
@@ -146,6 +105,15 @@ impl World {
         let put = self.dynamodb.put_item().table_name(table);
         let put = fields.iter().fold(put, |put, (name, value)| put.item(*name, AttributeValue::S((*value).to_owned())));
         put.send().await.unwrap();
+    }
+
+    /// Puts an object that was last modified then.
+    pub async fn put_object(&self, bucket: &str, key: &str, content: &[u8], at: &str) {
+        self.s3.put_object().bucket(bucket).key(key).body(content.to_vec().into()).send().await.unwrap();
+        let at: Timestamp = at.parse().unwrap();
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(at.as_second().try_into().unwrap());
+        let file = std::fs::File::options().write(true).open(self.folder.path().join(bucket).join(key)).unwrap();
+        file.set_modified(at).unwrap();
     }
 
     pub fn now(&self) -> Timestamp {
@@ -156,14 +124,19 @@ impl World {
         self.clock.advance(by);
     }
 
+    /// From now on a function has so much time for a run.
+    pub fn give_time(&self, time: SignedDuration) {
+        *self.time_for_a_run.lock().unwrap() = time;
+    }
+
     /// The ledger.
     pub fn ledger(&self) -> &Ledger {
-        &self.platform.driver.ledger
+        &self.ledger
     }
 
     /// Codes and notices that were sent: address and text.
     pub fn mails(&self) -> Vec<(String, String)> {
-        self.outbox.sent.lock().unwrap().clone()
+        self.cloud.services.sent()
     }
 
     /// The code in the last mail.
@@ -178,30 +151,29 @@ impl World {
 
     /// Messages that wait.
     pub fn waiting(&self) -> usize {
-        self.queues.waiting.lock().unwrap().len()
+        self.cloud.services.waiting()
     }
 
     /// Loses every message that waits.
     pub fn lose_messages(&self) {
-        self.queues.waiting.lock().unwrap().clear();
+        self.cloud.services.lose();
     }
 
-    fn keys() -> DigestKeys {
-        DigestKeys::parse(&format!(r#"{{"current":"k1","k1":"{}"}}"#, "a".repeat(64))).unwrap()
+    /// Runs a function once, as Lambda does: starts it if need be, and writes its log.
+    async fn invoke(&self, function: Function, trigger: Trigger) -> Result<Answer, Error> {
+        let deadline = self.now() + *self.time_for_a_run.lock().unwrap();
+        let answer = match self.running[function as usize].get_or_try_init(|| self.start(function)).await {
+            Ok(running) => running.handle(trigger, deadline).await,
+            Err(error) => Err(error),
+        };
+        let _ = self.rights.ask(function, &[needs::log(function)]);
+        self.rights.settle().await;
+        answer
     }
 
-    fn sign_ins(&self) -> SignInVerifier {
-        SignInVerifier::new(Issuer {
-            issuer: SignIns::ISSUER.to_owned(),
-            audience: SignIns::AUDIENCE.to_owned(),
-            keys_url: self.keys_url.clone(),
-            subject_claim: "sub".to_owned(),
-        })
-        .unwrap()
-    }
-
-    fn connectors(&self) -> Connectors {
-        Connectors { dynamodb: DynamoDb::new(self.dynamodb.clone()), s3: None }
+    async fn start(&self, function: Function) -> Result<Running, Error> {
+        self.rights.ask(function, &needs::start(function))?;
+        Ok(Running::start(function, &self.cloud).await?)
     }
 
     /// Calls the API.
@@ -227,96 +199,52 @@ impl World {
             request = request.header("idempotency-key", key);
         }
         let request: Request = request.body(Body::Text(body)).unwrap();
-        let trigger = Trigger::Http(Box::new(request));
-        let answer = if path.ends_with("/verification") {
-            self.verify_identity(trigger).await
-        } else if path.ends_with("/confirmation") {
-            self.cancel_account(trigger).await
-        } else {
-            let function = submit_request::Function {
-                platform: self.platform.clone(),
-                current: self.policy.digest().clone(),
-                keys: Self::keys(),
-                sign_ins: self.sign_ins(),
-                s3: self.s3.clone(),
-                package_bucket: Self::BUCKET.to_owned(),
-            };
-            submit_request::handle(Arc::new(function), trigger, self.deadline()).await
+        let function = match path {
+            path if path.ends_with("/verification") => Function::VerifyIdentity,
+            path if path.ends_with("/confirmation") => Function::CancelAccount,
+            _ => Function::SubmitRequest,
         };
+        let answer = self.invoke(function, Trigger::Http(Box::new(request))).await;
         let Ok(Answer::Http(response)) = answer else { panic!("the API answers every call") };
         let Body::Text(text) = response.body() else { panic!("the API answers with text") };
         Answered { status: response.status().as_u16(), body: serde_json::from_str(text).unwrap() }
     }
 
-    fn deadline(&self) -> Timestamp {
-        self.now() + SignedDuration::from_mins(15)
+    /// Fetches what a link leads to. It carries the rights of the role that signed it.
+    pub async fn fetch(&self, link: &str) -> Vec<u8> {
+        let signed_by = |function: &Function| link.contains(&format!("X-Amz-Credential={function}%2F"));
+        let signer = Function::ALL.into_iter().find(signed_by).expect("a link that a function signed");
+        let _ = self.rights.ask(signer, &needs::of(&HttpRequest::get(link).unwrap()));
+        self.rights.settle().await;
+        let (bucket, key) = needs::bucket_and_key(link);
+        let object = self.s3.get_object().bucket(bucket).key(key).send().await.unwrap();
+        object.body.collect().await.unwrap().to_vec()
     }
 
-    async fn verify_identity(&self, trigger: Trigger) -> Result<Answer, lambda_http::Error> {
-        let function = verify_identity::Function {
-            platform: self.platform.clone(),
-            keys: Self::keys(),
-            sign_ins: self.sign_ins(),
-            connectors: self.connectors(),
-            sender: self.outbox.clone(),
-        };
-        verify_identity::handle(Arc::new(function), trigger, self.deadline()).await
-    }
-
-    async fn cancel_account(&self, trigger: Trigger) -> Result<Answer, lambda_http::Error> {
-        let function =
-            cancel_account::Function { platform: self.platform.clone(), keys: Self::keys(), sign_ins: self.sign_ins() };
-        cancel_account::handle(Arc::new(function), trigger, self.deadline()).await
-    }
-
-    /// Hands one message to its function. False: the function wants it again.
+    /// Hands one message to its function, as the event source mapping of its queue does. False: the function wants it
+    /// again.
     pub async fn deliver(&self, queue: Queue, message: &Message) -> bool {
         let mut record = SqsMessage::default();
         record.message_id = Some("m".to_owned());
         record.body = Some(message.to_body());
         let mut event = SqsEvent::default();
         event.records = vec![record];
-        let trigger = Trigger::Queue(event);
-        let (platform, deadline) = (self.platform.clone(), self.deadline());
-        let answer = match queue {
-            Queue::Verify => self.verify_identity(trigger).await,
-            Queue::Cancel => self.cancel_account(trigger).await,
-            Queue::Export => {
-                let function = export_data::Function {
-                    platform,
-                    connectors: self.connectors(),
-                    s3: self.s3.clone(),
-                    package_bucket: Self::BUCKET.to_owned(),
-                };
-                export_data::handle(Arc::new(function), trigger, deadline).await
-            }
-            Queue::Erase => {
-                let connectors = self.connectors();
-                let function = delete_or_anonymize::Function { platform, keys: Self::keys(), connectors };
-                delete_or_anonymize::handle(Arc::new(function), trigger, deadline).await
-            }
-            Queue::Sweep => {
-                let current = self.policy.digest().clone();
-                let function = retention_sweep::Function { platform, current, connectors: self.connectors() };
-                retention_sweep::handle(Arc::new(function), trigger, deadline).await
-            }
-            Queue::Notify => {
-                let function = notify::Function { platform, sender: self.outbox.clone() };
-                notify::handle(Arc::new(function), trigger, deadline).await
-            }
-        };
+        let function = Function::of(queue);
+        let _ = self.rights.ask(function, &needs::receive(queue));
+        self.rights.settle().await;
+        let answer = self.invoke(function, Trigger::Queue(event)).await;
         let Ok(Answer::Queue(response)) = answer else { panic!("a queue's function answers with a batch response") };
-        response.batch_item_failures.is_empty()
+        let is_done = response.batch_item_failures.is_empty();
+        if is_done {
+            let _ = self.rights.ask(function, &[needs::delete(queue)]);
+            self.rights.settle().await;
+        }
+        is_done
     }
 
     /// Begins a sweep.
     pub async fn sweep(&self) -> String {
-        let function = retention_sweep::Function {
-            platform: self.platform.clone(),
-            current: self.policy.digest().clone(),
-            connectors: self.connectors(),
-        };
-        match retention_sweep::handle(Arc::new(function), Trigger::Schedule, self.deadline()).await {
+        match self.invoke(Function::RetentionSweep, Trigger::Schedule).await {
             Ok(Answer::Schedule(value)) => value["request_id"].as_str().unwrap().to_owned(),
             _ => panic!("a sweep begins"),
         }
@@ -324,8 +252,7 @@ impl World {
 
     /// Lets wake-due-work run once; how many items it sent.
     pub async fn wake(&self) -> u64 {
-        let function = wake_due_work::Function { platform: self.platform.clone() };
-        match wake_due_work::handle(Arc::new(function), Trigger::Schedule, self.deadline()).await {
+        match self.invoke(Function::WakeDueWork, Trigger::Schedule).await {
             Ok(Answer::Schedule(value)) => value["sent"].as_u64().unwrap(),
             _ => 0,
         }
@@ -334,10 +261,9 @@ impl World {
     /// Takes the next message off the queues and delivers it. A message that its function wants again is put back, as SQS
     /// would. False: none waits.
     pub async fn step(&self) -> bool {
-        let next = self.queues.waiting.lock().unwrap().pop_front();
-        let Some((queue, message)) = next else { return false };
+        let Some((queue, message)) = self.cloud.services.next() else { return false };
         if !self.deliver(queue, &message).await {
-            self.queues.waiting.lock().unwrap().push_back((queue, message));
+            self.cloud.services.put_back(queue, message);
         }
         true
     }
@@ -357,7 +283,7 @@ impl World {
         let id = id.parse().unwrap();
         for _ in 0..200 {
             self.run().await;
-            if self.ledger().request(&id).await.unwrap().is_some_and(|request| request.status.is_end()) {
+            if self.ledger.request(&id).await.unwrap().is_some_and(|request| request.status.is_end()) {
                 return;
             }
             self.advance(SignedDuration::from_mins(1));
@@ -366,48 +292,13 @@ impl World {
         panic!("the request never ends");
     }
 
-    /// Every item of every table of the policy.
+    /// Every item of every table of the policy, and every object of its bucket.
     pub async fn data(&self) -> BTreeMap<String, Vec<BTreeMap<String, String>>> {
         let mut data = BTreeMap::new();
         for table in ["small-users", "small-posts", "small-comments", "small-messages", "small-orders"] {
             data.insert(table.to_owned(), stores::dump(&self.dynamodb, table).await);
         }
+        data.insert(Self::FILES.to_owned(), stores::objects(&self.s3, Self::FILES).await);
         data
     }
-}
-
-async fn dynamodb(calls: &Calls) -> aws_sdk_dynamodb::Client {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::new("us-east-1"))
-        .endpoint_url(endpoint)
-        .credentials_provider(credentials())
-        .retry_config(RetryConfig::disabled())
-        .interceptor(calls.clone())
-        .build();
-    aws_sdk_dynamodb::Client::from_conf(config)
-}
-
-fn s3(folder: &Path, calls: &Calls) -> aws_sdk_s3::Client {
-    let store = s3s_fs::FileSystem::new(folder).expect("a folder for objects");
-    let mut service = s3s::service::S3ServiceBuilder::new(Objects(store));
-    service.set_auth(s3s::auth::SimpleAuth::from_single("test", "test"));
-    let config = aws_sdk_s3::Config::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::new("us-east-1"))
-        .endpoint_url("http://s3.example")
-        .force_path_style(true)
-        .credentials_provider(credentials())
-        .retry_config(RetryConfig::disabled())
-        .http_client(s3s_aws::Client::from(service.build()))
-        .interceptor(calls.clone())
-        .build();
-    aws_sdk_s3::Client::from_conf(config)
-}
-
-fn credentials() -> SharedCredentialsProvider {
-    SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test"))
 }

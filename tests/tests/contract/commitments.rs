@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use habeas::policy::load::load;
 use habeas::policy::{Commitment, CommitmentStatus, Pinned};
 
-use crate::yaml;
+use habeas_e2e::yaml;
 
 const POLICIES: [&str; 2] = ["yallo", "yuncan"];
 

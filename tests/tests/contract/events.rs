@@ -7,8 +7,8 @@ use habeas::steps::Message;
 use lambda_http::request::LambdaRequest;
 use serde_json::Value;
 
-use crate::template::Template;
-use crate::yaml;
+use habeas_e2e::template::Template;
+use habeas_e2e::yaml;
 
 const HTTP: [&str; 3] = ["get-request", "submit-request", "verify-identity-http"];
 const QUEUE: [&str; 2] = ["poison", "step"];

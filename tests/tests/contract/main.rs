@@ -10,5 +10,4 @@ mod openapi;
 mod permissions;
 mod roles;
 mod sample;
-mod template;
 mod yaml;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::template::Template;
-use crate::yaml;
+use habeas_e2e::template::Template;
+use habeas_e2e::yaml;
 
 const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 const URN: &str = "urn:habeas:problem:";

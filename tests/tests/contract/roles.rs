@@ -3,9 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use habeas_e2e::template::{FUNCTION, Statement, Template, attribute_of};
 use serde_json::{Value, json};
-
-use crate::template::{FUNCTION, Statement, Template, attribute_of};
 
 fn functions(template: &Template) -> BTreeSet<String> {
     template.of_type(FUNCTION).into_keys().map(ToOwned::to_owned).collect()

@@ -9,7 +9,7 @@ use habeas::policy::{Field, MaskRule, Pinned, Place};
 use habeas_cli::sample::{App, Population, Row, app, expected};
 use serde_json::{Map, Value};
 
-use crate::yaml;
+use habeas_e2e::yaml;
 
 const POLICIES: [&str; 2] = ["yallo", "yuncan"];
 

@@ -5,10 +5,17 @@ use habeas_e2e::{SignIns, World};
 pub(crate) const LI: &str = "u-li";
 pub(crate) const LI_EMAIL: &str = "li.wei@mail.example";
 pub(crate) const LI_PHONE: &str = "+8613912345678";
+pub(crate) const PICTURE: &[u8] = b"a picture";
 
-/// A world with Li and Ann in it, each with rows in every table, some of them shared.
+/// A world with Li and Ann in it, each with rows in every table, some of them shared, and with pictures.
 pub(crate) async fn world() -> World {
     let world = World::new().await;
+    settle(&world).await;
+    world
+}
+
+/// Puts Li and Ann into a world.
+pub(crate) async fn settle(world: &World) {
     world
         .put(
             "small-users",
@@ -37,6 +44,14 @@ pub(crate) async fn world() -> World {
             .put("small-comments", &[("post_id", "new"), ("comment_id", id), ("author_id", author), ("text", text)])
             .await;
     }
+    let old = [
+        ("post_id", "new"),
+        ("comment_id", "c3"),
+        ("author_id", "u-ann"),
+        ("text", "Ann said hello"),
+        ("written_at", "2024-11-20T00:00:00Z"),
+    ];
+    world.put("small-comments", &old).await;
     for (id, from, to, text) in [("m1", LI, "u-ann", "from Li"), ("m2", "u-ann", LI, "from Ann")] {
         world
             .put("small-messages", &[("sender_id", from), ("message_id", id), ("recipient_id", to), ("text", text)])
@@ -56,8 +71,14 @@ pub(crate) async fn world() -> World {
         ];
         world.put("small-orders", &order).await;
     }
+    for (key, at) in [
+        ("pictures/u-li/face.png", "2026-10-01T00:00:00Z"),
+        ("pictures/u-ann/old.png", "2024-11-20T00:00:00Z"),
+        ("pictures/u-ann/new.png", "2026-11-20T00:00:00Z"),
+    ] {
+        world.put_object(World::FILES, key, PICTURE, at).await;
+    }
     world.calls.take();
-    world
 }
 
 /// A token of somebody who signed in just now.

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use sha2::Digest as _;
 
-use crate::people::{LI, LI_EMAIL, fresh, world};
+use crate::people::{LI, LI_EMAIL, PICTURE, fresh, world};
 
 /// Makes a request as Li, signed in, and runs it to its end.
 pub(crate) async fn exercise(world: &World, right: &str) -> String {
@@ -77,6 +77,9 @@ async fn access_gives_everything_that_may_leave_and_nothing_else() {
     );
     assert_eq!(json_of(&files, "data/small_app/posts.json").as_array().unwrap().len(), 3);
     assert_eq!(json_of(&files, "data/small_app/messages.json").as_array().unwrap().len(), 2);
+    let pictures = json_of(&files, "data/small_files/pictures.json");
+    assert_eq!(pictures[0]["key"], "pictures/u-li/face.png");
+    assert_eq!(files[pictures[0]["file"].as_str().unwrap()], PICTURE);
     let manifest = json_of(&files, "manifest.json");
     for file in manifest["files"].as_array().unwrap() {
         let content = &files[file["path"].as_str().unwrap()];
@@ -130,6 +133,7 @@ async fn erasure_leaves_what_the_policy_retains_and_other_people_alone() {
     let orders: Vec<_> = after["small-orders"].iter().filter(|order| order["user_id"] == LI).collect();
     assert_eq!(orders.len(), 1, "the order of 2022 is older than what the law asks for");
     assert!(!orders[0].contains_key("address"));
+    assert!(after[World::FILES].iter().all(|object| object["owner"] != LI));
     for (table, rows) in &before {
         let of_others = rows.iter().filter(|row| !row.values().any(|value| value == LI));
         for row in of_others {
@@ -143,7 +147,7 @@ async fn erasure_leaves_what_the_policy_retains_and_other_people_alone() {
     assert_eq!(status["retained"][0]["basis"], "Orders are kept for three years");
     assert_eq!(status["counts"]["left_over"], 0);
     let evidence = evidence(&world, &id).await;
-    assert_eq!((evidence.certificate.total.erased, evidence.certificate.total.anonymised), (6, 2));
+    assert_eq!((evidence.certificate.total.erased, evidence.certificate.total.anonymised), (7, 2));
     assert!(!serde_json::to_string(&evidence).unwrap().contains(LI));
 
     let again = exercise(&world, "erasure").await;
@@ -195,7 +199,7 @@ async fn a_cancellation_is_confirmed_cools_off_and_then_erases() {
     world.run_to_end(&id).await;
     world.run().await;
     assert!(world.data().await["small-users"].iter().all(|user| user["user_id"] != LI));
-    assert_eq!(package(&world, &id).await.len(), 7, "five tables, the manifest, the index");
+    assert_eq!(package(&world, &id).await.len(), 9, "five tables, pictures, one of them, the manifest, the index");
     let last = world.mails().pop().unwrap();
     assert_eq!(last.0, LI_EMAIL, "the notice goes to the address that was on file");
     let late = world.call("DELETE", &path(""), Some(&fresh(&world, LI)), None).await;
@@ -269,8 +273,15 @@ async fn a_sweep_takes_what_has_outlived_its_retention_and_nothing_else() {
     assert_eq!(gone.iter().map(|post| post["post_id"].as_str()).collect::<Vec<_>>(), ["old"]);
     let gone: Vec<_> = before["small-orders"].iter().filter(|order| !after["small-orders"].contains(order)).collect();
     assert_eq!(gone.iter().map(|order| order["order_id"].as_str()).collect::<Vec<_>>(), ["o2"]);
+    let gone = before[World::FILES].iter().filter(|object| !after[World::FILES].contains(object));
+    assert_eq!(gone.map(|object| object["key"].as_str()).collect::<Vec<_>>(), ["pictures/u-ann/old.png"]);
+    let changed: Vec<_> =
+        after["small-comments"].iter().filter(|row| !before["small-comments"].contains(row)).collect();
+    let texts = changed.iter().map(|row| (row["comment_id"].as_str(), row["text"].as_str()));
+    assert_eq!(texts.collect::<Vec<_>>(), [("c3", "[deleted]")]);
     let events = world.ledger().events(&id.parse().unwrap()).await.unwrap();
     let certificate = habeas::evidence::Certificate::from_events(&events).unwrap();
-    assert_eq!((certificate.total.erased, certificate.total.read), (2, 8));
+    let total = certificate.total;
+    assert_eq!((total.erased, total.anonymised, total.read), (3, 1, 14));
     verify(&EvidenceFile { certificate, events }).unwrap();
 }

@@ -6,32 +6,32 @@ use serde_json::Value;
 
 use crate::yaml;
 
-pub(crate) const FUNCTION: &str = "AWS::Serverless::Function";
+pub const FUNCTION: &str = "AWS::Serverless::Function";
 
 /// The template.
-pub(crate) struct Template(Value);
+pub struct Template(Value);
 
 /// A statement of a role, with the conditions under which it is there.
 #[derive(Clone, Debug)]
-pub(crate) struct Statement {
-    pub(crate) only_if: Vec<String>,
-    pub(crate) body: Value,
+pub struct Statement {
+    pub only_if: Vec<String>,
+    pub body: Value,
 }
 
 /// One resource of a statement, with the conditions under which it is named.
 #[derive(Clone, Debug)]
-pub(crate) struct Granted {
-    pub(crate) only_if: Vec<String>,
-    pub(crate) resource: Value,
+pub struct Granted {
+    pub only_if: Vec<String>,
+    pub resource: Value,
 }
 
 impl Template {
-    pub(crate) fn read() -> Self {
+    pub fn read() -> Self {
         Self(yaml::read("template.yaml"))
     }
 
     /// Logical id and properties of every resource of a type.
-    pub(crate) fn of_type(&self, kind: &str) -> BTreeMap<&str, &Value> {
+    pub fn of_type(&self, kind: &str) -> BTreeMap<&str, &Value> {
         let resources = self.0["Resources"].as_object().unwrap();
         let found: BTreeMap<&str, &Value> = resources
             .iter()
@@ -42,8 +42,13 @@ impl Template {
         found
     }
 
+    /// The type of a resource, if there is one of this logical id.
+    pub fn type_of(&self, id: &str) -> Option<&str> {
+        self.0["Resources"][id]["Type"].as_str()
+    }
+
     /// What a function finds in its environment.
-    pub(crate) fn environment(&self, function: &str) -> BTreeMap<String, Value> {
+    pub fn environment(&self, function: &str) -> BTreeMap<String, Value> {
         let own = &self.0["Resources"][function]["Properties"]["Environment"]["Variables"];
         let shared = &self.0["Globals"]["Function"]["Environment"]["Variables"];
         [shared, own]
@@ -54,33 +59,38 @@ impl Template {
     }
 
     /// Whether a parameter may be left out, and is then empty.
-    pub(crate) fn may_be_empty(&self, parameter: &str) -> bool {
+    pub fn may_be_empty(&self, parameter: &str) -> bool {
         self.0["Parameters"][parameter]["Default"] == ""
     }
 
     /// The parameters.
-    pub(crate) fn parameters(&self) -> BTreeSet<&str> {
+    pub fn parameters(&self) -> BTreeSet<&str> {
         self.0["Parameters"].as_object().unwrap().keys().map(String::as_str).collect()
     }
 
+    /// A parameter.
+    pub fn parameter(&self, name: &str) -> &Value {
+        &self.0["Parameters"][name]
+    }
+
     /// What a condition asks.
-    pub(crate) fn condition(&self, name: &str) -> &Value {
+    pub fn condition(&self, name: &str) -> &Value {
         &self.0["Conditions"][name]
     }
 
     /// The conditions under which a function is in the VPC. None: it never is.
-    pub(crate) fn in_vpc_if(&self, function: &str) -> Option<Vec<String>> {
+    pub fn in_vpc_if(&self, function: &str) -> Option<Vec<String>> {
         let config = self.0["Resources"][function]["Properties"].get("VpcConfig")?;
         alternatives(config).pop().map(|(only_if, _)| only_if)
     }
 
     /// The logical id of a function's role.
-    pub(crate) fn role_of(&self, function: &str) -> String {
+    pub fn role_of(&self, function: &str) -> String {
         attribute_of(&self.0["Resources"][function]["Properties"]["Role"], "Arn").unwrap_or_default()
     }
 
     /// Every statement of a role, whatever its effect.
-    pub(crate) fn statements(&self, role: &str) -> Vec<Statement> {
+    pub fn statements(&self, role: &str) -> Vec<Statement> {
         let policies = self.0["Resources"][role]["Properties"]["Policies"].as_array().unwrap();
         let mut found = Vec::new();
         for policy in policies {
@@ -94,7 +104,7 @@ impl Template {
     }
 
     /// The statements of a role that allow something.
-    pub(crate) fn allowed(&self, role: &str) -> Vec<Statement> {
+    pub fn allowed(&self, role: &str) -> Vec<Statement> {
         let mut statements = self.statements(role);
         statements.retain(|statement| statement.body["Effect"] == "Allow");
         statements
@@ -103,12 +113,12 @@ impl Template {
 
 impl Statement {
     /// What is allowed or denied, under whatever conditions.
-    pub(crate) fn actions(&self) -> BTreeSet<String> {
+    pub fn actions(&self) -> BTreeSet<String> {
         self.actions_with_conditions().into_iter().map(|(_, action)| action).collect()
     }
 
     /// What is allowed or denied, with the conditions that its own line asks for.
-    pub(crate) fn actions_with_conditions(&self) -> Vec<(Vec<String>, String)> {
+    pub fn actions_with_conditions(&self) -> Vec<(Vec<String>, String)> {
         list(&self.body["Action"])
             .iter()
             .flat_map(alternatives)
@@ -116,7 +126,7 @@ impl Statement {
             .collect()
     }
 
-    pub(crate) fn resources(&self) -> Vec<Granted> {
+    pub fn resources(&self) -> Vec<Granted> {
         let mut granted = Vec::new();
         for resource in list(&self.body["Resource"]) {
             for (mut inner, resource) in alternatives(&resource) {
@@ -129,13 +139,13 @@ impl Statement {
     }
 
     /// Whether a resource of the template, or something in it, is among what is allowed.
-    pub(crate) fn reaches(&self, logical_id: &str) -> bool {
+    pub fn reaches(&self, logical_id: &str) -> bool {
         self.resources().iter().any(|granted| names(&granted.resource, logical_id))
     }
 }
 
 /// The logical id in `!GetAtt <id>.<attribute>`.
-pub(crate) fn attribute_of(value: &Value, attribute: &str) -> Option<String> {
+pub fn attribute_of(value: &Value, attribute: &str) -> Option<String> {
     let path = value["!GetAtt"].as_str()?;
     let id = path.strip_suffix(attribute)?.strip_suffix('.')?;
     Some(id.to_owned())
@@ -151,7 +161,7 @@ fn names(resource: &Value, logical_id: &str) -> bool {
 }
 
 /// One value, or a list of values, as a list.
-fn list(value: &Value) -> Vec<Value> {
+pub(crate) fn list(value: &Value) -> Vec<Value> {
     match value {
         Value::Array(values) => values.clone(),
         one => vec![one.clone()],
@@ -159,7 +169,7 @@ fn list(value: &Value) -> Vec<Value> {
 }
 
 /// Both arms of an `!If`, each under its condition; anything else as it is. `AWS::NoValue` is nothing.
-fn alternatives(value: &Value) -> Vec<(Vec<String>, Value)> {
+pub(crate) fn alternatives(value: &Value) -> Vec<(Vec<String>, Value)> {
     let Some(parts) = value["!If"].as_array() else {
         let nothing = value["!Ref"] == "AWS::NoValue";
         return if nothing { Vec::new() } else { vec![(Vec::new(), value.clone())] };

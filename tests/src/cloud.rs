@@ -1,0 +1,156 @@
+//! What stands for AWS in this process, and the clients that a function has to it: each through the gate of its role.
+//! Calls to DynamoDB, S3, queues and people are counted and can be made to fail; those to KMS, Secrets Manager and the
+//! policy bucket, of which a warm function makes none, are not.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use aws_config::retry::RetryConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
+use habeas::aws::{AwsSender, KmsDataKeys, Platform, S3KeyStore, S3Policies, Settings, StartError};
+use habeas::clock::ManualClock;
+use habeas::connectors::{KeyStore, NoKeyStore};
+use habeas::identity::Sealer;
+use habeas::ledger::Ledger;
+use habeas::random::SeededRandom;
+use habeas::steps::{Driver, SqsQueues};
+
+use crate::calls::Calls;
+use crate::deployed::REGION;
+use crate::functions::Function;
+use crate::gate::Gate;
+use crate::objects::Objects;
+use crate::roles::{Rights, stack};
+use crate::services::Services;
+
+/// Whoever the test itself is: no role, all rights.
+const ADMINISTRATOR: &str = "administrator";
+
+/// The services of one world.
+pub(crate) struct Cloud {
+    pub(crate) rights: Rights,
+    pub(crate) calls: Calls,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) random: Arc<SeededRandom>,
+    pub(crate) services: Services,
+    /// Where the app's sign-in keeps its keys.
+    pub(crate) keys_url: String,
+    dynamodb_url: String,
+    dynamodb: SharedHttpClient,
+    s3: SharedHttpClient,
+}
+
+impl Cloud {
+    /// Starts DynamoDB, and S3 over a folder.
+    pub(crate) async fn start(rights: Rights, folder: &Path, keys_url: String) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let dynamodb_url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
+        let store = s3s_fs::FileSystem::new(folder).expect("a folder for objects");
+        let mut service = s3s::service::S3ServiceBuilder::new(Objects(store));
+        let mut keys = s3s::auth::SimpleAuth::from_single(ADMINISTRATOR, "secret");
+        for function in Function::ALL {
+            keys.register(function.name().to_owned(), "secret".into());
+        }
+        service.set_auth(keys);
+        Self {
+            rights,
+            calls: Calls::default(),
+            clock: Arc::new(ManualClock::at("2026-11-21T08:00:00Z".parse().unwrap())),
+            random: Arc::new(SeededRandom::new(1)),
+            services: Services::default(),
+            keys_url,
+            dynamodb_url,
+            dynamodb: aws_smithy_http_client::Builder::new().build_http(),
+            s3: SharedHttpClient::new(s3s_aws::Client::from(service.build())),
+        }
+    }
+
+    /// The test's own clients, past every role.
+    pub(crate) fn administrator(&self) -> (aws_sdk_dynamodb::Client, aws_sdk_s3::Client) {
+        let sdk = |client: &SharedHttpClient| sdk(ADMINISTRATOR, client.clone());
+        (self.dynamodb_client(&sdk(&self.dynamodb)), self.s3_client(&sdk(&self.s3)))
+    }
+
+    /// A function's way to DynamoDB.
+    pub(crate) fn dynamodb(&self, function: Function) -> aws_sdk_dynamodb::Client {
+        self.dynamodb_client(&sdk(function.name(), self.gate(function, &self.dynamodb)))
+    }
+
+    /// A function's way to S3.
+    pub(crate) fn s3(&self, function: Function) -> aws_sdk_s3::Client {
+        self.s3_client(&sdk(function.name(), self.gate(function, &self.s3)))
+    }
+
+    /// A function's way to people's mailboxes and phones.
+    pub(crate) fn sender(&self, function: Function, platform: &Platform) -> Result<AwsSender, StartError> {
+        let sdk = sdk(function.name(), self.gate(function, &SharedHttpClient::new(self.services.clone())));
+        let ses = aws_sdk_sesv2::config::Builder::from(&sdk).interceptor(self.calls.clone()).build();
+        let sns = aws_sdk_sns::config::Builder::from(&sdk).interceptor(self.calls.clone()).build();
+        Ok(AwsSender::new(
+            aws_sdk_sesv2::Client::from_conf(ses),
+            aws_sdk_sns::Client::from_conf(sns),
+            platform.settings.required("EMAIL_FROM")?,
+            platform.settings.optional("SMS_ENABLED") == "true",
+        ))
+    }
+
+    /// What every function has, as [`Platform::start`] makes it.
+    pub(crate) fn platform(&self, function: Function) -> Result<Platform, StartError> {
+        let mut variables = stack().deployed.environment(function.name());
+        if let Some(url) = variables.get_mut("OIDC_JWKS_URL") {
+            url.clone_from(&self.keys_url);
+        }
+        let settings = Settings::from_map(variables);
+        let sdk = sdk(function.name(), self.gate(function, &SharedHttpClient::new(self.services.clone())));
+        let sqs = aws_sdk_sqs::config::Builder::from(&sdk).interceptor(self.calls.clone()).build();
+        let keys = KmsDataKeys::new(aws_sdk_kms::Client::new(&sdk), settings.optional("IDENTITY_KEY"));
+        let sealer = Arc::new(Sealer::new(Arc::new(keys), self.clock.clone(), self.random.clone()));
+        let key_store: Arc<dyn KeyStore> = match settings.optional("PACKAGE_BUCKET") {
+            bucket if bucket.is_empty() => Arc::new(NoKeyStore),
+            bucket => Arc::new(S3KeyStore::new(self.s3(function), bucket, sealer.clone())),
+        };
+        let driver = Driver {
+            ledger: Ledger::new(self.dynamodb(function), settings.required("LEDGER_TABLE")?),
+            queues: Arc::new(SqsQueues::new(aws_sdk_sqs::Client::from_conf(sqs), settings.queue_urls())),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            sealer,
+            key_store,
+        };
+        let policies = s3_config(&self::sdk(function.name(), self.gate(function, &self.s3)));
+        let policies = aws_sdk_s3::Client::from_conf(policies.build());
+        let policies = S3Policies::new(policies, settings.optional("POLICY_BUCKET"));
+        Ok(Platform { settings, sdk, driver, policies: Arc::new(policies) })
+    }
+
+    fn gate(&self, function: Function, behind: &SharedHttpClient) -> SharedHttpClient {
+        SharedHttpClient::new(Gate { function, rights: self.rights.clone(), behind: behind.clone() })
+    }
+
+    fn dynamodb_client(&self, sdk: &SdkConfig) -> aws_sdk_dynamodb::Client {
+        let config = aws_sdk_dynamodb::config::Builder::from(sdk).endpoint_url(&self.dynamodb_url);
+        aws_sdk_dynamodb::Client::from_conf(config.interceptor(self.calls.clone()).build())
+    }
+
+    fn s3_client(&self, sdk: &SdkConfig) -> aws_sdk_s3::Client {
+        aws_sdk_s3::Client::from_conf(s3_config(sdk).interceptor(self.calls.clone()).build())
+    }
+}
+
+fn s3_config(sdk: &SdkConfig) -> aws_sdk_s3::config::Builder {
+    aws_sdk_s3::config::Builder::from(sdk).endpoint_url("http://s3.example").force_path_style(true)
+}
+
+fn sdk(who: &str, client: impl HttpClient + 'static) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new(REGION))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(who, "secret", None, None, "test")))
+        .retry_config(RetryConfig::disabled())
+        .http_client(client)
+        .build()
+}

@@ -1,0 +1,150 @@
+//! The functions, each as it runs on Lambda: started once, with the variables that the template gives it, by the clients
+//! that it makes for itself, and with nothing that another function has.
+
+use std::fmt;
+use std::sync::Arc;
+
+use habeas::api::{Answer, Trigger};
+use habeas::aws::StartError;
+use habeas::connectors::{Connectors, DynamoDb, S3};
+use habeas::plan::Queue;
+use jiff::Timestamp;
+use lambda_http::Error;
+
+use crate::cloud::Cloud;
+
+/// A function, by its name in the template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Function {
+    SubmitRequest,
+    VerifyIdentity,
+    ExportData,
+    DeleteOrAnonymize,
+    CancelAccount,
+    RetentionSweep,
+    WakeDueWork,
+    Notify,
+}
+
+impl Function {
+    pub const ALL: [Self; 8] = [
+        Self::SubmitRequest,
+        Self::VerifyIdentity,
+        Self::ExportData,
+        Self::DeleteOrAnonymize,
+        Self::CancelAccount,
+        Self::RetentionSweep,
+        Self::WakeDueWork,
+        Self::Notify,
+    ];
+
+    /// Its name in the template.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SubmitRequest => "SubmitRequest",
+            Self::VerifyIdentity => "VerifyIdentity",
+            Self::ExportData => "ExportData",
+            Self::DeleteOrAnonymize => "DeleteOrAnonymize",
+            Self::CancelAccount => "CancelAccount",
+            Self::RetentionSweep => "RetentionSweep",
+            Self::WakeDueWork => "WakeDueWork",
+            Self::Notify => "Notify",
+        }
+    }
+
+    /// The one that a queue feeds.
+    pub fn of(queue: Queue) -> Self {
+        match queue {
+            Queue::Verify => Self::VerifyIdentity,
+            Queue::Export => Self::ExportData,
+            Queue::Erase => Self::DeleteOrAnonymize,
+            Queue::Cancel => Self::CancelAccount,
+            Queue::Sweep => Self::RetentionSweep,
+            Queue::Notify => Self::Notify,
+        }
+    }
+}
+
+impl fmt::Display for Function {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// A function that has started.
+pub(crate) enum Running {
+    SubmitRequest(Arc<submit_request::Function>),
+    VerifyIdentity(Arc<verify_identity::Function>),
+    ExportData(Arc<export_data::Function>),
+    DeleteOrAnonymize(Arc<delete_or_anonymize::Function>),
+    CancelAccount(Arc<cancel_account::Function>),
+    RetentionSweep(Arc<retention_sweep::Function>),
+    WakeDueWork(Arc<wake_due_work::Function>),
+    Notify(Arc<notify::Function>),
+}
+
+impl Running {
+    /// Starts a function as its own `start` does.
+    pub(crate) async fn start(function: Function, cloud: &Cloud) -> Result<Self, StartError> {
+        let platform = cloud.platform(function)?;
+        let connectors =
+            || Connectors { dynamodb: DynamoDb::new(cloud.dynamodb(function)), s3: Some(S3::new(cloud.s3(function))) };
+        Ok(match function {
+            Function::SubmitRequest => Self::SubmitRequest(Arc::new(submit_request::Function {
+                current: platform.current_policy()?,
+                keys: platform.digest_keys().await?,
+                sign_ins: platform.sign_ins()?,
+                s3: cloud.s3(function),
+                package_bucket: platform.settings.required("PACKAGE_BUCKET")?,
+                platform,
+            })),
+            Function::VerifyIdentity => Self::VerifyIdentity(Arc::new(verify_identity::Function {
+                keys: platform.digest_keys().await?,
+                sign_ins: platform.sign_ins()?,
+                connectors: connectors(),
+                sender: Arc::new(cloud.sender(function, &platform)?),
+                platform,
+            })),
+            Function::ExportData => Self::ExportData(Arc::new(export_data::Function {
+                connectors: connectors(),
+                s3: cloud.s3(function),
+                package_bucket: platform.settings.required("PACKAGE_BUCKET")?,
+                platform,
+            })),
+            Function::DeleteOrAnonymize => Self::DeleteOrAnonymize(Arc::new(delete_or_anonymize::Function {
+                keys: platform.digest_keys().await?,
+                connectors: connectors(),
+                platform,
+            })),
+            Function::CancelAccount => Self::CancelAccount(Arc::new(cancel_account::Function {
+                keys: platform.digest_keys().await?,
+                sign_ins: platform.sign_ins()?,
+                platform,
+            })),
+            Function::RetentionSweep => Self::RetentionSweep(Arc::new(retention_sweep::Function {
+                current: platform.current_policy()?,
+                connectors: connectors(),
+                platform,
+            })),
+            Function::WakeDueWork => Self::WakeDueWork(Arc::new(wake_due_work::Function { platform })),
+            Function::Notify => {
+                let sender = Arc::new(cloud.sender(function, &platform)?);
+                Self::Notify(Arc::new(notify::Function { sender, platform }))
+            }
+        })
+    }
+
+    /// Lets it do its work once.
+    pub(crate) async fn handle(&self, trigger: Trigger, deadline: Timestamp) -> Result<Answer, Error> {
+        match self {
+            Self::SubmitRequest(function) => submit_request::handle(function.clone(), trigger, deadline).await,
+            Self::VerifyIdentity(function) => verify_identity::handle(function.clone(), trigger, deadline).await,
+            Self::ExportData(function) => export_data::handle(function.clone(), trigger, deadline).await,
+            Self::DeleteOrAnonymize(function) => delete_or_anonymize::handle(function.clone(), trigger, deadline).await,
+            Self::CancelAccount(function) => cancel_account::handle(function.clone(), trigger, deadline).await,
+            Self::RetentionSweep(function) => retention_sweep::handle(function.clone(), trigger, deadline).await,
+            Self::WakeDueWork(function) => wake_due_work::handle(function.clone(), trigger, deadline).await,
+            Self::Notify(function) => notify::handle(function.clone(), trigger, deadline).await,
+        }
+    }
+}
