@@ -7,4 +7,5 @@ mod api;
 mod crash;
 mod databases;
 mod people;
+mod rights;
 mod stories;
