@@ -32,6 +32,14 @@ test: ## Test everything: in-process, then against a local stack with IAM enforc
 quick: ## Test in-process only, with a PostgreSQL (F=name for some tests)
 	@$(STACK) quick --filter '$(F)'
 
+.PHONY: bench
+bench: ## Measure the handlers against real stores; figures go to .local/bench.json
+	@$(PYTHON) infra/local/bench.py
+
+.PHONY: bench-peers
+bench-peers: ## The same, after installing and timing the peers on the same machine (needs redis-server; about 1 GB)
+	@$(PYTHON) infra/local/bench.py --peers
+
 .PHONY: up
 up: ## Start the local stack and deploy both policies to it
 	@$(STACK) up

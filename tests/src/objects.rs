@@ -10,7 +10,7 @@ use s3s::dto::{
 use s3s::{S3, S3Request, S3Response, S3Result};
 use s3s_fs::FileSystem;
 
-pub(crate) struct Objects(pub(crate) FileSystem);
+pub struct Objects(pub FileSystem);
 
 macro_rules! pass_on {
     ($($method:ident: $input:ty => $output:ty;)*) => {

@@ -39,7 +39,7 @@ pub(crate) async fn objects(client: &aws_sdk_s3::Client, bucket: &str) -> Vec<BT
     keys.map(row).collect()
 }
 
-pub(crate) async fn create_ledger(client: &Client) {
+pub async fn create_ledger(client: &Client) {
     let due = GlobalSecondaryIndex::builder()
         .index_name("due")
         .key_schema(key("due_shard", KeyType::Hash))

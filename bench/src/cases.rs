@@ -1,0 +1,200 @@
+//! What is measured.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use clap::Args;
+use habeas::personal::IdentityKind;
+use habeas::request::Right;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
+use tokio_postgres::{Client, Config, NoTls, config::Host};
+
+use crate::function::{Outcome, Task};
+use crate::report::{Better, Report};
+use crate::stores;
+use crate::{BenchError, itself, print, say};
+
+/// The options of a run.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// URL of a PostgreSQL role that may create databases.
+    #[arg(long, env = "HABEAS_BENCH_POSTGRES")]
+    postgres: String,
+    /// The folder with the sample project of the installed Fides package.
+    #[arg(long)]
+    sample: PathBuf,
+    /// What a peer measured in the same run, as JSON.
+    #[arg(long)]
+    peer: Option<PathBuf>,
+    /// Where the figures go.
+    #[arg(long, default_value = ".local/bench.json")]
+    out: PathBuf,
+    /// Rows of the large person.
+    #[arg(long, default_value_t = 1_000_000)]
+    large_rows: u64,
+    /// Messages attended to at once, where a time is measured.
+    #[arg(long, default_value_t = 4)]
+    at_once: usize,
+}
+
+/// What `peers/fides.py` prints.
+#[derive(Default, Deserialize)]
+struct Peer {
+    access_90k_s: Option<f64>,
+    erasure_90k_s: Option<f64>,
+}
+
+/// The person with about 90,000 rows of their own.
+const PERSON: &str = "u1@load.example";
+/// The person with as many rows as one wants.
+const LARGE: &str = "u2@load.example";
+/// The secret that bench/fides/policy.yaml names.
+const SECRET: &str = "habeas/fides-sample";
+/// What the export function may have resident (MiB).
+const EXPORT_LIMIT_MIB: f64 = 128.0;
+
+/// Measures everything.
+pub(crate) async fn run(options: Options) -> Result<(), BenchError> {
+    let folder = tempfile::tempdir()?;
+    let endpoints = stores::start(folder.path()).await?;
+    let peer: Peer = match &options.peer {
+        Some(path) => serde_json::from_slice(&std::fs::read(path)?).map_err(BenchError::other)?,
+        None => Peer::default(),
+    };
+    let policy = policy_folder(&options.sample, folder.path())?;
+    let mut report = Report::default();
+    let database = Database::create(&options.postgres).await?;
+    say("loading the sample database and its volume ...");
+    database.load(&options.sample, options.large_rows).await?;
+    let task = |right, identity: &str, at_once| Task {
+        endpoints: endpoints.clone(),
+        policy: policy.clone(),
+        secrets: BTreeMap::from([(SECRET.to_owned(), database.secret())]),
+        right,
+        kind: IdentityKind::Email,
+        identity: identity.to_owned(),
+        at_once,
+    };
+
+    let fast = measure("access, about 90,000 rows", &task(Right::Access, PERSON, options.at_once)).await?;
+    report.add("ratio.access_90k", fast.seconds, "s", peer.access_90k_s, Better::Smaller);
+    let single = measure("the same, one message at a time", &task(Right::Access, PERSON, 1)).await?;
+    report.add("rss_mib.export-data", single.rss_mib, "MiB", Some(EXPORT_LIMIT_MIB), Better::Smaller);
+    let large = measure("access, the large person", &task(Right::Access, LARGE, 1)).await?;
+    report.add("rss_mib.export-data.large", large.rss_mib, "MiB", Some(single.rss_mib), Better::Smaller);
+    let rows_per_s = rows(large.counts.exported) / large.seconds;
+    report.add("rows_per_s.export.postgresql", rows_per_s, "rows/s", None, Better::Larger);
+    let erased = measure("erasure, about 90,000 rows", &task(Right::Erasure, PERSON, options.at_once)).await?;
+    report.add("ratio.erasure_90k", erased.seconds, "s", peer.erasure_90k_s, Better::Smaller);
+    report.add("rss_mib.delete-or-anonymize", erased.rss_mib, "MiB", None, Better::Smaller);
+
+    database.drop().await?;
+    report.write(&options.out)?;
+    print(&report.table());
+    say(&format!("written to {}", options.out.display()));
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "rows of a benchmark are far below 2^52")]
+fn rows(count: u64) -> f64 {
+    count as f64
+}
+
+/// Runs a task in a process of its own.
+async fn measure(what: &str, task: &Task) -> Result<Outcome, BenchError> {
+    let mut child = tokio::process::Command::new(itself()?)
+        .arg("function")
+        .env("RUST_LOG", "warn")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    if let Some(mut input) = child.stdin.take() {
+        input.write_all(&serde_json::to_vec(task).map_err(BenchError::other)?).await?;
+    }
+    let output = child.wait_with_output().await?;
+    if !output.status.success() {
+        return Err(BenchError::Other(format!("{what}: the functions' process failed")));
+    }
+    let outcome: Outcome = serde_json::from_slice(&output.stdout).map_err(BenchError::other)?;
+    let counts = &outcome.counts;
+    say(&format!(
+        "{what}: {:.2} s, {:.0} MiB; read {}, exported {}, erased {}, anonymised {}, left over {}",
+        outcome.seconds,
+        outcome.rss_mib,
+        counts.read,
+        counts.exported,
+        counts.erased,
+        counts.anonymised,
+        counts.left_over
+    ));
+    Ok(outcome)
+}
+
+/// The policy beside this program, with the dataset file of the sample project.
+fn policy_folder(sample: &Path, folder: &Path) -> Result<PathBuf, BenchError> {
+    let policy = folder.join("policy");
+    std::fs::create_dir_all(policy.join("datasets"))?;
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("fides/policy.yaml");
+    std::fs::copy(own, policy.join("policy.yaml"))?;
+    let dataset = "postgres_example_test_dataset.yml";
+    std::fs::copy(sample.join("sample_resources").join(dataset), policy.join("datasets").join(dataset))?;
+    Ok(policy)
+}
+
+/// A database of this run.
+struct Database {
+    admin: Client,
+    config: Config,
+    name: String,
+}
+
+impl Database {
+    async fn create(url: &str) -> Result<Self, BenchError> {
+        let config: Config = url.parse().map_err(BenchError::other)?;
+        let admin = connect(&config).await?;
+        let name = format!("habeas_bench_{}", std::process::id());
+        admin.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0")).await.map_err(BenchError::other)?;
+        Ok(Self { admin, config, name })
+    }
+
+    async fn load(&self, sample: &Path, large_rows: u64) -> Result<(), BenchError> {
+        let mut config = self.config.clone();
+        let client = connect(config.dbname(&self.name)).await?;
+        let volume = Path::new(env!("CARGO_MANIFEST_DIR")).join("fides/volume.sql");
+        for file in [sample.join("postgres_sample.sql"), volume] {
+            client.batch_execute(&std::fs::read_to_string(file)?).await.map_err(BenchError::other)?;
+        }
+        let large = format!(
+            "insert into login select 10000000 + i, 1002, now() from generate_series(1, {large_rows}) i; analyze login;"
+        );
+        client.batch_execute(&large).await.map_err(BenchError::other)
+    }
+
+    fn secret(&self) -> serde_json::Value {
+        let host = match self.config.get_hosts().first() {
+            Some(Host::Tcp(host)) => host.as_str(),
+            _ => "127.0.0.1",
+        };
+        let password = self.config.get_password().map(|password| String::from_utf8_lossy(password).into_owned());
+        json!({
+            "host": host, "port": self.config.get_ports().first().unwrap_or(&5432), "dbname": self.name,
+            "username": self.config.get_user().unwrap_or("postgres"), "password": password.unwrap_or_default(),
+            "sslmode": "disable",
+        })
+    }
+
+    async fn drop(self) -> Result<(), BenchError> {
+        let dropped = self.admin.batch_execute(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
+        dropped.map_err(BenchError::other)
+    }
+}
+
+async fn connect(config: &Config) -> Result<Client, BenchError> {
+    let (client, connection) = config.connect(NoTls).await.map_err(BenchError::other)?;
+    tokio::spawn(async { drop(connection.await) });
+    Ok(client)
+}
