@@ -36,6 +36,8 @@ pub struct Clients {
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// S3.
     pub s3: aws_sdk_s3::Client,
+    /// Secrets Manager.
+    pub secrets: aws_sdk_secretsmanager::Client,
     /// The region that they speak to.
     pub region: String,
 }
@@ -64,6 +66,7 @@ impl Clients {
         Self {
             dynamodb: aws_sdk_dynamodb::Client::new(config),
             s3: aws_sdk_s3::Client::from_conf(s3),
+            secrets: aws_sdk_secretsmanager::Client::new(config),
             region: config.region().map_or_else(|| "us-east-1".to_owned(), ToString::to_string),
         }
     }

@@ -1,4 +1,4 @@
-"""Fills a running emulator: mail identity, sign-in, sample data, and one stack a policy, all as on AWS."""
+"""Fills a running emulator: mail identity, sign-in, databases, sample data, and one stack a policy, all as on AWS."""
 
 import concurrent.futures
 import json
@@ -6,6 +6,7 @@ import platform
 
 import boto3
 
+import databases
 import emulator
 import venvs
 from common import ACCESS_KEY_ID, ACCOUNT, LOCAL, REGION, SECRET_ACCESS_KEY, Trouble, aws_environment, call, timed
@@ -33,6 +34,9 @@ def fill(name, endpoint, database, habeas, policies, sample):
     with timed("sign-in and deployment bucket"):
         oidc = create_sign_in(client, endpoint)
         client("s3").create_bucket(Bucket=DEPLOY_BUCKET)
+    asked = {policy: policy_parameters(env, habeas, f"policies/{policy}", ACCOUNT, REGION) for policy in policies}
+    for parameters in asked.values():
+        databases.create(client("secretsmanager"), database, parameters["DataSecretArns"])
     with concurrent.futures.ThreadPoolExecutor(len(policies)) as pool:
         list(pool.map(lambda policy: load_sample(env, habeas, policy, sample), policies))
     packaged = emulator.home(name) / "tmp" / "packaged.yaml"
@@ -41,7 +45,8 @@ def fill(name, endpoint, database, habeas, policies, sample):
     stacks = {}
     with concurrent.futures.ThreadPoolExecutor(len(policies)) as pool:
         waiting = {
-            policy: pool.submit(deploy_policy, client, env, habeas, packaged, policy, oidc) for policy in policies
+            policy: pool.submit(deploy_policy, client, env, habeas, packaged, policy, parameters, oidc)
+            for policy, parameters in asked.items()
         }
         for policy, result in waiting.items():
             outputs = result.result()
@@ -106,7 +111,7 @@ def create_sign_in(client, endpoint):
     }
 
 
-def deploy_policy(client, env, habeas, packaged, policy, oidc):
+def deploy_policy(client, env, habeas, packaged, policy, asked, oidc):
     parameters = stage_parameters("local")
     parameters.update(
         Architecture="arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64",
@@ -115,7 +120,7 @@ def deploy_policy(client, env, habeas, packaged, policy, oidc):
         OidcJwksUrl=oidc["jwks_url"],
         OidcSubjectClaim=oidc["subject_claim"],
     )
-    parameters.update(policy_parameters(env, habeas, f"policies/{policy}", ACCOUNT, REGION))
+    parameters.update(asked)
     verify_sender(client, parameters["EmailIdentityArn"])
     stack = f"habeas-{policy}"
     with timed(f"deploying {stack}"):

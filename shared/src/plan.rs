@@ -188,12 +188,9 @@ impl Plan {
                 forget_stage(policy, Queue::Erase, &mut stages);
             }
             Matter::RetentionSweep => {
-                let works = policy
-                    .collections()
-                    .filter(|name| policy.rule(name).is_some_and(|rule| rule.retention.is_some()))
-                    .map(|name| Work::Sweep { collection: name.to_owned() })
-                    .collect();
-                stages.push(Stage { queue: Queue::Sweep, works });
+                let is_swept = |name: &&str| policy.rule(name).is_some_and(|rule| rule.retention.is_some());
+                let sweep = |collection| Work::Sweep { collection };
+                in_erase_order(policy, Queue::Sweep, policy.collections().filter(is_swept), sweep, &mut stages);
             }
             Matter::Right(right) => return Err(NotServed(right)),
         }
@@ -247,13 +244,23 @@ fn export_stages(policy: &Pinned, stages: &mut Vec<Stage>) {
     stages.push(Stage { queue: Queue::Export, works: vec![Work::Clear] });
 }
 
-/// What is found through other rows goes before them.
 fn erase_stages(policy: &Pinned, stages: &mut Vec<Stage>) {
     stages.push(Stage { queue: Queue::Erase, works: vec![Work::Suppress] });
+    let erase = |collection| Work::Erase { collection };
+    in_erase_order(policy, Queue::Erase, policy.collections(), erase, stages);
+}
+
+/// What refers to other rows goes before them: it is found through them, and a database may forbid the other order.
+fn in_erase_order<'a>(
+    policy: &Pinned,
+    queue: Queue,
+    collections: impl Iterator<Item = &'a str>,
+    work: impl Fn(String) -> Work,
+    stages: &mut Vec<Stage>,
+) {
     let mut by_stage: BTreeMap<usize, Vec<Work>> = BTreeMap::new();
-    for name in policy.collections() {
-        let works = by_stage.entry(policy.graph().erase_stage(name)).or_default();
-        works.push(Work::Erase { collection: name.to_owned() });
+    for name in collections {
+        by_stage.entry(policy.graph().erase_stage(name)).or_default().push(work(name.to_owned()));
     }
-    stages.extend(by_stage.into_values().map(|works| Stage { queue: Queue::Erase, works }));
+    stages.extend(by_stage.into_values().map(|works| Stage { queue, works }));
 }

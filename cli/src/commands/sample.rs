@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::{CommandError, Outcome, Verdict, pinned, progress};
 use crate::aws::Clients;
-use crate::sample::{App, Population, app, expected, load, tables};
+use crate::sample::{App, Population, app, databases, expected, load, tables};
 
-/// Makes and fills the tables and buckets of a policy.
+/// Makes and fills the tables and buckets of a policy, and the tables in its databases.
 pub async fn load(folder: &Path, population: Population, only: &[usize], out: &mut dyn Write) -> Outcome {
     let policy = pinned(folder)?;
     let app = generator(&policy)?;
@@ -18,6 +18,7 @@ pub async fn load(folder: &Path, population: Population, only: &[usize], out: &m
     let clients = Clients::from_env().await;
     progress("making tables and buckets");
     tables::create(&policy, &clients).await?;
+    databases::create(&policy, app, &clients).await?;
     let loaded = load::load(&policy, app, population, only, &clients, |rows| {
         progress(&format!("{rows} rows"));
     })
@@ -31,7 +32,9 @@ pub async fn drop_all(folder: &Path, out: &mut dyn Write) -> Outcome {
     let policy = pinned(folder)?;
     // Only what sample people may be in is deleted so lightly.
     generator(&policy)?;
-    tables::delete(&policy, &Clients::from_env().await).await?;
+    let clients = Clients::from_env().await;
+    tables::delete(&policy, &clients).await?;
+    databases::delete(&policy, &clients).await?;
     writeln!(out, "the tables and buckets of {} are gone", policy.policy().id)?;
     Ok(Verdict::Good)
 }

@@ -1,5 +1,5 @@
-//! Everything that is stored, read through the AWS APIs and not through any code of Habeas: all rows of all tables and
-//! all versions of all objects. What a scan finds here is what is there.
+//! Everything that is stored, read through the AWS APIs and by SQL and not through any code of Habeas: all rows of all
+//! tables and all versions of all objects. What a scan finds here is what is there.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::{DriveError, Stack};
 use crate::aws::{AwsError, Clients};
 use crate::sample::expected::canonical;
-use crate::sample::{App, Person, Population, Row};
+use crate::sample::{App, Person, Population, Row, databases};
 
 const READS_AT_ONCE: usize = 16;
 
@@ -56,14 +56,22 @@ impl Snapshot {
     ) -> Result<Self, DriveError> {
         let names = collection_names(app, population);
         let mut snapshot = Self::default();
+        let mut connections = BTreeMap::new();
+        for database in databases::databases(policy) {
+            connections.insert(&database.id, databases::connect(database, clients).await?);
+        }
         for name in policy.collections() {
-            let Some(Place::Table(table)) = policy.place(name) else {
-                continue;
-            };
             let Some(collection) = names.get(name) else { continue };
-            for stored in rows(&table.table, clients).await? {
-                snapshot.rows.push(Row { collection, stored, exported: Map::new() });
-            }
+            let stored = match policy.place(name) {
+                Some(Place::Table(table)) => rows(&table.table, clients).await?,
+                Some(Place::Relation { database, name }) => match connections.get(&database.id) {
+                    Some(connection) => databases::rows(connection, database.table(name)).await?,
+                    None => continue,
+                },
+                Some(Place::Objects { .. }) | None => continue,
+            };
+            let row = |stored| Row { collection, stored, exported: Map::new() };
+            snapshot.rows.extend(stored.into_iter().map(row));
         }
         for bucket in crate::sample::tables::buckets(policy) {
             snapshot.versions.extend(versions(bucket, clients).await?);

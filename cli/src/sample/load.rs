@@ -1,4 +1,4 @@
-//! Fills the tables and buckets of a policy with a population.
+//! Fills the tables, buckets and databases of a policy with a population.
 //!
 //! Rows are made on a thread of their own and written a batch at a time, a bounded number of batches in flight, so that
 //! memory stays flat however large the population is.
@@ -14,6 +14,7 @@ use habeas::policy::{Pinned, Place};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
+use super::databases::{Records, Writer, databases};
 use super::{App, Object, Population, Row};
 use crate::aws::{AwsError, Clients};
 
@@ -36,11 +37,27 @@ pub struct Loaded {
 /// Something to write.
 enum Batch {
     Rows(HashMap<String, Vec<WriteRequest>>),
-    Object { bucket: String, object: Object },
+    Object {
+        bucket: String,
+        object: Object,
+    },
+    /// One user's rows in a database.
+    Records {
+        database: String,
+        rows: Records,
+    },
+}
+
+/// Where a collection is.
+enum Spot {
+    Table(String),
+    Bucket(String),
+    /// The system's id.
+    Database(String),
 }
 
 /// Writes all users, or only those with the given indexes, and tells `progress` how many rows there are so far, every
-/// thousand. Tables and buckets must be there: see [`super::tables::create`].
+/// thousand. What they are written to must be there: see [`super::tables::create`], [`super::databases::create`].
 pub async fn load(
     policy: &Pinned,
     app: &'static dyn App,
@@ -50,20 +67,33 @@ pub async fn load(
     progress: impl Fn(u64),
 ) -> Result<Loaded, AwsError> {
     let users: Vec<usize> = if only.is_empty() { (0..population.users).collect() } else { only.to_vec() };
-    let places = places(policy);
+    let spots = spots(policy);
+    let mut writers = BTreeMap::new();
+    for database in databases(policy) {
+        writers.insert(database.id.clone(), Writer::open(policy, database, clients).await?);
+    }
     let (sender, receiver) = mpsc::channel(2 * IN_FLIGHT);
-    let producer = tokio::task::spawn_blocking(move || produce(app, population, &users, &places, &sender));
+    let producer = tokio::task::spawn_blocking(move || produce(app, population, &users, &spots, &sender));
     let (rows, objects) = (AtomicU64::new(0), AtomicU64::new(0));
+    let written = |count: usize| {
+        let count = u64::try_from(count).unwrap_or(0);
+        let total = rows.fetch_add(count, Ordering::Relaxed) + count;
+        if total / PROGRESS_EVERY_ROWS > (total - count) / PROGRESS_EVERY_ROWS {
+            progress(total);
+        }
+    };
     batches(receiver)
         .try_for_each_concurrent(IN_FLIGHT, |batch| async {
             match batch {
                 Batch::Rows(requests) => {
-                    let count: usize = requests.values().map(Vec::len).sum();
+                    let count = requests.values().map(Vec::len).sum();
                     write_rows(requests, clients).await?;
-                    let count = u64::try_from(count).unwrap_or(0);
-                    let total = rows.fetch_add(count, Ordering::Relaxed) + count;
-                    if total / PROGRESS_EVERY_ROWS > (total - count) / PROGRESS_EVERY_ROWS {
-                        progress(total);
+                    written(count);
+                }
+                Batch::Records { database, rows } => {
+                    if let Some(writer) = writers.get(&database) {
+                        writer.write(&rows).await?;
+                        written(rows.len());
                     }
                 }
                 Batch::Object { bucket, object } => {
@@ -95,17 +125,16 @@ fn attribute(value: &Value) -> AttributeValue {
     }
 }
 
-/// Table or bucket of each collection.
-fn places(policy: &Pinned) -> BTreeMap<String, String> {
+fn spots(policy: &Pinned) -> BTreeMap<String, Spot> {
     policy
         .collections()
         .filter_map(|name| {
-            let place = match policy.place(name)? {
-                Place::Table(table) => table.table.clone(),
-                Place::Objects { bucket, .. } => bucket.to_owned(),
-                Place::Relation { .. } => return None,
+            let spot = match policy.place(name)? {
+                Place::Table(table) => Spot::Table(table.table.clone()),
+                Place::Objects { bucket, .. } => Spot::Bucket(bucket.to_owned()),
+                Place::Relation { database, .. } => Spot::Database(database.id.clone()),
             };
-            Some((name.to_owned(), place))
+            Some((name.to_owned(), spot))
         })
         .collect()
 }
@@ -114,7 +143,7 @@ fn produce(
     app: &dyn App,
     population: Population,
     users: &[usize],
-    places: &BTreeMap<String, String>,
+    spots: &BTreeMap<String, Spot>,
     sender: &mpsc::Sender<Batch>,
 ) -> Result<(), AwsError> {
     let mut unknown = None;
@@ -126,10 +155,18 @@ fn produce(
         if sender.is_closed() {
             return Ok(());
         }
+        let mut records: BTreeMap<String, Records> = BTreeMap::new();
         app.rows(&population, *user, &mut |Row { collection, stored, .. }| {
-            let Some(table) = places.get(collection) else {
-                unknown = Some(collection);
-                return;
+            let table = match spots.get(collection) {
+                Some(Spot::Table(table)) => table,
+                Some(Spot::Database(database)) => {
+                    records.entry(database.clone()).or_default().push((collection, stored));
+                    return;
+                }
+                Some(Spot::Bucket(_)) | None => {
+                    unknown = Some(collection);
+                    return;
+                }
             };
             let put = PutRequest::builder().set_item(Some(item(&stored))).build();
             let write = WriteRequest::builder().set_put_request(put.ok()).build();
@@ -140,9 +177,12 @@ fn produce(
                 send(Batch::Rows(std::mem::take(&mut rows)));
             }
         });
-        app.objects(&population, *user, &mut |object| match places.get(object.collection) {
-            Some(bucket) => send(Batch::Object { bucket: bucket.clone(), object }),
-            None => unknown = Some(object.collection),
+        for (database, rows) in records {
+            send(Batch::Records { database, rows });
+        }
+        app.objects(&population, *user, &mut |object| match spots.get(object.collection) {
+            Some(Spot::Bucket(bucket)) => send(Batch::Object { bucket: bucket.clone(), object }),
+            _ => unknown = Some(object.collection),
         });
     }
     if !rows.is_empty() {

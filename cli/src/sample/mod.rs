@@ -4,6 +4,7 @@
 //! code of the exporter, so that tests compare the exporter with an independent expectation. The same seed gives the
 //! same bytes on every machine.
 
+pub mod databases;
 pub mod expected;
 pub mod load;
 pub mod people;
@@ -76,13 +77,19 @@ pub struct Person {
     pub language: &'static str,
     /// Every value that identifies this user and nobody else, longer than three characters.
     pub identifying: Vec<String>,
+    /// What the ids begin with that lead to rows of theirs which hold nothing of the user: lines of an order, say.
+    pub series: Vec<String>,
 }
 
 /// One app's generator.
 pub trait App: Sync {
     /// The user with this index.
     fn person(&self, population: &Population, index: usize) -> Person;
-    /// Every row that this user wrote or owns.
+    /// SQL that makes the tables of a dataset which is kept in a database.
+    fn tables(&self, _dataset: &str) -> &'static str {
+        ""
+    }
+    /// Every row that this user wrote or owns, a collection after the other, what is referred to first.
     fn rows(&self, population: &Population, index: usize, emit: &mut dyn FnMut(Row));
     /// Every object that this user owns.
     fn objects(&self, population: &Population, index: usize, emit: &mut dyn FnMut(Object));

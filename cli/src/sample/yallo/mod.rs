@@ -27,6 +27,7 @@ impl App for Yallo {
         let user = User::new(population, index);
         let identifying = user.identifying();
         Person {
+            series: Vec::new(),
             user_id: user.who.user_id,
             email: user.who.email,
             phone: user.who.phone,

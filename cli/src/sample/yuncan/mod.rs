@@ -40,6 +40,7 @@ impl App for Yuncan {
             phone: facts.who.phone.clone(),
             language: facts.who.language,
             identifying: facts.identifying(),
+            series: Vec::new(),
         }
     }
 
