@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use habeas::personal::Personal;
 use habeas::request::Matter;
 use habeas_cli::drive::endpoints::{DEFAULT_FILE, FILE_VARIABLE};
 use habeas_cli::sample::Population;
@@ -12,6 +13,7 @@ pub(crate) const DEFAULT_USERS: usize = 40;
 pub(crate) const DEFAULT_SEED: u64 = 1;
 pub(crate) const DEFAULT_HEAVY_ROWS: usize = 100_000;
 
+const IDENTITIES: &str = "Who: email=ADDRESS, phone_number=NUMBER or user_id=ID";
 const RIGHTS: &str = "access, portability, erasure, account_cancellation or retention_sweep";
 
 /// Checks privacy policies, prints plans, verifies evidence, and drives a local stack of Habeas.
@@ -33,20 +35,35 @@ pub(crate) enum Command {
     /// Check evidence offline
     #[command(subcommand)]
     Evidence(EvidenceCommand),
-    /// Print the steps that a right comes to, without touching anything
-    Plan {
-        /// The policy's folder
-        #[arg(long, value_name = "DIR")]
-        policy: PathBuf,
-        // Not as a docstring: names in backticks would be printed with them.
-        #[arg(long, value_name = "RIGHT", value_parser = matter, help = RIGHTS)]
-        right: Matter,
-        /// With a copy before a cancelled account is erased
-        #[arg(long)]
-        export: bool,
-    },
+    /// Print what a right comes to, without touching anything
+    ///
+    /// Without a person: the steps, and what they do to each field. With one it is a dry run: the policy's systems are
+    /// read, and the rows that each step would find are counted. Exit codes: 0 a request would begin, 2 the preflight
+    /// refuses it, 1 an error.
+    Plan(PlanArgs),
     /// Play a whole story against a local stack and check it from outside
     Demo(Demo),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// The policy's folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) policy: PathBuf,
+    // Not as a docstring: names in backticks would be printed with them.
+    #[arg(long, value_name = "RIGHT", value_parser = matter, help = RIGHTS)]
+    pub(crate) right: Matter,
+    /// With a copy before a cancelled account is erased
+    #[arg(long)]
+    pub(crate) export: bool,
+    #[arg(long, value_name = "KIND=VALUE", value_parser = personal, help = IDENTITIES)]
+    pub(crate) identity: Option<Personal<String>>,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// A local stack's endpoints.json [default: the environment's AWS account]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) endpoints: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -178,6 +195,12 @@ pub(crate) struct Demo {
     /// Search all logs for the people of the story too
     #[arg(long)]
     pub(crate) scan_logs: bool,
+}
+
+/// Whatever is there: a complaint of the parser would repeat it.
+#[expect(clippy::unnecessary_wraps, reason = "a parser may fail")]
+fn personal(value: &str) -> Result<Personal<String>, std::convert::Infallible> {
+    Ok(Personal::new(value.to_owned()))
 }
 
 fn matter(name: &str) -> Result<Matter, String> {

@@ -40,6 +40,7 @@ pub struct Clients {
     pub secrets: aws_sdk_secretsmanager::Client,
     /// The region that they speak to.
     pub region: String,
+    sdk: SdkConfig,
 }
 
 impl Clients {
@@ -60,6 +61,12 @@ impl Clients {
         Self::new(&config, true)
     }
 
+    /// Connectors to the systems of a policy.
+    #[must_use]
+    pub fn connectors(&self) -> habeas::connectors::Connectors {
+        habeas::aws::connectors(&self.sdk)
+    }
+
     fn new(config: &SdkConfig, emulated: bool) -> Self {
         // A bucket's name is no host on an emulator.
         let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(emulated).build();
@@ -67,6 +74,7 @@ impl Clients {
             dynamodb: aws_sdk_dynamodb::Client::new(config),
             s3: aws_sdk_s3::Client::from_conf(s3),
             secrets: aws_sdk_secretsmanager::Client::new(config),
+            sdk: config.clone(),
             region: config.region().map_or_else(|| "us-east-1".to_owned(), ToString::to_string),
         }
     }

@@ -12,13 +12,25 @@ use habeas_cli::sample::Population;
 
 use args::{Cli, Command, EvidenceCommand, PolicyCommand, SampleCommand};
 
+/// The exit code of a dry run whose preflight refuses.
+const REFUSED: u8 = 2;
+/// Columns where there is no terminal to ask.
+const WIDTH: u16 = 120;
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    // Usage errors end here, with exit code 2.
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => {
+            // Help is no error. What is one ends with 1, since 2 says that a preflight refuses.
+            let _ = told.print();
+            return if told.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+    };
     match run(cli, &mut std::io::stdout()).await {
         Ok(Verdict::Good) => ExitCode::SUCCESS,
         Ok(Verdict::Bad) => ExitCode::FAILURE,
+        Ok(Verdict::Refused) => ExitCode::from(REFUSED),
         // Whoever reads only the beginning has what they wanted.
         Err(CommandError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
@@ -47,7 +59,18 @@ async fn run(cli: Cli, out: &mut dyn Write) -> Outcome {
             commands::sample::person(&policy, people.into(), index, expected, out)
         }
         Command::Evidence(EvidenceCommand::Verify { file }) => commands::evidence::verify(&file, out),
-        Command::Plan { policy, right, export } => commands::plan::plan(&policy, right, export, out),
+        Command::Plan(args) => {
+            let wanted = commands::plan::Wanted {
+                folder: &args.policy,
+                matter: args.right,
+                with_export: args.export,
+                identity: args.identity,
+                json: args.json,
+                endpoints: args.endpoints.as_deref(),
+            };
+            let width = terminal_size::terminal_size().map_or(WIDTH, |(width, _)| width.0);
+            commands::plan::plan(&wanted, width, out).await
+        }
         Command::Demo(demo) => {
             let wanted = commands::demo::Wanted {
                 endpoints: demo.endpoints,

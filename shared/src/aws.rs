@@ -20,7 +20,7 @@ pub use settings::{SettingError, Settings};
 use crate::clock::{Clock, SystemClock};
 use crate::connectors::{Connectors, DynamoDb, KeyStore, NoKeyStore, S3};
 use crate::identity::oidc::{Issuer, OidcError, SignInVerifier};
-use crate::identity::{DigestKeys, KeyError, Sealer};
+use crate::identity::{DigestKeys, KeyError, OperatorClaim, Sealer};
 use crate::ledger::Ledger;
 use crate::personal::IdentityKind;
 use crate::policy::{PolicyDigest, PolicyError};
@@ -65,7 +65,7 @@ impl Platform {
     pub async fn start() -> Result<Self, StartError> {
         let settings = Settings::from_env()?;
         let sdk = aws_config::defaults(BehaviorVersion::v2026_01_12()).load().await;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::ahead_by_seconds(settings.clock_offset_seconds()?));
+        let clock = clock(&settings)?;
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let data_keys = KmsDataKeys::new(aws_sdk_kms::Client::new(&sdk), settings.optional("IDENTITY_KEY"));
         let sealer = Arc::new(Sealer::new(Arc::new(data_keys), clock.clone(), random.clone()));
@@ -78,8 +78,7 @@ impl Platform {
             key_store: key_store(&settings, &sdk, &sealer),
             sealer,
         };
-        let policies = S3Policies::new(s3_client(&sdk), settings.optional("POLICY_BUCKET"));
-        Ok(Self { settings, driver, policies: Arc::new(policies), sdk })
+        Ok(Self { driver, policies: policies(&settings, &sdk), settings, sdk })
     }
 
     /// The digest of the policy in force.
@@ -89,22 +88,12 @@ impl Platform {
 
     /// The digest keys.
     pub async fn digest_keys(&self) -> Result<DigestKeys, StartError> {
-        let secret = self.settings.required("DIGEST_KEYS_SECRET")?;
-        let client = aws_sdk_secretsmanager::Client::new(&self.sdk);
-        let value = client.get_secret_value().secret_id(secret).send().await;
-        let value = value.map_err(|error| StartError::Secret(Box::new(error)))?;
-        Ok(DigestKeys::parse(value.secret_string().unwrap_or_default())?)
+        digest_keys(&self.settings, &self.sdk).await
     }
 
     /// The verifier of sign-ins.
     pub fn sign_ins(&self) -> Result<SignInVerifier, StartError> {
-        let subject_claim = self.settings.optional("OIDC_SUBJECT_CLAIM");
-        Ok(SignInVerifier::new(Issuer {
-            issuer: self.settings.required("OIDC_ISSUER")?,
-            audience: self.settings.required("OIDC_AUDIENCE")?,
-            keys_url: self.settings.optional("OIDC_JWKS_URL"),
-            subject_claim: if subject_claim.is_empty() { "sub".to_owned() } else { subject_claim },
-        })?)
+        sign_ins(&self.settings)
     }
 
     /// The kinds of address that messages can be sent to.
@@ -118,10 +107,7 @@ impl Platform {
     /// Connectors to the controller's systems.
     #[must_use]
     pub fn connectors(&self) -> Connectors {
-        Connectors {
-            dynamodb: DynamoDb::new(aws_sdk_dynamodb::Client::new(&self.sdk)),
-            s3: Some(S3::new(s3_client(&self.sdk))),
-        }
+        connectors(&self.sdk)
     }
 
     /// Sends e-mail and text messages.
@@ -132,6 +118,78 @@ impl Platform {
             self.settings.required("EMAIL_FROM")?,
             self.settings.optional("SMS_ENABLED") == "true",
         ))
+    }
+}
+
+/// What a function has that only reads: it keeps no ledger and sends nothing.
+#[derive(Clone)]
+pub struct Reader {
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// Policies by digest.
+    pub policies: Arc<dyn PolicySource>,
+    /// The policy in force.
+    pub current: PolicyDigest,
+    /// The digest keys.
+    pub keys: DigestKeys,
+    /// Checks sign-ins.
+    pub sign_ins: Arc<SignInVerifier>,
+    /// Connectors to the controller's systems.
+    pub connectors: Arc<Connectors>,
+}
+
+impl Reader {
+    /// Reads the environment and makes the clients.
+    pub async fn start() -> Result<Self, StartError> {
+        let settings = Settings::from_env()?;
+        let sdk = aws_config::defaults(BehaviorVersion::v2026_01_12()).load().await;
+        Ok(Self {
+            clock: clock(&settings)?,
+            random: Arc::new(SystemRandom),
+            policies: policies(&settings, &sdk),
+            current: settings.required("POLICY_DIGEST")?.try_into()?,
+            keys: digest_keys(&settings, &sdk).await?,
+            sign_ins: Arc::new(sign_ins(&settings)?),
+            connectors: Arc::new(connectors(&sdk)),
+        })
+    }
+}
+
+fn clock(settings: &Settings) -> Result<Arc<dyn Clock>, StartError> {
+    Ok(Arc::new(SystemClock::ahead_by_seconds(settings.clock_offset_seconds()?)))
+}
+
+fn policies(settings: &Settings, sdk: &SdkConfig) -> Arc<dyn PolicySource> {
+    Arc::new(S3Policies::new(s3_client(sdk), settings.optional("POLICY_BUCKET")))
+}
+
+async fn digest_keys(settings: &Settings, sdk: &SdkConfig) -> Result<DigestKeys, StartError> {
+    let secret = settings.required("DIGEST_KEYS_SECRET")?;
+    let client = aws_sdk_secretsmanager::Client::new(sdk);
+    let value = client.get_secret_value().secret_id(secret).send().await;
+    let value = value.map_err(|error| StartError::Secret(Box::new(error)))?;
+    Ok(DigestKeys::parse(value.secret_string().unwrap_or_default())?)
+}
+
+fn sign_ins(settings: &Settings) -> Result<SignInVerifier, StartError> {
+    let subject_claim = settings.optional("OIDC_SUBJECT_CLAIM");
+    Ok(SignInVerifier::new(Issuer {
+        issuer: settings.required("OIDC_ISSUER")?,
+        audience: settings.required("OIDC_AUDIENCE")?,
+        keys_url: settings.optional("OIDC_JWKS_URL"),
+        subject_claim: if subject_claim.is_empty() { "sub".to_owned() } else { subject_claim },
+        operator: OperatorClaim::new(settings.optional("OPERATOR_CLAIM"), settings.optional("OPERATOR_VALUE")),
+    })?)
+}
+
+/// Connectors to the systems that this configuration reaches.
+#[must_use]
+pub fn connectors(sdk: &SdkConfig) -> Connectors {
+    Connectors {
+        dynamodb: Arc::new(DynamoDb::new(aws_sdk_dynamodb::Client::new(sdk))),
+        s3: Some(S3::new(s3_client(sdk))),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod api;
 pub mod aws;
 pub mod clock;
 pub mod connectors;
+pub mod dry_run;
 pub mod evidence;
 pub mod export;
 pub mod identity;

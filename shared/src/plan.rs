@@ -1,8 +1,9 @@
 //! A right and a policy compiled into steps, before anything is touched. Pure.
 //!
-//! The rule of this room: the order of stages is the order of safety. Keys are captured before anything goes; the copy is
-//! made before the erasure; the suppression list is written before the first row goes, so that a late write is recognised;
-//! the subject's own row goes last, so that a repeated plan still finds the way.
+//! The rule of this room: the order of stages is the order of safety. What would fail half-way is found before anything is
+//! changed; keys are captured before anything goes; the copy is made before the erasure; the suppression list is written
+//! before the first row goes, so that a late write is recognised; the subject's own row goes last, so that a repeated plan
+//! still finds the way.
 
 use std::collections::BTreeMap;
 
@@ -53,6 +54,8 @@ impl Queue {
 pub enum Work {
     /// Finds the subject's row and captures, encrypted, the keys that later steps need.
     Resolve,
+    /// Looks for what would make an erasure fail half-way, in every collection, and stops the request if there is any.
+    Preflight,
     /// Captures, sealed, the keys by which rows elsewhere refer to the person's rows of one collection.
     Capture {
         /// `<dataset>.<collection>`.
@@ -96,7 +99,13 @@ impl Work {
             | Self::Export { collection }
             | Self::Erase { collection }
             | Self::Sweep { collection } => Some(collection),
-            Self::Resolve | Self::Package | Self::Clear | Self::Suppress | Self::Forget | Self::Tombstone => None,
+            Self::Resolve
+            | Self::Preflight
+            | Self::Package
+            | Self::Clear
+            | Self::Suppress
+            | Self::Forget
+            | Self::Tombstone => None,
         }
     }
 
@@ -105,6 +114,7 @@ impl Work {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Resolve => "resolve",
+            Self::Preflight => "preflight",
             Self::Capture { .. } => "capture",
             Self::Forget => "forget",
             Self::Export { .. } => "export",
@@ -169,17 +179,22 @@ impl Plan {
         let mut stages = Vec::new();
         match matter {
             Matter::Right(Right::Access | Right::Portability) => {
-                find_stages(policy, Queue::Export, &mut stages);
+                resolve_stage(Queue::Export, &mut stages);
+                capture_stages(policy, Queue::Export, &mut stages);
                 export_stages(policy, &mut stages);
                 forget_stage(policy, Queue::Export, &mut stages);
             }
             Matter::Right(Right::Erasure) => {
-                find_stages(policy, Queue::Erase, &mut stages);
+                resolve_stage(Queue::Erase, &mut stages);
+                preflight_stage(&mut stages);
+                capture_stages(policy, Queue::Erase, &mut stages);
                 erase_stages(policy, &mut stages);
                 forget_stage(policy, Queue::Erase, &mut stages);
             }
             Matter::Right(Right::AccountCancellation) => {
-                find_stages(policy, Queue::Erase, &mut stages);
+                resolve_stage(Queue::Erase, &mut stages);
+                preflight_stage(&mut stages);
+                capture_stages(policy, Queue::Erase, &mut stages);
                 if with_export {
                     export_stages(policy, &mut stages);
                 }
@@ -222,9 +237,17 @@ impl Plan {
 #[error("{} is not answered by this version", .0.name())]
 pub struct NotServed(pub Right);
 
-/// Finds the subject, then captures keys, those of nearer collections first.
-fn find_stages(policy: &Pinned, queue: Queue, stages: &mut Vec<Stage>) {
+fn resolve_stage(queue: Queue, stages: &mut Vec<Stage>) {
     stages.push(Stage { queue, works: vec![Work::Resolve] });
+}
+
+/// By whoever erases, since what is missing may be a right of theirs.
+fn preflight_stage(stages: &mut Vec<Stage>) {
+    stages.push(Stage { queue: Queue::Erase, works: vec![Work::Preflight] });
+}
+
+/// Captures keys, those of nearer collections first.
+fn capture_stages(policy: &Pinned, queue: Queue, stages: &mut Vec<Stage>) {
     for sets in policy.graph().captures().into_values() {
         let capture = |set: KeySet| Work::Capture { collection: set.collection, fields: set.fields };
         stages.push(Stage { queue, works: sets.into_iter().map(capture).collect() });

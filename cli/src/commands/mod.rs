@@ -18,6 +18,8 @@ pub enum Verdict {
     Good,
     /// It did not, and what it printed says why.
     Bad,
+    /// A request would be stopped before anything is changed, and what it printed says why.
+    Refused,
 }
 
 /// Why a command could not be carried out.
@@ -37,6 +39,15 @@ pub enum CommandError {
     /// The right has no plan.
     #[error(transparent)]
     NotServed(#[from] habeas::plan::NotServed),
+    /// Nobody is named.
+    #[error("name the person as email=ADDRESS, phone_number=NUMBER or user_id=ID")]
+    NotAnIdentity,
+    /// The person is named by something that cannot be.
+    #[error(transparent)]
+    Identity(#[from] habeas::personal::IdentityError),
+    /// The systems cannot be looked at.
+    #[error("there is no dry run. Check AWS_ENDPOINT_URL (unset: the real AWS), the credentials and what they allow")]
+    DryRun(#[from] habeas::dry_run::DryRunError),
     /// A file cannot be read.
     #[error("{path} cannot be read: name a file that is there, or - for standard input")]
     File {

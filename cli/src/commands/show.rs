@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::path::Path;
 
-use habeas::policy::{ErasureRule, Generalisation, Item, Pinned, Retention, Strategy, ViaRule, in_language};
+use habeas::policy::words::{retention, strategy};
+use habeas::policy::{ErasureRule, Item, Pinned, ViaRule, in_language};
 use serde::Serialize;
 
 use super::{CommandError, Outcome, Verdict, pinned};
@@ -90,10 +91,6 @@ fn shown_field<'a>(pinned: &Pinned, full: &'a str) -> ShownField<'a> {
     }
 }
 
-fn retention(retention: &Retention) -> String {
-    format!("until {} + {} ({})", retention.start_field, retention.period.0, retention.source)
-}
-
 /// What becomes of one field of a collection.
 fn on_erasure(rule: &ErasureRule, field: &str, language: &str) -> String {
     match rule {
@@ -118,29 +115,6 @@ fn via_rule(rule: &ViaRule, field: &str) -> String {
     match rule {
         ViaRule::Erase => "erased".to_owned(),
         ViaRule::Anonymise { fields } => fields.get(field).map_or("kept".to_owned(), strategy),
-    }
-}
-
-fn strategy(strategy: &Strategy) -> String {
-    match strategy {
-        Strategy::Erase | Strategy::Null => "erased".to_owned(),
-        Strategy::Fixed(text) => format!("anonymised: fixed text \"{text}\""),
-        Strategy::Random => "anonymised: random token".to_owned(),
-        Strategy::Generalise(how) => format!("anonymised: {} only", coarser(*how)),
-        Strategy::SaltedHash => "anonymised: hash under a salt that is thrown away".to_owned(),
-        Strategy::Hmac => "pseudonymised: keyed digest".to_owned(),
-        Strategy::Encrypt => "pseudonymised: encrypted".to_owned(),
-        Strategy::Keep => "kept, it identifies nobody".to_owned(),
-    }
-}
-
-fn coarser(how: Generalisation) -> &'static str {
-    match how {
-        Generalisation::Year => "the year",
-        Generalisation::Month => "the month",
-        Generalisation::Decade => "the decade",
-        Generalisation::City => "province and city",
-        Generalisation::CoarseLocation => "a place within ten kilometres",
     }
 }
 

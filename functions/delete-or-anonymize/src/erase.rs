@@ -1,7 +1,7 @@
 //! One page of an erasure: first the rows are acted on, link after link; then everything is read afresh, and what is left
 //! over is acted on again, a bounded number of times.
 
-use habeas::connectors::{ConnectorError, Decision, Row, Target, Who, decide};
+use habeas::connectors::{ConnectorError, Decision, Row, Target, Who, erasure_judge};
 use habeas::plan::Counts;
 use habeas::steps::{Job, Next, Page, StepError};
 use jiff::Timestamp;
@@ -112,16 +112,9 @@ impl Function {
         job: &'a Job,
         target: &Target<'a>,
     ) -> Result<impl Fn(&Row) -> Result<Decision, ConnectorError> + Send + Sync + use<'a>, StepError> {
-        let rule = job.policy.rule(target.name).ok_or(ConnectorError::WrongKind).map_err(ConnectorError::into_step)?;
-        let links = target.links;
-        let random = self.platform.driver.random.as_ref();
-        let time_zone = job.policy.policy().controller.time_zone.as_str();
         // Whether a row is kept is judged once, by when the request arrived, so that a long step judges all alike.
-        let now = job.request.received_at;
-        Ok(move |row: &Row| {
-            let link = links.get(row.link).ok_or(ConnectorError::WrongKind)?;
-            decide(rule, link, &row.record, now, time_zone, random)
-        })
+        let judge = erasure_judge(target, job.request.received_at, self.platform.driver.random.as_ref());
+        judge.map_err(ConnectorError::into_step)
     }
 }
 

@@ -14,7 +14,8 @@ use habeas::plan::{Counts, Queue, Work};
 use habeas::policy::KeySet;
 use habeas::request::EffectItem;
 use habeas::steps::{
-    Handled, Job, Message, Page, StepError, Worker, capture_page, forget_page, handle_batch, resolve_page,
+    Handled, Job, Message, Page, StepError, Worker, capture_page, forget_page, handle_batch, preflight_page,
+    resolve_page,
 };
 use jiff::Timestamp;
 use lambda_runtime::Error;
@@ -81,6 +82,7 @@ impl Worker for Function {
                 let channels = self.platform.channels();
                 resolve_page(job, &self.connectors, &self.platform.driver.sealer, &channels).await
             }
+            Work::Preflight => preflight_page(job, &self.connectors).await,
             Work::Capture { collection, fields } => {
                 let set = KeySet { collection: collection.clone(), fields: fields.clone() };
                 capture_page(job, &self.connectors, self.platform.driver.key_store.as_ref(), &set, cursor).await

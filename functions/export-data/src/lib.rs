@@ -91,7 +91,7 @@ impl Worker for Function {
             Work::Export { collection } => self.collect(job, collection, cursor).await,
             Work::Package => Box::pin(self.make_package(job)).await,
             Work::Clear => self.clear_staging(job).await,
-            Work::Suppress | Work::Erase { .. } | Work::Tombstone | Work::Sweep { .. } => {
+            Work::Preflight | Work::Suppress | Work::Erase { .. } | Work::Tombstone | Work::Sweep { .. } => {
                 Err(StepError::permanent(NotMyWork))
             }
         }

@@ -4,8 +4,8 @@ use lambda_http::http::StatusCode;
 use lambda_http::{Body, Response};
 use serde_json::json;
 
-use crate::identity::SealError;
 use crate::identity::caller::CallerError;
+use crate::identity::{OperatorError, SealError};
 use crate::ledger::LedgerError;
 
 /// What is wrong, in a word that a program can read. The API contract (infra/openapi.yaml) lists them.
@@ -25,6 +25,10 @@ pub enum ProblemKind {
     IdentityMissing,
     /// The token is of no use, or there is none where one is needed.
     Unauthorized,
+    /// Only operators of the controller may do this.
+    OperatorsOnly,
+    /// There is no policy of that digest.
+    PolicyUnknown,
     /// The sign-in is not fresh enough for this.
     SignInTooOld,
     /// There is no such request, or it is not the caller's.
@@ -66,6 +70,8 @@ impl ProblemKind {
             Self::RightNotOffered => ("right-not-offered", S::UNPROCESSABLE_ENTITY, "This right is not answered here"),
             Self::IdentityMissing => ("identity-missing", S::UNPROCESSABLE_ENTITY, "Nobody is named"),
             Self::Unauthorized => ("unauthorized", S::UNAUTHORIZED, "A valid token is needed"),
+            Self::OperatorsOnly => ("operators-only", S::FORBIDDEN, "Only operators may do this"),
+            Self::PolicyUnknown => ("policy-unknown", S::UNPROCESSABLE_ENTITY, "There is no such policy"),
             Self::SignInTooOld => ("sign-in-too-old", S::FORBIDDEN, "The sign-in is not fresh enough"),
             Self::NotFound => ("not-found", S::NOT_FOUND, "There is no such request"),
             Self::Conflict => ("conflict", S::CONFLICT, "The request's state does not allow this"),
@@ -155,6 +161,25 @@ impl From<CallerError> for Problem {
         match error {
             CallerError::Invalid => Self::new(ProblemKind::Unauthorized, "Sign in again, or ask for a new code."),
             CallerError::Unavailable(_) => Self::unavailable(&error),
+        }
+    }
+}
+
+impl From<OperatorError> for Problem {
+    fn from(error: OperatorError) -> Self {
+        match error {
+            OperatorError::NotSetUp => Self::new(
+                ProblemKind::OperatorsOnly,
+                "Nobody is an operator yet: deploy the stack with OperatorClaim and OperatorValue.",
+            ),
+            OperatorError::NotAnOperator { .. } => {
+                Self::new(ProblemKind::OperatorsOnly, "Sign in as an operator of the controller.")
+            }
+            OperatorError::TooOld => Self::new(ProblemKind::SignInTooOld, "Sign in again, then repeat the call."),
+            OperatorError::Caller(CallerError::Invalid) => {
+                Self::new(ProblemKind::Unauthorized, "Sign in as an operator of the controller.")
+            }
+            OperatorError::Caller(error) => error.into(),
         }
     }
 }

@@ -17,7 +17,7 @@ pub type CallError = Problem;
 pub struct Call {
     /// The method.
     pub method: Method,
-    /// The parts of the path after `/v1/requests`.
+    /// The parts of the path after `/v1/requests`, or after the place that was named.
     pub path: Vec<String>,
     request: Request,
 }
@@ -25,8 +25,13 @@ pub struct Call {
 impl Call {
     /// Takes a request apart. A stage's name in front of the path is passed over.
     pub fn parse(request: Request) -> Result<Self, CallError> {
+        Self::parse_at("/v1/requests", request)
+    }
+
+    /// The same for another place than the requests.
+    pub fn parse_at(place: &str, request: Request) -> Result<Self, CallError> {
         let path = request.uri().path();
-        let after = path.split_once("/v1/requests").map(|(_, after)| after).ok_or_else(Problem::not_found)?;
+        let after = path.split_once(place).map(|(_, after)| after).ok_or_else(Problem::not_found)?;
         let path = after.split('/').filter(|part| !part.is_empty()).map(ToOwned::to_owned).collect();
         Ok(Self { method: request.method().clone(), path, request })
     }

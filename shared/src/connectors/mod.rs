@@ -3,16 +3,20 @@
 //! The rules of this room: a page is bounded, its cursor survives a restart, and doing an action again does nothing more.
 
 mod dynamodb;
+mod obstacles;
 mod person;
 mod rows;
 mod s3;
 mod walk;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 pub use dynamodb::DynamoDb;
+pub use obstacles::obstacles_of;
 pub use person::{KeyStore, NoKeyStore, Person, Tuple};
-pub use rows::{Decision, decide, decide_sweep, exported, is_omitted, masked};
+pub use rows::{Decision, decide, decide_sweep, erasure_judge, exported, is_omitted, masked};
 pub use s3::{Objects, S3};
 
 use serde::Serialize;
@@ -255,7 +259,7 @@ pub struct Obstacle {
 /// The connectors that a function has, by kind of place.
 pub struct Connectors {
     /// For tables.
-    pub dynamodb: DynamoDb,
+    pub dynamodb: Arc<dyn Connector>,
     /// For objects; none in a function that has no business with them.
     pub s3: Option<S3>,
 }
@@ -264,7 +268,7 @@ impl Connectors {
     /// The connector for a place.
     pub fn of(&self, place: Place<'_>) -> Result<&dyn Connector, ConnectorError> {
         match place {
-            Place::Table(_) => Ok(&self.dynamodb),
+            Place::Table(_) => Ok(self.dynamodb.as_ref()),
             Place::Objects { .. } => self.s3.as_ref().map(|s3| s3 as &dyn Connector).ok_or(ConnectorError::WrongKind),
             Place::Relation { .. } => Err(ConnectorError::WrongKind),
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 
-use super::{Action, ConnectorError};
+use super::{Action, ConnectorError, Row, Target};
 use crate::mask::{self, Masked};
 use crate::policy::{
     CollectionRule, ErasureRule, ExportRules, Field, Link, Period, Strategy, ViaRule, categories, deadline,
@@ -26,6 +26,21 @@ pub enum Decision {
     },
     /// Nothing: it is already as the policy wants it.
     Leave,
+}
+
+/// Says of each row of a collection what an erasure does to it. `now` is the moment at which retention is judged.
+pub fn erasure_judge<'a>(
+    target: &Target<'a>,
+    now: Timestamp,
+    random: &'a dyn Random,
+) -> Result<impl Fn(&Row) -> Result<Decision, ConnectorError> + Send + Sync + use<'a>, ConnectorError> {
+    let rule = target.policy.rule(target.name).ok_or(ConnectorError::WrongKind)?;
+    let links = target.links;
+    let time_zone = target.policy.policy().controller.time_zone.as_str();
+    Ok(move |row: &Row| {
+        let link = links.get(row.link).ok_or(ConnectorError::WrongKind)?;
+        decide(rule, link, &row.record, now, time_zone, random)
+    })
 }
 
 /// What an erasure does to a row that was found through a link.

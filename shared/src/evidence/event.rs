@@ -69,6 +69,19 @@ pub enum FailureReason {
     Permanent,
     /// Rows keep turning up after they were erased.
     LeftOver,
+    /// The preflight found what would make the erasure fail half-way. Nothing has been changed.
+    PreflightRefused,
+}
+
+/// Where something stands in the way of a plan. What it is stands in the log: a person who reads the evidence need not know
+/// how the controller's systems are built.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Obstructed {
+    /// The collection.
+    pub collection: String,
+    /// The field, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
 }
 
 /// What a step did.
@@ -133,6 +146,9 @@ pub enum Fact {
         step: StepNumber,
         /// Why.
         reason: FailureReason,
+        /// Where, if the preflight refused: the first hundred places.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        obstructed: Vec<Obstructed>,
     },
     /// Everything has been done.
     Completed {

@@ -7,10 +7,12 @@ pub mod caller;
 pub mod code;
 pub mod keys;
 pub mod oidc;
+pub mod operator;
 pub mod seal;
 pub mod token;
 
 pub use caller::Caller;
 pub use code::{Code, CodeDigest};
 pub use keys::{DigestKeys, KeyError};
+pub use operator::{Operator, OperatorClaim, OperatorError};
 pub use seal::{Contact, DataKeys, SealError, Sealer, SubjectKeys};

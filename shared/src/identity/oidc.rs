@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 
+use super::operator::OperatorClaim;
 use crate::personal::Personal;
 
 /// Why a sign-in token is not accepted.
@@ -31,6 +32,8 @@ pub struct SignIn {
     pub user_id: Personal<String>,
     /// When they last gave their password or the like (`auth_time`), or else when the token was made.
     pub at: Timestamp,
+    /// Whether the token says that they are an operator of the controller.
+    pub is_operator: bool,
 }
 
 /// What the controller's issuer is.
@@ -44,6 +47,8 @@ pub struct Issuer {
     pub keys_url: String,
     /// The claim with the app's id of the user; usually `sub`.
     pub subject_claim: String,
+    /// The claim of operators; none where nobody acts as one.
+    pub operator: Option<OperatorClaim>,
 }
 
 /// Checks tokens of one issuer; keeps its keys for a bounded time.
@@ -72,6 +77,12 @@ impl SignInVerifier {
         Ok(Self { issuer, http, keys: Mutex::new(None) })
     }
 
+    /// Whether any sign-in can be an operator's.
+    #[must_use]
+    pub fn has_operators(&self) -> bool {
+        self.issuer.operator.is_some()
+    }
+
     /// Who is signed in by this token.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<SignIn, OidcError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| OidcError::Invalid)?;
@@ -98,7 +109,8 @@ impl SignInVerifier {
         if user_id.is_empty() || user_id.len() > 256 {
             return Err(OidcError::Invalid);
         }
-        Ok(SignIn { user_id: Personal::new(user_id.to_owned()), at })
+        let is_operator = self.issuer.operator.as_ref().is_some_and(|operator| operator.is_in(&claims));
+        Ok(SignIn { user_id: Personal::new(user_id.to_owned()), at, is_operator })
     }
 
     async fn key(&self, id: &str, now: Timestamp) -> Result<DecodingKey, OidcError> {

@@ -32,8 +32,8 @@ pub struct Problem {
     pub message: String,
 }
 
-/// Most steps of a plan, but for the few that every plan has: a plan is written in one DynamoDB transaction of at most 100
-/// writes, beside the request, its event and a notice.
+/// Most steps of a plan, but for the seven that a cancellation with a copy has whatever the policy: a plan is written in one
+/// DynamoDB transaction of at most 100 writes, beside the request, its event and a notice.
 pub const MAX_STEPS: usize = 90;
 
 /// Everything that is wrong with a policy; empty if it is sound.

@@ -14,6 +14,7 @@ pub mod model;
 pub mod permissions;
 pub mod rules;
 pub mod systems;
+pub mod words;
 
 use std::fmt;
 

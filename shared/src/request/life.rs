@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::change::{Change, NoticeKind, StepNumber, Wake};
 use super::state::{IllegalTransition, Status, Transition};
 use super::{Matter, RequestId};
-use crate::evidence::{Actor, EventHash, Fact, FailureReason, Outcome, StepReport};
+use crate::evidence::{Actor, EventHash, Fact, FailureReason, Obstructed, Outcome, StepReport};
 use crate::plan::{Counts, Plan, Queue};
 use crate::policy::{Factor, PolicyDigest};
 
@@ -316,11 +316,17 @@ impl Request {
         Ok(change)
     }
 
-    /// A step failed for good.
-    pub fn step_failed(&self, step: StepNumber, reason: FailureReason, now: Timestamp) -> Result<Change, LifeError> {
+    /// A step failed for good. `obstructed` says where, if the preflight refused.
+    pub fn step_failed(
+        &self,
+        step: StepNumber,
+        reason: FailureReason,
+        obstructed: Vec<Obstructed>,
+        now: Timestamp,
+    ) -> Result<Change, LifeError> {
         let mut change = self.begin_change();
         change.go(Transition::Fail)?;
-        change.record(now, Actor::System, Fact::StepFailed { step, reason });
+        change.record(now, Actor::System, Fact::StepFailed { step, reason, obstructed });
         change.request.wake = Some(Wake { at: after(now, REMINDER_PERIOD), queue: Queue::Notify });
         Ok(change)
     }

@@ -12,7 +12,7 @@ use crate::policy::KeySet;
 use crate::record::{Record, Value};
 
 /// Most keys of one set: what an erasure of one person may have to keep aside.
-const MAX_KEYS: usize = 200_000;
+pub(crate) const MAX_KEYS: usize = 200_000;
 
 /// A person has more keys than can be kept aside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -84,7 +84,7 @@ async fn earlier(job: &Job, store: &dyn KeyStore, set: &KeySet, chunks: usize) -
 }
 
 /// The values of some fields; none if one is missing, since nothing refers to what is not there.
-fn tuple(record: &Record, fields: &[String]) -> Option<Tuple> {
+pub(crate) fn tuple(record: &Record, fields: &[String]) -> Option<Tuple> {
     let values = fields.iter().map(|field| record.at(field).and_then(Value::as_key).filter(|key| !key.is_empty()));
     values.map(|value| value.map(ToOwned::to_owned)).collect()
 }

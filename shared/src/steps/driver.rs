@@ -1,5 +1,6 @@
 //! Runs one step: claim, page after page under a checkpoint, done. The same for every kind of work.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::message::Message;
 use super::queue::Queues;
 use crate::clock::Clock;
-use crate::connectors::{KeyStore, Person};
-use crate::evidence::{FailureReason, StepReport};
+use crate::connectors::{KeyStore, Obstacle, Person};
+use crate::evidence::{FailureReason, Obstructed, StepReport};
 use crate::identity::{SealError, Sealer, SubjectKeys, seal};
 use crate::ledger::{Claim, Extra, Ledger, LedgerError};
 use crate::plan::{Counts, Queue};
@@ -27,6 +28,8 @@ const MAX_CLAIMS: u32 = 500;
 const TIME_RESERVE: SignedDuration = SignedDuration::from_secs(20);
 /// Most times that a commit is tried again because other steps of the request were done meanwhile.
 const COMMIT_TRIES: u32 = 40;
+/// Most places that the event of a refusal names.
+const MAX_OBSTRUCTED: usize = 100;
 
 /// What cursors are sealed for.
 const CURSOR: &str = "cursor";
@@ -43,6 +46,9 @@ pub enum StepError {
     /// Rows keep turning up after they were erased.
     #[error("rows were left over after the erasure")]
     LeftOver,
+    /// The preflight found what would make the erasure fail half-way.
+    #[error("the preflight refuses the plan: {} obstacles, each in a line of its own", .0.len())]
+    Refused(Vec<Obstacle>),
 }
 
 impl StepError {
@@ -54,6 +60,15 @@ impl StepError {
     /// An error that will not.
     pub fn permanent(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Permanent(error.into())
+    }
+
+    /// Where something stands in the way, for the evidence.
+    fn obstructed(&self) -> Vec<Obstructed> {
+        let Self::Refused(obstacles) = self else { return Vec::new() };
+        let place =
+            |obstacle: &Obstacle| Obstructed { collection: obstacle.collection.clone(), field: obstacle.field.clone() };
+        let places: BTreeSet<Obstructed> = obstacles.iter().map(place).collect();
+        places.into_iter().take(MAX_OBSTRUCTED).collect()
     }
 }
 
@@ -294,6 +309,7 @@ impl Driver {
     async fn failed(&self, claim: &Claim, error: StepError) -> Result<Ran, LedgerError> {
         let reason = match &error {
             StepError::Permanent(_) => FailureReason::Permanent,
+            StepError::Refused(_) => FailureReason::PreflightRefused,
             StepError::LeftOver if claim.step.failures + 1 >= MAX_FAILURES => FailureReason::LeftOver,
             _ if claim.step.failures + 1 >= MAX_FAILURES => FailureReason::TooManyAttempts,
             _ => {
@@ -314,7 +330,8 @@ impl Driver {
         };
         crate::telemetry::error_chain("needs_attention", "a step failed for good", &error);
         let number = claim.step.number;
-        let decide = |request: &Request, now: Timestamp| request.step_failed(number, reason, now);
+        let obstructed = error.obstructed();
+        let decide = |request: &Request, now: Timestamp| request.step_failed(number, reason, obstructed.clone(), now);
         let ended = self.commit_step(claim, None, &decide, Extra::StepFailed).await?;
         Ok(if ended { Ran::Failed } else { Ran::NotMine })
     }

@@ -7,13 +7,16 @@
 mod capture;
 mod driver;
 mod message;
+mod preflight;
 mod queue;
 mod resolve;
 mod sqs;
 
+pub(crate) use capture::{MAX_KEYS, tuple};
 pub use capture::{capture_page, forget_page};
 pub use driver::{Driver, Job, Next, Page, Ran, StepError, Worker};
 pub use message::{Message, NotAMessage};
+pub use preflight::preflight_page;
 pub use queue::{QueueError, Queues, SqsQueues};
 pub use resolve::{ResolveError, Resolved, find_contact, resolve, resolve_page};
 pub use sqs::{Handled, handle_batch};

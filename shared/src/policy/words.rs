@@ -1,0 +1,47 @@
+//! What a rule does to a field, in words, for whoever reads policies and plans. Pure.
+
+use super::{Generalisation, Retention, Strategy};
+use crate::mask::Class;
+
+/// What becomes of a field that a strategy is named for.
+#[must_use]
+pub fn strategy(strategy: &Strategy) -> String {
+    let how = how(strategy);
+    match (Class::of(strategy), how) {
+        (Class::Erasure, _) => "erased".to_owned(),
+        (Class::Anonymisation, how) => format!("anonymised: {}", how.unwrap_or_default()),
+        (Class::Pseudonymisation, how) => format!("pseudonymised: {}", how.unwrap_or_default()),
+        (Class::Unchanged, _) => "kept, it identifies nobody".to_owned(),
+    }
+}
+
+/// What takes the place of a value; none: nothing does.
+#[must_use]
+pub fn how(strategy: &Strategy) -> Option<String> {
+    let words = match strategy {
+        Strategy::Erase | Strategy::Null | Strategy::Keep => return None,
+        Strategy::Fixed(text) => return Some(format!("fixed text \"{text}\"")),
+        Strategy::Generalise(how) => return Some(format!("{} only", coarser(*how))),
+        Strategy::Random => "random token",
+        Strategy::SaltedHash => "hash under a salt that is thrown away",
+        Strategy::Hmac => "keyed digest",
+        Strategy::Encrypt => "encrypted",
+    };
+    Some(words.to_owned())
+}
+
+/// Until when rows are kept while nobody asks.
+#[must_use]
+pub fn retention(retention: &Retention) -> String {
+    format!("until {} + {} ({})", retention.start_field, retention.period.0, retention.source)
+}
+
+fn coarser(how: Generalisation) -> &'static str {
+    match how {
+        Generalisation::Year => "the year",
+        Generalisation::Month => "the month",
+        Generalisation::Decade => "the decade",
+        Generalisation::City => "province and city",
+        Generalisation::CoarseLocation => "a place within ten kilometres",
+    }
+}
