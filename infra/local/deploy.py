@@ -14,6 +14,7 @@ from package import package
 from parameters import overrides, policy_parameters, stage_parameters
 
 DEPLOY_BUCKET = "habeas-deploy"
+OPERATORS = "habeas-operators"  # as infra/parameters/local.json says
 SUBJECT_CLAIM = "cognito:username"  # a user pool makes up `sub` itself; the app's user id is the user's name
 
 
@@ -98,6 +99,7 @@ def create_sign_in(client, endpoint):
             }
         },
     )["UserPool"]["Id"]
+    cognito.create_group(UserPoolId=pool, GroupName=OPERATORS)
     app = cognito.create_user_pool_client(
         UserPoolId=pool, ClientName="app", ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
     )["UserPoolClient"]["ClientId"]
@@ -108,6 +110,7 @@ def create_sign_in(client, endpoint):
         "subject_claim": SUBJECT_CLAIM,
         "user_pool_id": pool,
         "client_id": app,
+        "operators": OPERATORS,
     }
 
 

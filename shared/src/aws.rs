@@ -145,14 +145,27 @@ impl Reader {
     pub async fn start() -> Result<Self, StartError> {
         let settings = Settings::from_env()?;
         let sdk = aws_config::defaults(BehaviorVersion::v2026_01_12()).load().await;
+        let (clock, policies) = (clock(&settings)?, policies(&settings, &sdk));
+        Self::with(&settings, &sdk, clock, Arc::new(SystemRandom), policies, connectors(&sdk)).await
+    }
+
+    /// The same with these clients.
+    pub async fn with(
+        settings: &Settings,
+        sdk: &SdkConfig,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        policies: Arc<dyn PolicySource>,
+        connectors: Connectors,
+    ) -> Result<Self, StartError> {
         Ok(Self {
-            clock: clock(&settings)?,
-            random: Arc::new(SystemRandom),
-            policies: policies(&settings, &sdk),
+            clock,
+            random,
+            policies,
             current: settings.required("POLICY_DIGEST")?.try_into()?,
-            keys: digest_keys(&settings, &sdk).await?,
-            sign_ins: Arc::new(sign_ins(&settings)?),
-            connectors: Arc::new(connectors(&sdk)),
+            keys: digest_keys(settings, sdk).await?,
+            sign_ins: Arc::new(sign_ins(settings)?),
+            connectors: Arc::new(connectors),
         })
     }
 }

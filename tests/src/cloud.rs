@@ -3,16 +3,16 @@
 //! policy bucket, of which a warm function makes none, are not.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
-use habeas::aws::{AwsSender, KmsDataKeys, Platform, S3KeyStore, S3Policies, Settings, StartError};
+use habeas::aws::{AwsSender, KmsDataKeys, Platform, Reader, S3KeyStore, S3Policies, Settings, StartError};
 use habeas::clock::ManualClock;
-use habeas::connectors::{KeyStore, NoKeyStore};
+use habeas::connectors::{Connectors, DynamoDb, KeyStore, NoKeyStore, Obstacle, S3};
 use habeas::identity::Sealer;
 use habeas::ledger::Ledger;
 use habeas::random::SeededRandom;
@@ -23,6 +23,7 @@ use crate::deployed::REGION;
 use crate::functions::Function;
 use crate::gate::Gate;
 use crate::objects::Objects;
+use crate::obstructed::Obstructed;
 use crate::roles::{Rights, stack};
 use crate::services::Services;
 
@@ -36,6 +37,8 @@ pub(crate) struct Cloud {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) random: Arc<SeededRandom>,
     pub(crate) services: Services,
+    /// What the preflight finds besides.
+    pub(crate) obstacles: Arc<Mutex<Vec<Obstacle>>>,
     /// Where the app's sign-in keeps its keys.
     pub(crate) keys_url: String,
     dynamodb_url: String,
@@ -62,6 +65,7 @@ impl Cloud {
             clock: Arc::new(ManualClock::at("2026-11-21T08:00:00Z".parse().unwrap())),
             random: Arc::new(SeededRandom::new(1)),
             services: Services::default(),
+            obstacles: Arc::default(),
             keys_url,
             dynamodb_url,
             dynamodb: aws_smithy_http_client::Builder::new().build_http(),
@@ -98,14 +102,25 @@ impl Cloud {
         ))
     }
 
-    /// What every function has, as [`Platform::start`] makes it.
-    pub(crate) fn platform(&self, function: Function) -> Result<Platform, StartError> {
-        let mut variables = stack().deployed.environment(function.name());
-        if let Some(url) = variables.get_mut("OIDC_JWKS_URL") {
-            url.clone_from(&self.keys_url);
+    /// Connectors by these clients, and what stands in their way.
+    pub(crate) fn connectors(&self, dynamodb: aws_sdk_dynamodb::Client, s3: aws_sdk_s3::Client) -> Connectors {
+        let inner = Arc::new(DynamoDb::new(dynamodb));
+        Connectors {
+            dynamodb: Arc::new(Obstructed { inner, obstacles: self.obstacles.clone() }),
+            s3: Some(S3::new(s3)),
         }
-        let settings = Settings::from_map(variables);
-        let sdk = sdk(function.name(), self.gate(function, &SharedHttpClient::new(self.services.clone())));
+    }
+
+    /// What a function has that only reads, as [`Reader::start`] makes it.
+    pub(crate) async fn reader(&self, function: Function, connectors: Connectors) -> Result<Reader, StartError> {
+        let (settings, sdk) = self.environment(function);
+        let policies = self.policies(function, &settings);
+        Reader::with(&settings, &sdk, self.clock.clone(), self.random.clone(), policies, connectors).await
+    }
+
+    /// What every other function has, as [`Platform::start`] makes it.
+    pub(crate) fn platform(&self, function: Function) -> Result<Platform, StartError> {
+        let (settings, sdk) = self.environment(function);
         let sqs = aws_sdk_sqs::config::Builder::from(&sdk).interceptor(self.calls.clone()).build();
         let keys = KmsDataKeys::new(aws_sdk_kms::Client::new(&sdk), settings.optional("IDENTITY_KEY"));
         let sealer = Arc::new(Sealer::new(Arc::new(keys), self.clock.clone(), self.random.clone()));
@@ -121,10 +136,23 @@ impl Cloud {
             sealer,
             key_store,
         };
-        let policies = s3_config(&self::sdk(function.name(), self.gate(function, &self.s3)));
-        let policies = aws_sdk_s3::Client::from_conf(policies.build());
-        let policies = S3Policies::new(policies, settings.optional("POLICY_BUCKET"));
-        Ok(Platform { settings, sdk, driver, policies: Arc::new(policies) })
+        Ok(Platform { policies: self.policies(function, &settings), settings, sdk, driver })
+    }
+
+    /// A function's variables, and its way to the services that are neither DynamoDB nor S3.
+    fn environment(&self, function: Function) -> (Settings, SdkConfig) {
+        let mut variables = stack().deployed.environment(function.name());
+        if let Some(url) = variables.get_mut("OIDC_JWKS_URL") {
+            url.clone_from(&self.keys_url);
+        }
+        let services = SharedHttpClient::new(self.services.clone());
+        (Settings::from_map(variables), sdk(function.name(), self.gate(function, &services)))
+    }
+
+    fn policies(&self, function: Function, settings: &Settings) -> Arc<S3Policies> {
+        let config = s3_config(&sdk(function.name(), self.gate(function, &self.s3)));
+        let client = aws_sdk_s3::Client::from_conf(config.build());
+        Arc::new(S3Policies::new(client, settings.optional("POLICY_BUCKET")))
     }
 
     fn gate(&self, function: Function, behind: &SharedHttpClient) -> SharedHttpClient {

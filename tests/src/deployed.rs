@@ -34,6 +34,8 @@ impl Deployed {
                 ("Stage", stage.to_owned()),
                 ("OidcIssuer", SignIns::ISSUER.to_owned()),
                 ("OidcAudience", SignIns::AUDIENCE.to_owned()),
+                ("OperatorClaim", "groups".to_owned()),
+                ("OperatorValue", "operators".to_owned()),
                 ("EmailFrom", "privacy@small.example".to_owned()),
                 ("EmailIdentityArn", identity_arn("privacy@small.example")),
                 ("SmsEnabled", "true".to_owned()),

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use habeas::api::{Answer, Trigger};
 use habeas::aws::StartError;
-use habeas::connectors::{Connectors, DynamoDb, S3};
 use habeas::plan::Queue;
 use jiff::Timestamp;
 use lambda_http::Error;
@@ -24,10 +23,11 @@ pub enum Function {
     RetentionSweep,
     WakeDueWork,
     Notify,
+    PlanRequest,
 }
 
 impl Function {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::SubmitRequest,
         Self::VerifyIdentity,
         Self::ExportData,
@@ -36,6 +36,7 @@ impl Function {
         Self::RetentionSweep,
         Self::WakeDueWork,
         Self::Notify,
+        Self::PlanRequest,
     ];
 
     /// Its name in the template.
@@ -49,6 +50,7 @@ impl Function {
             Self::RetentionSweep => "RetentionSweep",
             Self::WakeDueWork => "WakeDueWork",
             Self::Notify => "Notify",
+            Self::PlanRequest => "PlanRequest",
         }
     }
 
@@ -81,14 +83,18 @@ pub(crate) enum Running {
     RetentionSweep(Arc<retention_sweep::Function>),
     WakeDueWork(Arc<wake_due_work::Function>),
     Notify(Arc<notify::Function>),
+    PlanRequest(Arc<plan_request::Function>),
 }
 
 impl Running {
     /// Starts a function as its own `start` does.
     pub(crate) async fn start(function: Function, cloud: &Cloud) -> Result<Self, StartError> {
+        let connectors = || cloud.connectors(cloud.dynamodb(function), cloud.s3(function));
+        if function == Function::PlanRequest {
+            let reader = cloud.reader(function, connectors()).await?;
+            return Ok(Self::PlanRequest(Arc::new(plan_request::Function { reader })));
+        }
         let platform = cloud.platform(function)?;
-        let connectors =
-            || Connectors { dynamodb: DynamoDb::new(cloud.dynamodb(function)), s3: Some(S3::new(cloud.s3(function))) };
         Ok(match function {
             Function::SubmitRequest => Self::SubmitRequest(Arc::new(submit_request::Function {
                 current: platform.current_policy()?,
@@ -131,6 +137,7 @@ impl Running {
                 let sender = Arc::new(cloud.sender(function, &platform)?);
                 Self::Notify(Arc::new(notify::Function { sender, platform }))
             }
+            Function::PlanRequest => unreachable!("it has no platform"),
         })
     }
 
@@ -145,6 +152,7 @@ impl Running {
             Self::RetentionSweep(function) => retention_sweep::handle(function.clone(), trigger, deadline).await,
             Self::WakeDueWork(function) => wake_due_work::handle(function.clone(), trigger, deadline).await,
             Self::Notify(function) => notify::handle(function.clone(), trigger, deadline).await,
+            Self::PlanRequest(function) => plan_request::handle(function.clone(), trigger, deadline).await,
         }
     }
 }

@@ -21,6 +21,7 @@ mod functions;
 mod gate;
 mod needs;
 pub mod objects;
+mod obstructed;
 mod postgres;
 pub mod roles;
 mod services;

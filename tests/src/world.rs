@@ -10,6 +10,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use habeas::api::{Answer, Trigger};
 use habeas::aws::policy_key;
 use habeas::clock::{Clock as _, ManualClock};
+use habeas::connectors::{Connectors, Obstacle};
 use habeas::ledger::Ledger;
 use habeas::plan::Queue;
 use habeas::policy::Pinned;
@@ -134,6 +135,16 @@ impl World {
         &self.ledger
     }
 
+    /// Lets the preflight find this.
+    pub fn obstruct(&self, obstacles: Vec<Obstacle>) {
+        *self.cloud.obstacles.lock().unwrap() = obstacles;
+    }
+
+    /// The test's own connectors, past every role.
+    pub fn connectors(&self) -> Connectors {
+        self.cloud.connectors(self.dynamodb.clone(), self.s3.clone())
+    }
+
     /// Codes and notices that were sent: address and text.
     pub fn mails(&self) -> Vec<(String, String)> {
         self.cloud.services.sent()
@@ -202,6 +213,7 @@ impl World {
         let function = match path {
             path if path.ends_with("/verification") => Function::VerifyIdentity,
             path if path.ends_with("/confirmation") => Function::CancelAccount,
+            "/v1/plans" => Function::PlanRequest,
             _ => Function::SubmitRequest,
         };
         let answer = self.invoke(function, Trigger::Http(Box::new(request))).await;

@@ -138,6 +138,13 @@ impl Api {
         self.send("GET /v1/requests/{id}/evidence", request).await
     }
 
+    /// `POST /v1/plans`, as an operator. `identity` is `{"user_id": …}`, `{"email": …}` or `{"phone_number": …}`.
+    pub async fn plan(&self, right: Right, identity: &Value, token: &str) -> Result<Answer, DriveError> {
+        let body = json!({"right": right, "identity": identity});
+        let request = self.http.post(format!("{}/v1/plans", self.base)).bearer_auth(token).json(&body);
+        self.send("POST /v1/plans", request).await
+    }
+
     /// What a link to a package leads to.
     pub async fn download(&self, url: &str) -> Result<Vec<u8>, DriveError> {
         const ACTION: &str = "downloading the package";

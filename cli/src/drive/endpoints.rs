@@ -41,6 +41,8 @@ pub struct Oidc {
     pub user_pool_id: String,
     /// Its client, and so the audience of its tokens.
     pub client_id: String,
+    /// The group of operators.
+    pub operators: String,
 }
 
 /// Which people are there.
@@ -120,7 +122,7 @@ mod tests {
         let endpoints: Endpoints = serde_json::from_str(
             r#"{"endpoint": "http://127.0.0.1:1", "region": "us-east-1", "account": "000000000000",
                 "access_key_id": "a", "secret_access_key": "b",
-                "oidc": {"issuer": "i", "user_pool_id": "p", "client_id": "c"},
+                "oidc": {"issuer": "i", "user_pool_id": "p", "client_id": "c", "operators": "o"},
                 "stacks": {"yallo": {"ApiUrl": "http://x", "LedgerTable": "l", "PackageBucket": "p",
                                      "PolicyBucket": "q", "NotifyFunction": "habeas-yallo-notify", "Other": 1}}}"#,
         )

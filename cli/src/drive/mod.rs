@@ -21,7 +21,7 @@ pub use api::{Answer, Api, Asked, wait_for};
 pub use cloud::Cloud;
 pub use endpoints::{Endpoints, Stack};
 pub use mailbox::Mailbox;
-pub use sign_in::{create_user, sign_in};
+pub use sign_in::{create_operator, create_user, sign_in};
 
 /// Why a stack could not be driven.
 #[derive(Debug, thiserror::Error)]

@@ -19,6 +19,15 @@ pub async fn create_user(endpoints: &Endpoints, user_id: &str, password: &str) -
     cloud.json(SERVICE, "AWSCognitoIdentityProviderService.AdminSetUserPassword", &set).await.map(drop)
 }
 
+/// Makes a user who can sign in an operator too.
+pub async fn create_operator(endpoints: &Endpoints, user_id: &str, password: &str) -> Result<(), DriveError> {
+    const TARGET: &str = "AWSCognitoIdentityProviderService.AdminAddUserToGroup";
+    create_user(endpoints, user_id, password).await?;
+    let (pool, group) = (&endpoints.oidc.user_pool_id, &endpoints.oidc.operators);
+    let body = json!({"UserPoolId": pool, "Username": user_id, "GroupName": group});
+    Cloud::new(endpoints)?.json(SERVICE, TARGET, &body).await.map(drop)
+}
+
 /// Signs in afresh and gives the id token.
 pub async fn sign_in(endpoints: &Endpoints, user_id: &str, password: &str) -> Result<String, DriveError> {
     const TARGET: &str = "AWSCognitoIdentityProviderService.InitiateAuth";

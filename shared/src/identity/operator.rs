@@ -95,6 +95,26 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::identity::oidc::Issuer;
+
+    #[tokio::test]
+    async fn where_no_claim_is_named_nobody_is_an_operator() {
+        let keys = DigestKeys::parse(&json!({"current": "k1", "k1": "a".repeat(64)}).to_string()).unwrap();
+        let named = |name: &str| name.to_owned();
+        let issuer = Issuer {
+            issuer: named("https://sign-in.example"),
+            audience: named("the-app"),
+            keys_url: String::new(),
+            subject_claim: named("sub"),
+            operator: OperatorClaim::new(named("groups"), String::new()),
+        };
+        let verifier = SignInVerifier::new(issuer).unwrap();
+        let now = Timestamp::UNIX_EPOCH;
+        for header in [None, Some("Bearer whatever")] {
+            let refused = Operator::from_header(header, &keys, &verifier, now).await.unwrap_err();
+            assert!(matches!(refused, OperatorError::NotSetUp), "{refused}");
+        }
+    }
 
     #[test]
     fn only_the_named_value_of_the_named_claim_makes_an_operator() {

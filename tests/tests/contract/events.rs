@@ -10,7 +10,7 @@ use serde_json::Value;
 use habeas_e2e::template::Template;
 use habeas_e2e::yaml;
 
-const HTTP: [&str; 3] = ["get-request", "submit-request", "verify-identity-http"];
+const HTTP: [&str; 4] = ["get-request", "plan-request", "submit-request", "verify-identity-http"];
 const QUEUE: [&str; 2] = ["poison", "step"];
 const SCHEDULE: [&str; 2] = ["sweep", "wake"];
 
@@ -63,7 +63,8 @@ fn calls_are_read_as_calls_of_a_route_of_the_template() {
 #[test]
 fn bodies_of_calls_have_only_fields_of_the_contract() {
     let openapi = yaml::read("infra/openapi.yaml");
-    for (name, schema) in [("submit-request", "NewRequest"), ("verify-identity-http", "Answer")] {
+    let bodies = [("plan-request", "NewPlan"), ("submit-request", "NewRequest"), ("verify-identity-http", "Answer")];
+    for (name, schema) in bodies {
         let text = json(name)["body"].as_str().unwrap().to_owned();
         let body: serde_json::Map<String, Value> = serde_json::from_str(&text).unwrap();
         let schema = &openapi["components"]["schemas"][schema];

@@ -2,6 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use habeas::connectors::Obstacle;
+use habeas::dry_run::{DryRun, Outline, Rows, Split, Subject, Total};
+use habeas::request::{Matter, Right};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use habeas_e2e::template::Template;
@@ -128,4 +132,66 @@ fn answers_refer_only_to_what_the_contract_has() {
     for reference in references {
         assert!(openapi.pointer(&reference[1..]).is_some(), "{reference} leads nowhere");
     }
+}
+
+/// A schema behind its references.
+fn resolved<'a>(openapi: &'a Value, schema: &'a Value) -> &'a Value {
+    match schema["$ref"].as_str() {
+        Some(reference) => resolved(openapi, openapi.pointer(&reference[1..]).unwrap()),
+        None => schema,
+    }
+}
+
+/// Every field of an answer must be in its schema, and what the schema requires must be there.
+fn assert_described(openapi: &Value, schema: &Value, answer: &Value, path: &str) {
+    let schema = resolved(openapi, schema);
+    let schema = match (schema["oneOf"].as_array(), answer["because"].as_str()) {
+        (Some(arms), Some(word)) => arms.iter().find(|arm| arm["properties"]["because"]["const"] == word).unwrap(),
+        _ => schema,
+    };
+    if let Some(words) = schema["enum"].as_array() {
+        assert!(words.contains(answer), "{path}: {answer}");
+    }
+    match answer {
+        Value::Object(fields) => {
+            for required in schema["required"].as_array().into_iter().flatten() {
+                assert!(fields.contains_key(required.as_str().unwrap()), "{path} has no {required}");
+            }
+            for (name, value) in fields {
+                let field = schema["properties"].get(name);
+                let field = field.unwrap_or_else(|| unreachable!("{path}.{name} is not in the contract"));
+                assert_described(openapi, field, value, &format!("{path}.{name}"));
+            }
+        }
+        Value::Array(values) => {
+            for value in values {
+                assert_described(openapi, &schema["items"], value, &format!("{path}[]"));
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn plans_are_as_the_contract_describes_them() {
+    let openapi = yaml::read("infra/openapi.yaml");
+    let policy = habeas::policy::load::load(&yaml::path("policies/yallo")).unwrap();
+    let schema = &openapi["components"]["schemas"]["Plan"];
+    for right in [Right::Access, Right::Erasure, Right::AccountCancellation] {
+        let mut outline = Outline::of(&policy, Matter::Right(right), true).unwrap();
+        for step in &mut outline.steps {
+            let split = Split { retained_until: Some(Timestamp::UNIX_EPOCH), ..Split::default() };
+            step.rows = Some(Rows { split: Some(split), ..Rows::exactly(1) });
+        }
+        let field = Some("user_id".to_owned());
+        let obstacle =
+            Obstacle { refuses: true, collection: "yallo_app.posts".to_owned(), field, message: "a key".to_owned() };
+        let subject = Subject { collection: "yallo_app.users".to_owned(), rows: Some(1) };
+        let total = Total { exported: 1, erased: 1, anonymised: 1, retained: 1, left: 1, is_exact: true };
+        let at = Timestamp::UNIX_EPOCH;
+        let plan = DryRun { outline, at, subject, begins: false, obstacles: vec![obstacle], total };
+        assert_described(&openapi, schema, &serde_json::to_value(plan).unwrap(), "plan");
+    }
+    let example = &openapi["paths"]["/v1/plans"]["post"]["responses"]["200"]["content"]["application/json"]["example"];
+    assert_described(&openapi, schema, example, "example");
 }

@@ -309,6 +309,28 @@ fn a_function_may_take_from_exactly_the_queue_that_feeds_it() {
     assert!(fed.is_empty(), "no such function: {fed:?}");
 }
 
+/// A dry run writes nothing because it cannot.
+#[test]
+fn whoever_plans_for_operators_may_only_read() {
+    const READS: [&str; 5] = ["Decrypt", "Describe", "Get", "List", "Query"];
+    // Its own log group, and the way into the VPC, which is Lambda's alone: other tests say so. What it may do in a
+    // database, the database's own user says.
+    const BESIDES: [&str; 3] = ["WriteLogs", "AttachToVpc", "SignInToDataDatabases"];
+    let template = Template::read();
+    let mut seen = 0;
+    for statement in template.allowed(&template.role_of("PlanRequest")) {
+        if BESIDES.contains(&statement.body["Sid"].as_str().unwrap()) {
+            continue;
+        }
+        for action in statement.actions() {
+            let (_, name) = action.split_once(':').unwrap();
+            assert!(READS.iter().any(|verb| name.starts_with(verb)), "it may {action}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 4, "{seen}");
+}
+
 #[test]
 fn the_identity_key_is_for_those_who_are_told_of_it() {
     told_and_allowed("IDENTITY_KEY", "IdentityKey");

@@ -7,5 +7,6 @@ mod api;
 mod crash;
 mod databases;
 mod people;
+mod plans;
 mod rights;
 mod stories;

@@ -1,9 +1,14 @@
 //! A link after its time, a message that is none, bad calls over the wire.
 
+use std::path::Path;
 use std::time::Duration;
 
-use habeas::request::Right;
-use serde_json::json;
+use habeas::personal::Personal;
+use habeas::request::{Matter, Right};
+use habeas_cli::commands::Verdict;
+use habeas_cli::commands::plan::{Wanted, plan};
+use habeas_cli::drive::{create_operator, sign_in};
+use serde_json::{Value, json};
 
 use crate::world::{BOUND, World};
 
@@ -70,6 +75,33 @@ async fn a_poison_message_ends_in_the_dead_letter_queue_and_is_named_in_the_log(
     ended.expect("the message is in the dead-letter queue");
     let logs = habeas_cli::drive::operate::logs(&world.cloud).await.unwrap();
     assert!(logs.iter().any(|line| line.contains("poison_message")));
+}
+
+#[tokio::test]
+#[ignore = "needs a stack: make test"]
+async fn the_command_line_and_the_api_tell_the_same_plan() {
+    let world = World::of("yuncan").await;
+    let person = world.person(11);
+    create_operator(&world.endpoints, "the-other-operator", "a long enough password").await.unwrap();
+    let token = sign_in(&world.endpoints, "the-other-operator", "a long enough password").await.unwrap();
+    let identity = json!({"user_id": person.user_id});
+    let mut by_api = world.api.plan(Right::Access, &identity, &token).await.unwrap().expect(200).unwrap();
+    assert!(by_api["total"]["exported"].as_u64().unwrap() > 10, "{by_api}");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies/yuncan");
+    let endpoints = std::env::var("HABEAS_ENDPOINTS").unwrap();
+    let wanted = Wanted {
+        folder: &folder,
+        matter: Matter::Right(Right::Access),
+        with_export: false,
+        identity: Some(Personal::new(format!("user_id={}", person.user_id))),
+        json: true,
+        endpoints: Some(Path::new(&endpoints)),
+    };
+    let mut told = Vec::new();
+    assert_eq!(plan(&wanted, 120, &mut told).await.unwrap(), Verdict::Good);
+    let mut by_command: Value = serde_json::from_slice(&told).unwrap();
+    (by_api["at"], by_command["at"]) = (Value::Null, Value::Null);
+    assert_eq!(by_api, by_command);
 }
 
 #[tokio::test]

@@ -51,12 +51,14 @@ impl Story<'_> {
         self.say("3. A person asks for the erasure of everything");
         let person = self.person(1);
         let before = self.before(&person).await?;
+        let foreseen = self.foresee(Right::Erasure, &person).await?;
         let opened = self.open(Right::Erasure, &person, true).await?;
         let status = wait_for(&self.api, &opened.id, &opened.token, Status::Completed, WORK_BOUND).await?;
         self.say(format!("  completed, outcome {}", status["outcome"].as_str().unwrap_or("?")));
         let found = self.gone(&person, &before).await?;
         let certificate = self.evidence("erasure", &opened, found.left_over).await?;
         self.retained_as_said(&certificate, found);
+        self.came_true(&foreseen, &certificate);
         Ok(())
     }
 

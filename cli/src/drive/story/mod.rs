@@ -4,6 +4,7 @@
 
 mod acts;
 mod checks;
+mod foresight;
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -174,7 +174,7 @@ fn items(bundle: &Bundle, problems: &mut Problems) {
 }
 
 /// Routes that a commitment may name.
-const ROUTES: [&str; 9] = [
+const ROUTES: [&str; 10] = [
     "POST /v1/requests",
     "GET /v1/requests",
     "GET /v1/requests/{id}",
@@ -184,6 +184,7 @@ const ROUTES: [&str; 9] = [
     "POST /v1/requests/{id}/confirmation",
     "GET /v1/requests/{id}/package",
     "GET /v1/requests/{id}/evidence",
+    "POST /v1/plans",
 ];
 
 fn commitments(policy: &Policy, problems: &mut Problems) {

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::people::{LI, LI_EMAIL, fresh};
+use crate::plans::looks;
 use crate::stories::{evidence, exercise};
 
 /// A story about Li, in a world that Li and Ann live in.
@@ -25,6 +26,7 @@ pub(super) const STORIES: &[Story] = &[
     Story { play: |world| Box::pin(cancellation(world, true)) },
     Story { play: |world| Box::pin(cancellation_taken_back(world)) },
     Story { play: |world| Box::pin(sweep_of_more_than_a_page(world)) },
+    Story { play: |world| Box::pin(looks(world)) },
 ];
 
 /// Everything that can be asked of a finished request, until its package is gone.
