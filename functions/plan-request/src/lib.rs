@@ -63,7 +63,7 @@ impl Function {
             Means { connectors: &reader.connectors, clock: reader.clock.as_ref(), random: reader.random.as_ref() };
         let limits = Limits { until: deadline.checked_sub(TIME_RESERVE).ok(), ..Limits::default() };
         let looked = DryRun::of(&policy, Matter::Right(body.right), body.export, &identity, means, limits).await;
-        let dry_run = looked.map_err(problem)?;
+        let dry_run = looked.map_err(|error| problem(&error))?;
         tracing::info!(
             operator = operator.digest,
             subject = reader.keys.identity(&identity),
@@ -122,14 +122,14 @@ fn not_offered(policy: &Pinned) -> Problem {
     Problem::new(ProblemKind::RightNotOffered, detail)
 }
 
-fn problem(error: DryRunError) -> Problem {
+fn problem(error: &DryRunError) -> Problem {
     match error {
         DryRunError::UnknownKind => {
             let detail = "The policy does not know people by this kind of identity. Name another.";
             Problem::new(ProblemKind::MalformedRequest, detail)
         }
-        DryRunError::System(_) => Problem::unavailable(&error),
-        DryRunError::NotServed(_) | DryRunError::NoSubject => Problem::internal(&error),
+        DryRunError::System(_) => Problem::unavailable(error),
+        DryRunError::NotServed(_) | DryRunError::NoSubject => Problem::internal(error),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::connectors::{
 use crate::identity::SubjectKeys;
 use crate::personal::Identity;
 use crate::plan::{NotServed, Work};
-use crate::policy::{KeySet, Pinned, Place};
+use crate::policy::{KeySet, Link, Pinned, Place};
 use crate::random::Random;
 use crate::request::{Matter, RequestId};
 use crate::steps::{MAX_KEYS, ResolveError, resolve, tuple};
@@ -175,7 +175,7 @@ impl Looking<'_> {
                 None
             }
         };
-        let by_part = self.policy.links(collection).iter().filter_map(|link| link.key_set());
+        let by_part = self.policy.links(collection).iter().filter_map(Link::key_set);
         let is_partial = by_part.into_iter().any(|set| self.partial.contains(&set));
         if let Some(rows) = rows.as_mut().filter(|_| is_partial) {
             rows.is_exact = false;

@@ -169,6 +169,20 @@ fn objects_that_a_rule_would_keep_are_found() {
     assert!(finding.message.contains("erasure: {action: erase}"), "{finding}");
 }
 
+/// The largest plan is written at the end of a cancellation's cooling-off period: with the request, an event and a notice.
+#[test]
+fn the_largest_plan_fits_into_one_transaction() {
+    use habeas::plan::Plan;
+    use habeas::policy::check::MAX_STEPS;
+    use habeas::request::{Matter, Right};
+    const MOST_WRITES: usize = 100;
+    let policy = load(&yaml::path("policies/yallo")).unwrap();
+    assert!(policy.graph().captures().is_empty(), "whose keys are captured has a step more, which forgets them");
+    let plan = Plan::compile(Matter::Right(Right::AccountCancellation), &policy, true).unwrap();
+    let beside = plan.len() - 2 * policy.collections().count() + 1;
+    assert!(MAX_STEPS + beside + 3 <= MOST_WRITES, "{beside}");
+}
+
 #[test]
 fn more_steps_than_one_transaction_releases_are_found() {
     use habeas::policy::check::MAX_STEPS;
