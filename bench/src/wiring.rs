@@ -1,16 +1,35 @@
 //! The two functions, wired to the stores of a task.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use habeas::aws::Platform;
-use habeas::connectors::{Connectors, DynamoDb, S3};
+use habeas::connectors::{ConnectorError, Connectors, DatabaseCredentials, DynamoDb, Postgresql, S3};
 use habeas::identity::DigestKeys;
 
 use crate::function::Task;
 use crate::stores::{PACKAGES, s3_client, sdk};
 
+/// The secrets that a task brings.
+struct Secrets(BTreeMap<String, serde_json::Value>);
+
+#[async_trait]
+impl DatabaseCredentials for Secrets {
+    async fn secret(&self, id: &str) -> Result<String, ConnectorError> {
+        self.0.get(id).map(ToString::to_string).ok_or(ConnectorError::WrongKind)
+    }
+
+    async fn token(&self, _: &str, _: u16, _: &str) -> Result<String, ConnectorError> {
+        Err(ConnectorError::WrongKind)
+    }
+}
+
 fn connectors(task: &Task) -> Connectors {
     Connectors {
-        dynamodb: DynamoDb::new(aws_sdk_dynamodb::Client::new(&sdk(&task.endpoints.dynamodb))),
+        dynamodb: Arc::new(DynamoDb::new(aws_sdk_dynamodb::Client::new(&sdk(&task.endpoints.dynamodb)))),
         s3: Some(S3::new(s3_client(&task.endpoints))),
+        postgresql: Some(Postgresql::new(Arc::new(Secrets(task.secrets.clone())))),
     }
 }
 

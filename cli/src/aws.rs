@@ -1,9 +1,11 @@
 //! AWS clients, from the environment or for the stack that endpoints.json names.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
+use habeas::clock::SystemClock;
 
 /// A call to AWS, or to what stands in for it, that failed.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +66,7 @@ impl Clients {
     /// Connectors to the systems of a policy.
     #[must_use]
     pub fn connectors(&self) -> habeas::connectors::Connectors {
-        habeas::aws::connectors(&self.sdk)
+        habeas::aws::connectors(&self.sdk, Arc::new(SystemClock::default()))
     }
 
     fn new(config: &SdkConfig, emulated: bool) -> Self {

@@ -18,7 +18,7 @@ pub use send::{AwsSender, SendError, Sender};
 pub use settings::{SettingError, Settings};
 
 use crate::clock::{Clock, SystemClock};
-use crate::connectors::{Connectors, DynamoDb, KeyStore, NoKeyStore, S3};
+use crate::connectors::{AwsDatabaseCredentials, Connectors, DynamoDb, KeyStore, NoKeyStore, Postgresql, S3};
 use crate::identity::oidc::{Issuer, OidcError, SignInVerifier};
 use crate::identity::{DigestKeys, KeyError, OperatorClaim, Sealer};
 use crate::ledger::Ledger;
@@ -107,7 +107,7 @@ impl Platform {
     /// Connectors to the controller's systems.
     #[must_use]
     pub fn connectors(&self) -> Connectors {
-        connectors(&self.sdk)
+        connectors(&self.sdk, self.driver.clock.clone())
     }
 
     /// Sends e-mail and text messages.
@@ -146,7 +146,8 @@ impl Reader {
         let settings = Settings::from_env()?;
         let sdk = aws_config::defaults(BehaviorVersion::v2026_01_12()).load().await;
         let (clock, policies) = (clock(&settings)?, policies(&settings, &sdk));
-        Self::with(&settings, &sdk, clock, Arc::new(SystemRandom), policies, connectors(&sdk)).await
+        let connectors = connectors(&sdk, clock.clone());
+        Self::with(&settings, &sdk, clock, Arc::new(SystemRandom), policies, connectors).await
     }
 
     /// The same with these clients.
@@ -199,10 +200,11 @@ fn sign_ins(settings: &Settings) -> Result<SignInVerifier, StartError> {
 
 /// Connectors to the systems that this configuration reaches.
 #[must_use]
-pub fn connectors(sdk: &SdkConfig) -> Connectors {
+pub fn connectors(sdk: &SdkConfig, clock: Arc<dyn Clock>) -> Connectors {
     Connectors {
         dynamodb: Arc::new(DynamoDb::new(aws_sdk_dynamodb::Client::new(sdk))),
         s3: Some(S3::new(s3_client(sdk))),
+        postgresql: Some(Postgresql::new(Arc::new(AwsDatabaseCredentials::new(sdk, clock)))),
     }
 }
 

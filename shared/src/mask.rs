@@ -82,8 +82,11 @@ pub fn apply(strategy: &Strategy, value: &Value, random: &dyn Random) -> Masked 
 
 fn is_applied(strategy: &Strategy, value: &Value) -> bool {
     match (strategy, value) {
-        (Strategy::Null, Value::Null) => true,
-        (Strategy::Fixed(text), Value::Text(there)) => text == there,
+        // There is nothing of anybody in a null, and a column is never without a value as an attribute may be.
+        (_, Value::Null) => true,
+        // A column of numbers or truth values gives back what a text became in it.
+        (Strategy::Fixed(text), Value::Bool(there)) => *text == there.to_string(),
+        (Strategy::Fixed(text), there) => there.as_key() == Some(text),
         (Strategy::Random | Strategy::SaltedHash, Value::Text(there)) => there.starts_with(STAND_IN),
         (Strategy::Generalise(how), Value::Text(there)) => generalise(*how, there).as_ref() == Some(there),
         _ => false,
@@ -164,6 +167,13 @@ mod tests {
             let random = SeededRandom::new(1);
             let Masked::Replaced(once) = apply(&strategy, &Value::Text(text.into()), &random) else { panic!() };
             assert!(apply(&strategy, &once, &random) == Masked::Kept, "{strategy:?}");
+        }
+        for strategy in [Strategy::Erase, Strategy::Null, Strategy::Generalise(Generalisation::Year)] {
+            assert!(apply(&strategy, &Value::Null, &SeededRandom::new(1)) == Masked::Kept, "{strategy:?}");
+        }
+        for (text, as_stored) in [("0", Value::Number("0".into())), ("false", Value::Bool(false))] {
+            let strategy = Strategy::Fixed(text.into());
+            assert!(apply(&strategy, &as_stored, &SeededRandom::new(1)) == Masked::Kept, "{text}");
         }
     }
 

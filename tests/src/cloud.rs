@@ -108,6 +108,7 @@ impl Cloud {
         Connectors {
             dynamodb: Arc::new(Obstructed { inner, obstacles: self.obstacles.clone() }),
             s3: Some(S3::new(s3)),
+            postgresql: None,
         }
     }
 

@@ -5,6 +5,7 @@
 mod dynamodb;
 mod obstacles;
 mod person;
+mod postgresql;
 mod rows;
 mod s3;
 mod walk;
@@ -16,6 +17,7 @@ use async_trait::async_trait;
 pub use dynamodb::DynamoDb;
 pub use obstacles::obstacles_of;
 pub use person::{KeyStore, NoKeyStore, Person, Tuple};
+pub use postgresql::{AwsDatabaseCredentials, DatabaseCredentials, Postgresql};
 pub use rows::{Decision, decide, decide_sweep, erasure_judge, exported, is_omitted, masked};
 pub use s3::{Objects, S3};
 
@@ -196,24 +198,7 @@ pub trait Connector: Send + Sync {
         cursor: Option<&str>,
     ) -> Result<Acted, ConnectorError> {
         let page = self.read(target, who, cursor).await?;
-        let mut counts = Counts { read: page.rows.len() as u64, ..Counts::default() };
-        let mut actions = Vec::new();
-        for row in page.rows {
-            match judge.judge(&row)? {
-                Decision::Act(Action::Erase) => {
-                    counts.erased += 1;
-                    actions.push((row, Action::Erase));
-                }
-                Decision::Act(action @ Action::Change(_)) => {
-                    counts.anonymised += 1;
-                    actions.push((row, action));
-                }
-                Decision::Retain { minimise, .. } if !minimise.is_empty() => {
-                    actions.push((row, Action::Change(minimise)));
-                }
-                Decision::Retain { .. } | Decision::Leave => {}
-            }
-        }
+        let (counts, actions) = judged(page.rows, judge)?;
         if !actions.is_empty() {
             self.apply(target, actions).await?;
         }
@@ -242,6 +227,29 @@ pub trait Connector: Send + Sync {
     ) -> Result<Vec<Obstacle>, ConnectorError>;
 }
 
+/// What a judge says of rows: how many go and how many change, and what is to be done.
+fn judged(rows: Vec<Row>, judge: &dyn Judge) -> Result<(Counts, Vec<(Row, Action)>), ConnectorError> {
+    let mut counts = Counts { read: rows.len() as u64, ..Counts::default() };
+    let mut actions = Vec::new();
+    for row in rows {
+        match judge.judge(&row)? {
+            Decision::Act(Action::Erase) => {
+                counts.erased += 1;
+                actions.push((row, Action::Erase));
+            }
+            Decision::Act(action @ Action::Change(_)) => {
+                counts.anonymised += 1;
+                actions.push((row, action));
+            }
+            Decision::Retain { minimise, .. } if !minimise.is_empty() => {
+                actions.push((row, Action::Change(minimise)));
+            }
+            Decision::Retain { .. } | Decision::Leave => {}
+        }
+    }
+    Ok((counts, actions))
+}
+
 /// Something that stands in the way of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Obstacle {
@@ -262,6 +270,8 @@ pub struct Connectors {
     pub dynamodb: Arc<dyn Connector>,
     /// For objects; none in a function that has no business with them.
     pub s3: Option<S3>,
+    /// For databases; none in a function that has no business with them.
+    pub postgresql: Option<Postgresql>,
 }
 
 impl Connectors {
@@ -270,7 +280,10 @@ impl Connectors {
         match place {
             Place::Table(_) => Ok(self.dynamodb.as_ref()),
             Place::Objects { .. } => self.s3.as_ref().map(|s3| s3 as &dyn Connector).ok_or(ConnectorError::WrongKind),
-            Place::Relation { .. } => Err(ConnectorError::WrongKind),
+            Place::Relation { .. } => {
+                let postgresql = self.postgresql.as_ref().map(|postgresql| postgresql as &dyn Connector);
+                postgresql.ok_or(ConnectorError::WrongKind)
+            }
         }
     }
 }

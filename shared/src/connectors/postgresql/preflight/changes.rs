@@ -1,0 +1,153 @@
+//! Whether what a strategy writes can be written into a column.
+
+use super::Found;
+use crate::connectors::ConnectorError;
+use crate::connectors::postgresql::catalog::{Column, Relation, text};
+use crate::connectors::postgresql::session::Session;
+use crate::connectors::postgresql::statement::Statement;
+use crate::connectors::postgresql::types::Family;
+use crate::policy::{Generalisation, Strategy};
+
+/// Foreign keys that a column is part of.
+const REFERS: &str = "SELECT con.conname::text FROM pg_catalog.pg_constraint con \
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = con.conrelid AND a.attnum = ANY (con.conkey) \
+    WHERE con.contype = 'f' AND con.conrelid = $1::oid AND a.attname = $2";
+
+/// Foreign keys of other tables that refer to a column.
+const REFERRED_TO: &str = "SELECT con.conname::text FROM pg_catalog.pg_constraint con \
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = con.confrelid AND a.attnum = ANY (con.confkey) \
+    WHERE con.contype = 'f' AND con.confrelid = $1::oid AND con.conparentid = 0 AND a.attname = $2";
+
+impl Session {
+    /// What stands in the way of changing a field so.
+    pub(super) async fn change(
+        &self,
+        relation: &Relation,
+        field: &str,
+        strategy: &Strategy,
+        found: &mut Found<'_>,
+    ) -> Result<(), ConnectorError> {
+        // A field that is not there has been found already.
+        let Ok(located) = relation.located(field) else { return Ok(()) };
+        let column = located.column;
+        if !column.is_writable {
+            found.refuse(
+                Some(field),
+                format!("this role may not change the column: GRANT UPDATE ON {}", relation.sql()),
+            );
+        }
+        if located.inside.is_some() {
+            if !matches!(column.family, Family::Json(_)) {
+                found.refuse(Some(field), "a field inside a value can be changed in json and jsonb columns only");
+            }
+            return Ok(());
+        }
+        if column.is_generated {
+            found.refuse(Some(field), "PostgreSQL itself gives the value of this column, so it cannot be changed");
+            return Ok(());
+        }
+        if relation.indexes.iter().any(|index| index.is_primary && index.columns.contains(&column.name)) {
+            found.refuse(
+                Some(field),
+                "the column is part of the primary key, by which rows are found; erase the row instead",
+            );
+            return Ok(());
+        }
+        for row in self.rows(&relation.title(), &about(REFERRED_TO, relation, column)).await? {
+            let constraint = text(&row, 0).unwrap_or_default();
+            found.refuse(Some(field), format!("other rows refer to the column by the constraint {constraint}"));
+        }
+        if matches!(strategy, Strategy::Erase | Strategy::Null) {
+            if column.is_required {
+                let message = format!(
+                    "the column is NOT NULL, so nothing can be written there for {}: use fixed, or drop the constraint",
+                    if *strategy == Strategy::Null { "null" } else { "erase" }
+                );
+                found.refuse(Some(field), message);
+            }
+            return Ok(());
+        }
+        self.text_is_written(relation, column, field, strategy, found).await
+    }
+
+    /// A strategy that writes a text: whether the column takes it, and gives the same back. What it does not give back
+    /// would be found to be left over for ever.
+    async fn text_is_written(
+        &self,
+        relation: &Relation,
+        column: &Column,
+        field: &str,
+        strategy: &Strategy,
+        found: &mut Found<'_>,
+    ) -> Result<(), ConnectorError> {
+        let sample = sample(strategy);
+        if !matches!(column.family, Family::Json(_)) {
+            match self.written(relation, column, &sample).await? {
+                Some(back) if back == sample => {}
+                back => {
+                    let instead = back.map_or(String::new(), |back| format!(" (it would become {back:?})"));
+                    let message = format!(
+                        "a column of type {} does not take {sample:?}{instead}: use erase, or a fixed text of that type",
+                        column.declared_type
+                    );
+                    found.refuse(Some(field), message);
+                    return Ok(());
+                }
+            }
+        }
+        let is_alone = |columns: &[String]| columns.len() == 1 && columns.iter().all(|name| *name == column.name);
+        let is_same_for_all = matches!(strategy, Strategy::Fixed(_) | Strategy::Generalise(_));
+        if is_same_for_all && relation.indexes.iter().any(|index| index.is_unique && is_alone(&index.columns)) {
+            found.refuse(
+                Some(field),
+                "the column is unique, so no two rows can have the same text: use random or erase",
+            );
+        }
+        for row in self.rows(&relation.title(), &about(REFERS, relation, column)).await? {
+            let constraint = text(&row, 0).unwrap_or_default();
+            let message = format!("by the constraint {constraint} the text must be there in another table: use erase");
+            if matches!(strategy, Strategy::Fixed(_)) {
+                found.note(Some(field), message);
+            } else {
+                found.refuse(Some(field), message);
+            }
+        }
+        Ok(())
+    }
+
+    /// What a text becomes in a column; none: it is an error.
+    async fn written(
+        &self,
+        relation: &Relation,
+        column: &Column,
+        sample: &str,
+    ) -> Result<Option<String>, ConnectorError> {
+        if matches!(column.family, Family::List(_) | Family::Bytes) {
+            return Ok(None);
+        }
+        let cast = format!("SELECT pg_catalog.to_json($1::{}) OPERATOR(pg_catalog.#>>) '{{}}'", column.declared_type);
+        match self.rows(&relation.title(), &Statement::of(cast).with(sample)).await {
+            Ok(rows) => Ok(rows.first().and_then(|row| text(row, 0)).map(ToOwned::to_owned)),
+            Err(ConnectorError::Permanent { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn about(query: &str, relation: &Relation, column: &Column) -> Statement {
+    Statement::of(query).with(relation.oid.as_str()).with(column.name.as_str())
+}
+
+/// A text such as the strategy writes.
+fn sample(strategy: &Strategy) -> String {
+    match strategy {
+        Strategy::Fixed(text) => text.clone(),
+        Strategy::Generalise(Generalisation::Year) => "1990".to_owned(),
+        Strategy::Generalise(Generalisation::Month) => "1990-05".to_owned(),
+        Strategy::Generalise(Generalisation::Decade) => "1990s".to_owned(),
+        Strategy::Generalise(Generalisation::City) => "Province City".to_owned(),
+        Strategy::Generalise(Generalisation::CoarseLocation) => "-30.3,-120.2".to_owned(),
+        // The reversible ones are in no checked policy.
+        _ => format!("anon-{}", "0".repeat(32)),
+    }
+}
