@@ -29,9 +29,11 @@ impl Class {
     pub fn of(strategy: &Strategy) -> Self {
         match strategy {
             Strategy::Erase | Strategy::Null => Self::Erasure,
-            Strategy::Fixed(_) | Strategy::Random | Strategy::Generalise(_) | Strategy::SaltedHash => {
-                Self::Anonymisation
-            }
+            Strategy::Fixed(_)
+            | Strategy::Random
+            | Strategy::RandomText(_)
+            | Strategy::Generalise(_)
+            | Strategy::SaltedHash => Self::Anonymisation,
             Strategy::Hmac | Strategy::Encrypt => Self::Pseudonymisation,
             Strategy::Keep => Self::Unchanged,
         }
@@ -52,18 +54,30 @@ pub enum Masked {
 /// What every token begins with that stands in for a value, so that a second run sees that the first was there.
 const STAND_IN: &str = "anon-";
 
-/// Applies a strategy to a value; [`Masked::Kept`] if it has been applied already. A value that cannot be generalised (a date that is no date) is removed: nothing
-/// personal is kept for being malformed. Reversible strategies remove as well; a checked policy has none.
+/// Characters of a token without its suffix: what it begins with, and 16 bytes in hexadecimal.
+pub const TOKEN_LENGTH: usize = STAND_IN.len() + 32;
+
+/// Fewest characters of a token without its suffix: four bytes, so that two are seldom the same.
+pub const LEAST_TOKEN_LENGTH: usize = STAND_IN.len() + 8;
+
+/// Applies a strategy to a value; [`Masked::Kept`] if it has been applied already. What takes the place of a list is put
+/// into each of its elements, so that it stays a list. A value that cannot be generalised (a date that is no date) is
+/// removed: nothing personal is kept for being malformed. Reversible strategies remove as well; a checked policy has none.
 pub fn apply(strategy: &Strategy, value: &Value, random: &dyn Random) -> Masked {
     if is_applied(strategy, value) {
         return Masked::Kept;
+    }
+    if let (Value::List(values), Class::Anonymisation) = (value, Class::of(strategy)) {
+        return each(values, |value| apply(strategy, value, random));
     }
     match strategy {
         Strategy::Erase | Strategy::Hmac | Strategy::Encrypt => Masked::Removed,
         Strategy::Null => Masked::Replaced(Value::Null),
         Strategy::Fixed(text) => Masked::Replaced(Value::Text(text.clone())),
-        Strategy::Random => {
-            Masked::Replaced(Value::Text(format!("{STAND_IN}{}", hex::encode(random::bytes::<16>(random)))))
+        Strategy::Random => Masked::Replaced(Value::Text(token(random))),
+        Strategy::RandomText(form) => {
+            let token: String = token(random).chars().take(form.length.max(LEAST_TOKEN_LENGTH)).collect();
+            Masked::Replaced(Value::Text(format!("{token}{}", form.suffix)))
         }
         Strategy::SaltedHash => {
             // The salt lives only in this call; without it not even a value of few possibilities can be guessed back.
@@ -80,6 +94,51 @@ pub fn apply(strategy: &Strategy, value: &Value, random: &dyn Random) -> Masked 
     }
 }
 
+/// Applies a strategy to the value at a path inside a value: names with dots between them, through objects and each
+/// element of a list. What is no object where one should be is removed, since what is in it is not known.
+pub fn apply_at(strategy: &Strategy, path: &str, value: &Value, random: &dyn Random) -> Masked {
+    match value {
+        Value::Null => Masked::Kept,
+        Value::List(values) => each(values, |value| apply_at(strategy, path, value, random)),
+        Value::Map(record) => {
+            let (name, rest) = match path.split_once('.') {
+                Some((name, rest)) if record.get(path).is_none() => (name, Some(rest)),
+                _ => (path, None),
+            };
+            let Some(inner) = record.get(name) else { return Masked::Kept };
+            let masked = match rest {
+                Some(rest) => apply_at(strategy, rest, inner, random),
+                None => apply(strategy, inner, random),
+            };
+            let mut changed = record.clone();
+            match masked {
+                Masked::Kept => return Masked::Kept,
+                Masked::Removed => drop(changed.remove(name)),
+                Masked::Replaced(value) => changed.set(name, value),
+            }
+            Masked::Replaced(Value::Map(changed))
+        }
+        _ => Masked::Removed,
+    }
+}
+
+fn each(values: &[Value], mask: impl Fn(&Value) -> Masked) -> Masked {
+    let masked: Vec<Masked> = values.iter().map(mask).collect();
+    if masked.iter().all(|masked| *masked == Masked::Kept) {
+        return Masked::Kept;
+    }
+    let left = values.iter().zip(masked).filter_map(|(value, masked)| match masked {
+        Masked::Removed => None,
+        Masked::Replaced(value) => Some(value),
+        Masked::Kept => Some(value.clone()),
+    });
+    Masked::Replaced(Value::List(left.collect()))
+}
+
+fn token(random: &dyn Random) -> String {
+    format!("{STAND_IN}{}", hex::encode(random::bytes::<16>(random)))
+}
+
 fn is_applied(strategy: &Strategy, value: &Value) -> bool {
     match (strategy, value) {
         // There is nothing of anybody in a null, and a column is never without a value as an attribute may be.
@@ -87,6 +146,9 @@ fn is_applied(strategy: &Strategy, value: &Value) -> bool {
         // A column of numbers or truth values gives back what a text became in it.
         (Strategy::Fixed(text), Value::Bool(there)) => *text == there.to_string(),
         (Strategy::Fixed(text), there) => there.as_key() == Some(text),
+        (Strategy::RandomText(form), Value::Text(there)) => {
+            there.starts_with(STAND_IN) && there.ends_with(&form.suffix)
+        }
         (Strategy::Random | Strategy::SaltedHash, Value::Text(there)) => there.starts_with(STAND_IN),
         (Strategy::Generalise(how), Value::Text(there)) => generalise(*how, there).as_ref() == Some(there),
         _ => false,
@@ -133,6 +195,7 @@ pub fn keep_last(text: &str, keep_last: u8) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::RandomText;
     use crate::random::SeededRandom;
 
     fn generalised(how: Generalisation, text: &str) -> Option<String> {
@@ -158,6 +221,7 @@ mod tests {
     fn applying_twice_changes_nothing_more() {
         for (strategy, text) in [
             (Strategy::Random, "li"),
+            (Strategy::RandomText(RandomText { length: 20, suffix: "@masked.example".into() }), "li@mail.example"),
             (Strategy::SaltedHash, "li"),
             (Strategy::Fixed("[deleted]".into()), "li"),
             (Strategy::Generalise(Generalisation::Decade), "1998-05-17"),
@@ -178,6 +242,19 @@ mod tests {
     }
 
     #[test]
+    fn a_random_text_has_the_form_that_is_asked_for() {
+        for (length, suffix, total) in
+            [(20, "@masked.example", 35), (5, "", LEAST_TOKEN_LENGTH), (37, "", TOKEN_LENGTH)]
+        {
+            let strategy = Strategy::RandomText(RandomText { length, suffix: suffix.into() });
+            let masked = apply(&strategy, &Value::Text("li@mail.example".into()), &SeededRandom::new(1));
+            let Masked::Replaced(Value::Text(text)) = masked else { panic!() };
+            assert!(text.starts_with(STAND_IN) && text.ends_with(suffix));
+            assert_eq!(text.len(), total);
+        }
+    }
+
+    #[test]
     fn what_cannot_be_generalised_is_removed() {
         for (how, text) in [
             (Generalisation::Year, "17 May 1990"),
@@ -188,6 +265,25 @@ mod tests {
         ] {
             assert_eq!(generalised(how, text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_list_stays_a_list_and_what_is_inside_objects_is_reached() {
+        let text = |text: &str| Value::Text(text.into());
+        let object = |phone| Value::Map([("name".into(), text("Li")), ("phone".into(), phone)].into_iter().collect());
+        let people = Value::List(vec![object(text("1")), object(Value::List(vec![text("2"), text("3")]))]);
+        let fixed = Strategy::Fixed("-".into());
+        let masked = apply_at(&fixed, "phone", &people, &SeededRandom::new(1));
+        let Masked::Replaced(masked) = masked else { panic!() };
+        let expected = Value::List(vec![object(text("-")), object(Value::List(vec![text("-"), text("-")]))]);
+        assert!(masked == expected);
+        assert!(apply_at(&fixed, "phone", &masked, &SeededRandom::new(2)) == Masked::Kept);
+        let outer = Value::Map([("people".into(), people)].into_iter().collect());
+        let masked = apply_at(&Strategy::Erase, "people.phone", &outer, &SeededRandom::new(1));
+        let Masked::Replaced(Value::Map(masked)) = masked else { panic!() };
+        assert!(masked.values_at("people.phone").is_empty());
+        assert_eq!(masked.values_at("people.name").len(), 2);
+        assert!(apply_at(&fixed, "phone", &text("{\"phone\": 1}"), &SeededRandom::new(1)) == Masked::Removed);
     }
 
     #[test]

@@ -97,6 +97,44 @@ impl Record {
         }
     }
 
+    /// All values at a path of names with dots between them, through objects and lists: of a list, its elements.
+    #[must_use]
+    pub fn values_at(&self, path: &str) -> Vec<&Value> {
+        if let Some(value) = self.get(path) {
+            return flat(value);
+        }
+        let Some((first, rest)) = path.split_once('.') else { return Vec::new() };
+        self.get(first).map(objects).unwrap_or_default().into_iter().flat_map(|inner| inner.values_at(rest)).collect()
+    }
+
+    /// The values by which other rows may refer to this one, at several paths at once. Each is a text that is not empty;
+    /// without one at every path there are none. Paths into the same list go through its elements together, so that what
+    /// belongs to one object is not mixed with what belongs to the next.
+    #[must_use]
+    pub fn keys_at(&self, paths: &[&str]) -> Vec<Vec<String>> {
+        if let Some((head, rests)) = self.common_head(paths) {
+            let inner = self.get(head).map(objects).unwrap_or_default();
+            return inner.into_iter().flat_map(|record| record.keys_at(&rests)).collect();
+        }
+        let mut found: Vec<Vec<String>> = vec![Vec::new()];
+        for path in paths {
+            let keys = self.values_at(path).into_iter().filter_map(Value::as_key).map(String::from);
+            let keys: Vec<String> = keys.filter(|key| !key.is_empty()).collect();
+            let with_each = |begun: &Vec<String>| -> Vec<Vec<String>> {
+                keys.iter().map(|key| [begun.as_slice(), std::slice::from_ref(key)].concat()).collect()
+            };
+            found = found.iter().flat_map(with_each).collect();
+        }
+        found
+    }
+
+    /// The name that all paths begin with, and the rest of each.
+    fn common_head<'p>(&self, paths: &[&'p str]) -> Option<(&'p str, Vec<&'p str>)> {
+        let (head, _) = paths.first()?.split_once('.')?;
+        let rest = |path: &&'p str| path.strip_prefix(head)?.strip_prefix('.').filter(|_| self.get(path).is_none());
+        Some((head, paths.iter().map(rest).collect::<Option<_>>()?))
+    }
+
     /// Takes a field out.
     pub fn remove(&mut self, field: &str) -> Option<Value> {
         self.0.remove(field)
@@ -125,6 +163,25 @@ impl Record {
     }
 }
 
+/// A value, or the elements of a list, and of the lists in it.
+fn flat(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::List(values) => values.iter().flat_map(flat).collect(),
+        value => vec![value],
+    }
+}
+
+/// The objects that a value is or lists.
+fn objects(value: &Value) -> Vec<&Record> {
+    let mut objects = Vec::new();
+    for value in flat(value) {
+        if let Value::Map(record) = value {
+            objects.push(record);
+        }
+    }
+    objects
+}
+
 impl FromIterator<(String, Value)> for Record {
     fn from_iter<I: IntoIterator<Item = (String, Value)>>(fields: I) -> Self {
         Self(fields.into_iter().collect())
@@ -144,6 +201,22 @@ impl Serialize for Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_are_found_in_lists_and_objects_without_being_mixed() {
+        let text = |text: &str| Value::Text(text.into());
+        let object = |tenant, id| Value::Map([("t".into(), text(tenant)), ("id".into(), id)].into_iter().collect());
+        let mut record = Record::default();
+        record.set("emails", Value::List(vec![text("a"), text(""), Value::Null, text("b")]));
+        record.set("lines", Value::List(vec![object("x", Value::Number("1".into())), object("y", text("2"))]));
+        assert_eq!(record.keys_at(&["emails"]), [["a"], ["b"]]);
+        assert_eq!(record.keys_at(&["lines.id"]), [["1"], ["2"]]);
+        assert_eq!(record.keys_at(&["lines.t", "lines.id"]), [["x", "1"], ["y", "2"]]);
+        assert_eq!(record.keys_at(&["emails", "lines.id"]).len(), 4);
+        assert!(record.keys_at(&["emails", "missing"]).is_empty());
+        record.set("a.b", text("c"));
+        assert_eq!(record.keys_at(&["a.b"]), [["c"]]);
+    }
 
     #[test]
     fn numbers_keep_their_digits() {

@@ -1,10 +1,11 @@
 //! `habeas policy show`: every data item with what happens to it.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
 use habeas::policy::words::{retention, strategy};
-use habeas::policy::{ErasureRule, Item, Pinned, ViaRule, in_language};
+use habeas::policy::{ErasureRule, Item, Pinned, Strategy, ViaRule, in_language};
 use serde::Serialize;
 
 use super::{CommandError, Outcome, Verdict, pinned};
@@ -38,8 +39,45 @@ pub fn show(folder: &Path, as_json: bool, out: &mut dyn Write) -> Outcome {
         for item in &items {
             print(item, out)?;
         }
+        print_collections(&policy, out)?;
     }
     Ok(Verdict::Good)
+}
+
+/// What becomes of the rows of each collection, whether policy.yaml says so or it follows from the dataset.
+fn print_collections(policy: &Pinned, out: &mut dyn Write) -> Result<(), CommandError> {
+    let language = policy.language(None);
+    writeln!(out, "collections")?;
+    for name in policy.collections() {
+        let Some(rule) = policy.rule(name) else { continue };
+        let rows = match &rule.erasure {
+            ErasureRule::Erase { .. } => "rows go".to_owned(),
+            ErasureRule::Anonymise { .. } => "rows stay, but for what is named here".to_owned(),
+            ErasureRule::Retain { start_field, period, .. } => format!("rows stay until {start_field} + {}", period.0),
+            ErasureRule::Keep { reason } => format!("rows stay: {}", in_language(reason, language)),
+        };
+        writeln!(out, "  {name}: {rows}")?;
+        let (fields, via) = match &rule.erasure {
+            ErasureRule::Anonymise { fields, via } => (Some(fields), Some(via)),
+            ErasureRule::Retain { fields, .. } => (Some(fields), None),
+            ErasureRule::Erase { via } => (None, Some(via)),
+            ErasureRule::Keep { .. } => (None, None),
+        };
+        for (field, named) in fields.into_iter().flatten() {
+            writeln!(out, "    {field}: {}", strategy(named))?;
+        }
+        for (link, rule) in via.into_iter().flatten() {
+            let instead = match rule {
+                ViaRule::Erase => "the row goes".to_owned(),
+                ViaRule::Anonymise { fields } => {
+                    let named = fields.iter().map(|(field, named)| format!("{field} {}", strategy(named)));
+                    named.collect::<Vec<_>>().join(", ")
+                }
+            };
+            writeln!(out, "    where {link} names them: {instead}")?;
+        }
+    }
+    Ok(())
 }
 
 fn print(item: &Shown<'_>, out: &mut dyn Write) -> Result<(), CommandError> {
@@ -99,12 +137,12 @@ fn on_erasure(rule: &ErasureRule, field: &str, language: &str) -> String {
             format!("erased{}", others.collect::<String>())
         }
         ErasureRule::Anonymise { fields, via } => {
-            let own = fields.get(field).map_or("kept, it identifies nobody".to_owned(), strategy);
+            let own = named(fields, field).unwrap_or_else(|| "kept, it identifies nobody".to_owned());
             let others = via.iter().map(|(link, rule)| format!("; where {link} names them: {}", via_rule(rule, field)));
             format!("{own}{}", others.collect::<String>())
         }
-        ErasureRule::Retain { start_field, period, basis, fields } => match fields.get(field) {
-            Some(named) => strategy(named),
+        ErasureRule::Retain { start_field, period, basis, fields } => match named(fields, field) {
+            Some(named) => named,
             None => format!("retained until {start_field} + {}: {}", period.0, in_language(basis, language)),
         },
         ErasureRule::Keep { reason } => format!("kept, it is nobody's: {}", in_language(reason, language)),
@@ -114,8 +152,18 @@ fn on_erasure(rule: &ErasureRule, field: &str, language: &str) -> String {
 fn via_rule(rule: &ViaRule, field: &str) -> String {
     match rule {
         ViaRule::Erase => "erased".to_owned(),
-        ViaRule::Anonymise { fields } => fields.get(field).map_or("kept".to_owned(), strategy),
+        ViaRule::Anonymise { fields } => named(fields, field).unwrap_or_else(|| "kept".to_owned()),
     }
+}
+
+/// What is named for a field, or for fields inside it.
+fn named(fields: &BTreeMap<String, Strategy>, field: &str) -> Option<String> {
+    let inside = |(path, named): (&String, &Strategy)| {
+        let inner = path.strip_prefix(field)?.strip_prefix('.')?;
+        Some(format!("{inner} {}", strategy(named)))
+    };
+    let inner: Vec<String> = fields.iter().filter_map(inside).collect();
+    fields.get(field).map(strategy).or_else(|| (!inner.is_empty()).then(|| inner.join(", ")))
 }
 
 #[cfg(test)]

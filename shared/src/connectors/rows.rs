@@ -106,13 +106,29 @@ fn change(fields: &BTreeMap<String, Strategy>, record: &Record, random: &dyn Ran
     if changes.is_empty() { Decision::Leave } else { Decision::Act(Action::Change(changes)) }
 }
 
+/// What changes in a record, field by field. Strategies inside an object come to one change of the whole object.
 fn changes(fields: &BTreeMap<String, Strategy>, record: &Record, random: &dyn Random) -> Vec<(String, Masked)> {
-    fields
-        .iter()
-        .filter_map(|(field, strategy)| Some((field, mask::apply(strategy, record.get(field)?, random))))
-        .filter(|(_, masked)| *masked != Masked::Kept)
-        .map(|(field, masked)| (field.clone(), masked))
-        .collect()
+    let mut changes: BTreeMap<&str, Masked> = BTreeMap::new();
+    for (path, strategy) in fields {
+        let (field, inside) = match path.split_once('.') {
+            Some((field, inside)) if record.get(path).is_none() => (field, Some(inside)),
+            _ => (path.as_str(), None),
+        };
+        let value = match changes.get(field) {
+            Some(Masked::Removed) => continue,
+            Some(Masked::Replaced(value)) => Some(value),
+            Some(Masked::Kept) | None => record.get(field),
+        };
+        let Some(value) = value else { continue };
+        let masked = match inside {
+            Some(inside) => mask::apply_at(strategy, inside, value, random),
+            None => mask::apply(strategy, value, random),
+        };
+        if masked != Masked::Kept {
+            changes.insert(field, masked);
+        }
+    }
+    changes.into_iter().map(|(field, masked)| (field.to_owned(), masked)).collect()
 }
 
 /// When a period that starts with a field ends. A row whose field is missing or no moment counts from `instead`: it is
@@ -236,6 +252,26 @@ mod tests {
         assert!(matches!(decide("2023-01-31T00:00:00Z", "2026-11-21T00:00:00Z"), Decision::Act(Action::Erase)));
         let Decision::Retain { until, .. } = decide("yesterday", "2026-11-21T00:00:00Z") else { panic!() };
         assert_eq!(until.to_string(), "2029-11-21T00:00:00Z");
+    }
+
+    #[test]
+    fn strategies_inside_an_object_come_to_one_change_of_it() {
+        let inner: Record = record(&[("city", "Berlin"), ("street", "1 Long Street"), ("kind", "home")]);
+        let mut row = record(&[("name", "Li")]);
+        row.set("address", Value::Map(inner));
+        let fields = BTreeMap::from([
+            ("address.city".to_owned(), Strategy::Erase),
+            ("address.street".to_owned(), Strategy::Fixed("-".into())),
+            ("address.missing".to_owned(), Strategy::Null),
+            ("name".to_owned(), Strategy::Null),
+        ]);
+        let changes = changes(&fields, &row, &SeededRandom::new(1));
+        let [(address, Masked::Replaced(Value::Map(changed))), (name, Masked::Replaced(Value::Null))] = &changes[..]
+        else {
+            panic!()
+        };
+        assert_eq!((address.as_str(), name.as_str()), ("address", "name"));
+        assert!(*changed == record(&[("street", "-"), ("kind", "home")]));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConnectorError, Person, Target, Tuple};
 use crate::policy::Link;
-use crate::record::{Record, Value};
+use crate::record::Record;
 
 /// Where a walk stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,12 +104,27 @@ pub(super) async fn came_earlier(
     Ok(false)
 }
 
-/// Whether a record has these values in the fields of a link.
+/// Whether a record has these values in the fields of a link; in a list, in one of its elements.
 pub(super) fn holds(link: &Link, tuple: &[String], record: &Record) -> bool {
-    link.pairs.len() == tuple.len()
-        && link
-            .pairs
-            .iter()
-            .zip(tuple)
-            .all(|(pair, value)| record.at(&pair.field).and_then(Value::as_key) == Some(value))
+    let fields: Vec<&str> = link.pairs.iter().map(|pair| pair.field.as_str()).collect();
+    record.keys_at(&fields).iter().any(|keys| keys.as_slice() == tuple)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Origin, Pair};
+    use crate::record::Value;
+
+    #[test]
+    fn a_list_leads_to_its_row_by_each_element() {
+        let pair = Pair { field: "profile.emails".into(), origin_field: "email".into() };
+        let link = Link { pairs: vec![pair], origin: Origin::Subject, captured: false };
+        let emails = Value::List(vec![Value::Text("a".into()), Value::Text("b".into())]);
+        let profile = Value::Map([("emails".to_owned(), emails)].into_iter().collect());
+        let record: Record = [("profile".to_owned(), profile)].into_iter().collect();
+        assert!(holds(&link, &["b".to_owned()], &record));
+        assert!(!holds(&link, &["c".to_owned()], &record));
+        assert!(!holds(&link, &["a".to_owned(), "b".to_owned()], &record));
+    }
 }

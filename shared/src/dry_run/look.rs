@@ -19,7 +19,7 @@ use crate::plan::{NotServed, Work};
 use crate::policy::{KeySet, Link, Pinned, Place};
 use crate::random::Random;
 use crate::request::{Matter, RequestId};
-use crate::steps::{MAX_KEYS, ResolveError, resolve, tuple};
+use crate::steps::{MAX_KEYS, ResolveError, resolve, tuples};
 
 /// Why there is no dry run.
 #[derive(Debug, thiserror::Error)]
@@ -218,7 +218,7 @@ impl Looking<'_> {
         let is_exact = loop {
             let page = connector.read(target, Who::Person(&self.person), cursor.as_deref()).await?;
             let current = page.rows.iter().filter(|row| row.is_current);
-            keys.extend(current.filter_map(|row| tuple(&row.record, fields)));
+            keys.extend(current.flat_map(|row| tuples(&row.record, fields)));
             match page.next {
                 None => break true,
                 Some(_) if keys.len() >= MAX_KEYS || self.is_late() => break false,

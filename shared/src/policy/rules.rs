@@ -17,6 +17,27 @@ pub struct CollectionRule {
     pub erasure: ErasureRule,
 }
 
+/// The rule of a collection as it is written: without `erasure`, it follows from the dataset and the policy's
+/// `erasure_defaults`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WrittenRule {
+    /// How long rows are kept while nobody asks; null: as long as the account.
+    pub retention: Option<Retention>,
+    /// What an erasure does.
+    pub erasure: Option<ErasureRule>,
+}
+
+/// What an erasure does to the fields of some categories, in collections that have no rule of their own.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DefaultStrategy {
+    /// The categories, with all below them; the longest match wins.
+    pub categories: Vec<String>,
+    /// What is done, unless the dataset has a `masking_strategy_override`.
+    pub strategy: Strategy,
+}
+
 /// A time after which rows go.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -93,6 +114,8 @@ pub enum Strategy {
     Fixed(String),
     /// A random token is written that nothing maps back.
     Random,
+    /// A random token of a certain form is written.
+    RandomText(RandomText),
     /// The value becomes coarser.
     Generalise(Generalisation),
     /// Hash under a salt that is thrown away.
@@ -103,6 +126,17 @@ pub enum Strategy {
     Encrypt,
     /// The value stays.
     Keep,
+}
+
+/// The form of a random token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RandomText {
+    /// How many characters, without the suffix: 13 to 37.
+    pub length: usize,
+    /// What stands behind it, for fields that have a form: `@masked.example`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub suffix: String,
 }
 
 /// How a value becomes coarser.

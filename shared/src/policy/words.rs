@@ -22,7 +22,10 @@ pub fn how(strategy: &Strategy) -> Option<String> {
         Strategy::Erase | Strategy::Null | Strategy::Keep => return None,
         Strategy::Fixed(text) => return Some(format!("fixed text \"{text}\"")),
         Strategy::Generalise(how) => return Some(format!("{} only", coarser(*how))),
-        Strategy::Random => "random token",
+        Strategy::RandomText(form) if !form.suffix.is_empty() => {
+            return Some(format!("random token before \"{}\"", form.suffix));
+        }
+        Strategy::Random | Strategy::RandomText(_) => "random token",
         Strategy::SaltedHash => "hash under a salt that is thrown away",
         Strategy::Hmac => "keyed digest",
         Strategy::Encrypt => "encrypted",

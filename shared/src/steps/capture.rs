@@ -9,7 +9,7 @@ use super::driver::{Job, Next, Page, StepError};
 use crate::connectors::{ConnectorError, Connectors, KeyStore, Target, Tuple, Who};
 use crate::plan::Counts;
 use crate::policy::KeySet;
-use crate::record::{Record, Value};
+use crate::record::Record;
 
 /// Most keys of one set: what an erasure of one person may have to keep aside.
 pub(crate) const MAX_KEYS: usize = 200_000;
@@ -45,7 +45,7 @@ pub async fn capture_page(
     let page = connector.read(&target, Who::Person(person), cursor.at.as_deref()).await;
     let page = page.map_err(ConnectorError::into_step)?;
     let mut seen = earlier(job, store, set, cursor.chunk).await?;
-    let tuples = page.rows.iter().filter(|row| row.is_current).filter_map(|row| tuple(&row.record, &set.fields));
+    let tuples = page.rows.iter().filter(|row| row.is_current).flat_map(|row| tuples(&row.record, &set.fields));
     let fresh: Vec<Tuple> = tuples.filter(|tuple| seen.insert(digest(tuple))).collect();
     if seen.len() > MAX_KEYS {
         return Err(StepError::permanent(TooManyKeys));
@@ -83,10 +83,10 @@ async fn earlier(job: &Job, store: &dyn KeyStore, set: &KeySet, chunks: usize) -
     Ok(seen)
 }
 
-/// The values of some fields; none if one is missing, since nothing refers to what is not there.
-pub(crate) fn tuple(record: &Record, fields: &[String]) -> Option<Tuple> {
-    let values = fields.iter().map(|field| record.at(field).and_then(Value::as_key).filter(|key| !key.is_empty()));
-    values.map(|value| value.map(ToOwned::to_owned)).collect()
+/// The values of some fields, of lists each element; none if one is missing, since nothing refers to what is not there.
+pub(crate) fn tuples(record: &Record, fields: &[String]) -> Vec<Tuple> {
+    let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+    record.keys_at(&fields)
 }
 
 fn digest(tuple: &Tuple) -> [u8; 16] {

@@ -12,7 +12,7 @@ mod queue;
 mod resolve;
 mod sqs;
 
-pub(crate) use capture::{MAX_KEYS, tuple};
+pub(crate) use capture::{MAX_KEYS, tuples};
 pub use capture::{capture_page, forget_page};
 pub use driver::{Driver, Job, Next, Page, Ran, StepError, Worker};
 pub use message::{Message, NotAMessage};

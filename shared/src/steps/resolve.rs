@@ -52,10 +52,8 @@ pub async fn resolve(
     let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     keys.entry(given.to_owned()).or_default().insert(subject.value.clone());
     for field in key_fields(policy) {
-        let values = records.iter().filter_map(|record| record.get(field)?.as_key());
-        keys.entry(field.to_owned())
-            .or_default()
-            .extend(values.filter(|value| !value.is_empty()).map(ToOwned::to_owned));
+        let values = records.iter().flat_map(|record| record.keys_at(&[field])).flatten();
+        keys.entry(field.to_owned()).or_default().extend(values);
     }
     let keys = keys.into_iter().map(|(field, values)| (field, values.into_iter().collect())).collect();
     Ok(Resolved {
