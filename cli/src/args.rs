@@ -72,6 +72,9 @@ pub(crate) enum PolicyCommand {
     Check {
         /// The policy's folder
         dir: PathBuf,
+        /// Take warnings for errors
+        #[arg(long)]
+        deny_warnings: bool,
     },
     /// Print every data item with where it is and what happens to it
     Show {
@@ -106,6 +109,9 @@ pub(crate) enum PolicyCommand {
         /// The stack's policy bucket
         #[arg(long)]
         bucket: String,
+        /// Take warnings for errors
+        #[arg(long)]
+        deny_warnings: bool,
     },
 }
 

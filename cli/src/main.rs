@@ -42,14 +42,16 @@ async fn main() -> ExitCode {
 
 async fn run(cli: Cli, out: &mut dyn Write) -> Outcome {
     match cli.command {
-        Command::Policy(PolicyCommand::Check { dir }) => commands::policy::check(&dir, out),
+        Command::Policy(PolicyCommand::Check { dir, deny_warnings }) => {
+            commands::policy::check(&dir, deny_warnings, out)
+        }
         Command::Policy(PolicyCommand::Show { dir, json }) => commands::show::show(&dir, json, out),
         Command::Policy(PolicyCommand::Schema) => commands::policy::schema(out),
         Command::Policy(PolicyCommand::Parameters { policy, account, region, partition }) => {
             commands::policy::parameters(&policy, &account, &region, &partition, out)
         }
-        Command::Policy(PolicyCommand::Publish { policy, bucket }) => {
-            commands::policy::publish(&policy, &bucket, out).await
+        Command::Policy(PolicyCommand::Publish { policy, bucket, deny_warnings }) => {
+            commands::policy::publish(&policy, &bucket, deny_warnings, out).await
         }
         Command::Sample(SampleCommand::Load { policy, people, only }) => {
             commands::sample::load(&policy, people.into(), &only, out).await

@@ -30,6 +30,11 @@ pub enum CommandError {
         "the policy cannot be used: name a folder with policy.yaml and datasets/ that `habeas policy check` finds sound"
     )]
     Policy(#[from] load::LoadError),
+    /// The policy has warnings, and they are denied.
+    #[error(
+        "the policy has {0} warning(s), and --deny-warnings does not let them pass: `habeas policy check` names them"
+    )]
+    Warnings(usize),
     /// AWS said no.
     #[error(transparent)]
     Aws(#[from] crate::aws::AwsError),

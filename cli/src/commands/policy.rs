@@ -6,16 +6,23 @@ use std::path::Path;
 
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::primitives::ByteStream;
-use habeas::policy::load::LoadError;
-use habeas::policy::{CommitmentStatus, Pinned, Policy, permissions};
+use habeas::policy::load::{LoadError, Loaded, load_with_warnings};
+use habeas::policy::{CommitmentStatus, Pinned, WrittenPolicy, permissions};
 
-use super::{CommandError, Outcome, Verdict, pinned};
+use super::{CommandError, Outcome, Verdict, pinned, progress};
 use crate::aws::{AwsError, Clients};
 
-/// Prints findings, or what the sound policy amounts to.
-pub fn check(folder: &Path, out: &mut dyn Write) -> Outcome {
-    match habeas::policy::load::load(folder) {
-        Ok(policy) => {
+/// Prints findings, or what the sound policy amounts to. Warnings are findings that do not make it unsound, unless they
+/// are denied.
+pub fn check(folder: &Path, deny_warnings: bool, out: &mut dyn Write) -> Outcome {
+    match load_with_warnings(folder) {
+        Ok(Loaded { policy, warnings }) => {
+            for warning in &warnings {
+                writeln!(out, "{warning}")?;
+            }
+            if deny_warnings && !warnings.is_empty() {
+                return Ok(Verdict::Bad);
+            }
             summary(&policy, out)?;
             Ok(Verdict::Good)
         }
@@ -59,7 +66,7 @@ fn summary(pinned: &Pinned, out: &mut dyn Write) -> Result<(), CommandError> {
 
 /// Prints the JSON Schema of `policy.yaml`.
 pub fn schema(out: &mut dyn Write) -> Outcome {
-    writeln!(out, "{}", serde_json::to_string_pretty(&schemars::schema_for!(Policy))?)?;
+    writeln!(out, "{}", serde_json::to_string_pretty(&schemars::schema_for!(WrittenPolicy))?)?;
     Ok(Verdict::Good)
 }
 
@@ -70,9 +77,16 @@ pub fn parameters(folder: &Path, account: &str, region: &str, partition: &str, o
     Ok(Verdict::Good)
 }
 
-/// Uploads the policy under its digest. It is fine if it is there already: a digest names one content.
-pub async fn publish(folder: &Path, bucket: &str, out: &mut dyn Write) -> Outcome {
-    let policy = pinned(folder)?;
+/// Uploads the policy under its digest. It is fine if it is there already: a digest names one content. Warnings are
+/// progress, unless they are denied.
+pub async fn publish(folder: &Path, bucket: &str, deny_warnings: bool, out: &mut dyn Write) -> Outcome {
+    let Loaded { policy, warnings } = load_with_warnings(folder)?;
+    for warning in &warnings {
+        progress(&warning.to_string());
+    }
+    if deny_warnings && !warnings.is_empty() {
+        return Err(CommandError::Warnings(warnings.len()));
+    }
     let bytes = policy.to_stored()?;
     let key = format!("policies/{}.json", policy.digest());
     let s3 = Clients::from_env().await.s3;

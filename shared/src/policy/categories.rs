@@ -44,6 +44,29 @@ pub fn is_within(category: &str, ancestor: &str) -> bool {
     category.strip_prefix(ancestor).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
+/// Categories whose leak or misuse does a person great harm: PIPL Art. 28 and GDPR Art. 9 and 10 in fideslang's keys.
+const SENSITIVE: [&str; 13] = [
+    "user.authorization.biometric",
+    "user.biometric",
+    "user.childrens",
+    "user.criminal_history",
+    "user.demographic.political_opinion",
+    "user.demographic.race_ethnicity",
+    "user.demographic.religious_belief",
+    "user.demographic.sexual_orientation",
+    "user.financial",
+    "user.government_id",
+    "user.health_and_medical",
+    "user.location.precise",
+    "user.payment",
+];
+
+/// Whether a category is of the sensitive kind.
+#[must_use]
+pub fn is_sensitive(category: &str) -> bool {
+    SENSITIVE.iter().any(|sensitive| is_within(category, sensitive))
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
@@ -51,5 +74,6 @@ mod tests {
         assert_eq!(super::keys().count(), 85);
         assert!(super::is_within("user.contact.email", "user.contact"));
         assert!(!super::is_within("user.contacts", "user.contact"));
+        assert!(super::SENSITIVE.iter().all(|key| super::find(key).is_some()));
     }
 }

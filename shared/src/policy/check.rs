@@ -1,11 +1,23 @@
 //! Finds what is inconsistent in a policy. Pure; [`super::load`] turns each problem's place into a file and line.
 
 mod collections;
+mod fideslang;
 mod fields;
+mod masking;
 mod periods;
 mod references;
+mod rules;
 
 use super::Bundle;
+
+/// How bad a problem is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Something that is written is not acted on, or not as its author may think. The policy can be used.
+    Warning,
+    /// The policy cannot be used.
+    Error,
+}
 
 /// Where a problem is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,14 +30,18 @@ pub enum At {
         dataset: String,
         /// The collection, if it is about one.
         collection: Option<String>,
-        /// The field, if it is about one.
+        /// The path of the field, if it is about one.
         field: Option<String>,
+        /// Keys inside it.
+        keys: Vec<String>,
     },
 }
 
 /// Something that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
+    /// How bad.
+    pub level: Level,
     /// Where.
     pub at: At,
     /// What, and what to do.
@@ -36,13 +52,15 @@ pub struct Problem {
 /// DynamoDB transaction of at most 100 writes, beside the request, its event and a notice.
 pub const MAX_STEPS: usize = 90;
 
-/// Everything that is wrong with a policy; empty if it is sound.
+/// Everything that is wrong with a policy; no errors if it is sound. The bundle is one that [`super::expand`] made.
 #[must_use]
 pub fn check(bundle: &Bundle) -> Vec<Problem> {
     let mut problems = Problems::default();
     references::check(bundle, &mut problems);
     periods::check(bundle, &mut problems);
     fields::check(bundle, &mut problems);
+    fideslang::check(bundle, &mut problems);
+    masking::check(bundle, &mut problems);
     collections::check(bundle, &mut problems);
     problems.0
 }
@@ -51,20 +69,42 @@ pub fn check(bundle: &Bundle) -> Vec<Problem> {
 struct Problems(Vec<Problem>);
 
 impl Problems {
+    /// An error in `policy.yaml`.
     fn policy(&mut self, path: &[&str], message: impl Into<String>) {
         let path = path.iter().map(|step| (*step).to_owned()).collect();
-        self.0.push(Problem { at: At::Policy(path), message: message.into() });
+        self.0.push(Problem { level: Level::Error, at: At::Policy(path), message: message.into() });
     }
 
-    fn dataset(&mut self, collection: &str, field: Option<&str>, message: impl Into<String>) {
-        let (dataset, name) = collection.split_once('.').unwrap_or((collection, ""));
-        self.0.push(Problem {
-            at: At::Dataset {
-                dataset: dataset.to_owned(),
-                collection: (!name.is_empty()).then(|| name.to_owned()),
-                field: field.map(ToOwned::to_owned),
-            },
-            message: message.into(),
-        });
+    /// An error in a dataset: of it (`<dataset>`), or of a collection (`<dataset>.<collection>`) or field of it.
+    fn dataset(&mut self, name: &str, field: Option<&str>, message: impl Into<String>) {
+        self.inside(Level::Error, name, field, &[], message);
+    }
+
+    /// A warning about something that a dataset, collection or field says under some keys.
+    fn warn(&mut self, name: &str, field: Option<&str>, keys: &[&str], message: impl Into<String>) {
+        self.inside(Level::Warning, name, field, keys, message);
+    }
+
+    /// An error about something that a dataset, collection or field says under some keys.
+    fn refuse(&mut self, name: &str, field: Option<&str>, keys: &[&str], message: impl Into<String>) {
+        self.inside(Level::Error, name, field, keys, message);
+    }
+
+    /// An error in the name of a dataset, which may be anything.
+    fn name(&mut self, dataset: &str, message: impl Into<String>) {
+        let at =
+            At::Dataset { dataset: dataset.to_owned(), collection: None, field: None, keys: vec!["fides_key".into()] };
+        self.0.push(Problem { level: Level::Error, at, message: message.into() });
+    }
+
+    fn inside(&mut self, level: Level, name: &str, field: Option<&str>, keys: &[&str], message: impl Into<String>) {
+        let (dataset, collection) = name.split_once('.').unwrap_or((name, ""));
+        let at = At::Dataset {
+            dataset: dataset.to_owned(),
+            collection: (!collection.is_empty()).then(|| collection.to_owned()),
+            field: field.map(ToOwned::to_owned),
+            keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+        };
+        self.0.push(Problem { level, at, message: message.into() });
     }
 }

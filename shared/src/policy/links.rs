@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::dataset::{self, Direction, Field};
+use super::dataset::{self, Direction, visit};
 use super::{Bundle, Collection, Place, place};
 
 /// A field here and the field elsewhere whose values it holds.
@@ -374,7 +374,7 @@ fn own_links(bundle: &Bundle, name: &str, held: &Held<'_>) -> Vec<Link> {
     }
     let mut links = Vec::new();
     visit(&collection.fields, "", &mut |path, field| {
-        let identity = field.fides_meta.identity.and_then(|kind| subject.identities.get(&kind));
+        let identity = field.fides_meta.identity.as_deref().and_then(|kind| bundle.identity_field(kind));
         links.extend(identity.map(|identity| Link::to_subject(path, identity)));
     });
     links
@@ -411,14 +411,6 @@ fn collect_edges(name: &str, collection: &Collection, place: Place<'_>, held: &H
 
 fn pair_of(field: &str, origin_field: &str) -> Pair {
     Pair { field: field.to_owned(), origin_field: origin_field.to_owned() }
-}
-
-fn visit<'a>(fields: &'a [Field], prefix: &str, each: &mut impl FnMut(&str, &'a Field)) {
-    for field in fields {
-        let path = if prefix.is_empty() { field.name.clone() } else { format!("{prefix}.{}", field.name) };
-        each(&path, field);
-        visit(&field.fields, &path, each);
-    }
 }
 
 #[cfg(test)]

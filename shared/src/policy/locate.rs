@@ -8,11 +8,22 @@ pub type Path = Vec<String>;
 /// The line (from 1) of the deepest node on the path that exists; 1 if the file cannot be read as YAML.
 #[must_use]
 pub fn line(yaml: &str, path: &[String]) -> usize {
+    deepest(yaml, path).0
+}
+
+/// The line (from 1) of the node at the end of the path, if it exists.
+#[must_use]
+pub fn exact(yaml: &str, path: &[String]) -> Option<usize> {
+    let (line, depth) = deepest(yaml, path);
+    (depth == path.len()).then_some(line)
+}
+
+fn deepest(yaml: &str, path: &[String]) -> (usize, usize) {
     let Ok(documents) = MarkedYaml::load_from_str(yaml) else {
-        return 1;
+        return (1, 0);
     };
-    let Some(mut node) = documents.first() else { return 1 };
-    let mut line = 1;
+    let Some(mut node) = documents.first() else { return (1, 0) };
+    let (mut line, mut depth) = (1, 0);
     for step in path {
         let next = match &node.data {
             YamlData::Mapping(mapping) => mapping
@@ -28,9 +39,10 @@ pub fn line(yaml: &str, path: &[String]) -> usize {
         };
         let Some((at, value)) = next else { break };
         line = at;
+        depth += 1;
         node = value;
     }
-    line
+    (line, depth)
 }
 
 #[cfg(test)]
@@ -41,5 +53,7 @@ mod tests {
         let path = |steps: &[&str]| steps.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
         assert_eq!(super::line(yaml, &path(&["b", "c.d", "1", "y"])), 5);
         assert_eq!(super::line(yaml, &path(&["b", "missing"])), 2);
+        assert_eq!(super::exact(yaml, &path(&["b", "c.d"])), Some(3));
+        assert_eq!(super::exact(yaml, &path(&["b", "missing"])), None);
     }
 }

@@ -7,6 +7,7 @@ pub mod categories;
 pub mod check;
 pub mod dataset;
 pub mod deadline;
+pub mod expand;
 pub mod links;
 pub mod load;
 pub mod locate;
@@ -104,6 +105,23 @@ pub struct Bundle {
     pub policy: Policy,
     /// The datasets, by key.
     pub datasets: Vec<Dataset>,
+}
+
+impl Bundle {
+    /// The field of the subject collection that holds a kind of identity: as the policy says, or else as its dataset does,
+    /// so that rows are found by kinds of identity that nobody can make a request with.
+    #[must_use]
+    pub fn identity_field(&self, kind: &str) -> Option<&str> {
+        let subject = &self.policy.subject;
+        let named = subject.identities.iter().find(|(known, _)| known.name() == kind).map(|(_, field)| field.as_str());
+        named.or_else(|| {
+            let (dataset, collection) = subject.collection.split_once('.')?;
+            let dataset = self.datasets.iter().find(|candidate| candidate.fides_key == dataset)?;
+            let collection = dataset.collections.iter().find(|candidate| candidate.name == collection)?;
+            let holds = |field: &&Field| field.fides_meta.identity.as_deref() == Some(kind);
+            collection.fields.iter().find(holds).map(|field| field.name.as_str())
+        })
+    }
 }
 
 /// A bundle under its digest.

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::rules::CollectionRule;
+use super::rules::{CollectionRule, DefaultStrategy, WrittenRule};
 use super::systems::System;
 use crate::personal::IdentityKind;
 use crate::request::Right;
@@ -36,10 +36,14 @@ impl PartialEq for Period {
     }
 }
 
+/// `policy.yaml` as it is written. [`super::expand`] makes of it, with its datasets, one that says everything.
+pub type WrittenPolicy = Policy<WrittenRule>;
+
 /// A policy without its datasets.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Policy")]
 #[serde(deny_unknown_fields)]
-pub struct Policy {
+pub struct Policy<R = CollectionRule> {
     /// Version of the format: 1.
     pub habeas: u8,
     /// The policy's id.
@@ -72,13 +76,37 @@ pub struct Policy {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fee: Option<Fee>,
     /// Every data item that the document names.
+    #[serde(default)]
     pub items: Vec<Item>,
+    /// Personal fields that no item names become one for each category. None in a policy that says everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items_from_datasets: Option<DatasetItems>,
     /// A rule for every collection, by `<dataset>.<collection>`.
-    pub collections: BTreeMap<String, CollectionRule>,
+    #[serde(default = "none::<R>")]
+    pub collections: BTreeMap<String, R>,
+    /// What an erasure does where there is no rule. Empty in a policy that says everything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub erasure_defaults: Vec<DefaultStrategy>,
     /// What never leaves, and what leaves masked.
+    #[serde(default)]
     pub export: ExportRules,
     /// The promises one by one, with what keeps each.
+    #[serde(default)]
     pub commitments: Vec<Commitment>,
+}
+
+fn none<R>() -> BTreeMap<String, R> {
+    BTreeMap::new()
+}
+
+/// What is true of every item that is made of a dataset's fields.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetItems {
+    /// Why they are there.
+    pub purposes: Vec<String>,
+    /// Section of the document.
+    pub source: String,
 }
 
 /// The document that a policy was written from.

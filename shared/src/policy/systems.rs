@@ -44,8 +44,9 @@ pub struct Database {
     /// The Secrets Manager secret with its address and credentials, by name or ARN: JSON as RDS writes it (`host`, `port`,
     /// `dbname`, `username`, and `password` unless IAM authentication is used).
     pub secret: String,
-    /// The schema of tables that are named without one.
-    #[serde(default = "public")]
+    /// The schema of tables that are named without one. A policy that says everything names it; one that is written may
+    /// leave it to the dataset's `fides_meta.namespace.schema`, or else `public`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub schema: String,
     /// Collections whose table has another name or schema, or whose key is not the primary key of the catalog. All others
     /// are the table of their own name.
@@ -71,7 +72,8 @@ impl Database {
     pub fn table<'a>(&'a self, collection: &'a str) -> (&'a str, &'a str) {
         let table =
             self.collections.get(collection).and_then(|relation| relation.table.as_deref()).unwrap_or(collection);
-        table.split_once('.').unwrap_or((&self.schema, table))
+        let schema = if self.schema.is_empty() { PUBLIC } else { &self.schema };
+        table.split_once('.').unwrap_or((schema, table))
     }
 
     /// The fields that the policy says a collection's rows are told apart by; empty: those of the catalog.
@@ -81,9 +83,8 @@ impl Database {
     }
 }
 
-fn public() -> String {
-    "public".to_owned()
-}
+/// The schema that tables are in if nobody says otherwise.
+pub(super) const PUBLIC: &str = "public";
 
 impl System {
     /// The dataset that describes it.
@@ -187,7 +188,7 @@ impl TryFrom<SystemText> for System {
             (Kind::Postgresql, None, Some(secret), schema) => {
                 let collections = places.map(|(name, place)| Ok((name.clone(), place.into_relation(&id, &name)?)));
                 let collections = collections.collect::<Result<_, String>>()?;
-                let schema = schema.unwrap_or_else(public);
+                let schema = schema.unwrap_or_default();
                 Ok(Self::Postgresql(Database { id, dataset, secret, schema, collections }))
             }
             (Kind::Dynamodb, ..) => {

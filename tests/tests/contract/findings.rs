@@ -1,13 +1,18 @@
-//! Each kind of mistake that docs/policy-format.md says the check finds, made in a copy of the small policy: the finding
-//! names the right file and line, and says what to do.
+//! Each kind of mistake that docs/policy-format.md says the check finds, made in a copy of the small policy, or of the one
+//! over Fides datasets: the finding names the right file and line, and says what to do.
 
+mod fideslang;
+mod masking;
 mod mistakes;
+mod reach;
 mod rules;
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-use habeas::policy::load::{Finding, LoadError, load};
+use habeas::policy::check::Level;
+use habeas::policy::load::{Finding, LoadError, load_with_warnings};
+use habeas_cli::commands::Verdict;
 
 use habeas_e2e::yaml;
 use mistakes::MISTAKES;
@@ -46,18 +51,28 @@ impl File {
     }
 }
 
-fn copy(folder: &Path) {
+/// The policies that mistakes are made in.
+const SMALL: &str = "tests/policy";
+const FIDES: &str = "tests/fides";
+
+fn copy(base: &str, folder: &Path) {
+    let base = yaml::path(base);
+    std::fs::copy(base.join("policy.yaml"), folder.join("policy.yaml")).unwrap();
     std::fs::create_dir(folder.join("datasets")).unwrap();
-    for path in [File::Policy.path(), File::Dataset.path(), "datasets/files.yaml"] {
-        let original = yaml::path("tests/policy").join(path);
-        std::fs::copy(original, folder.join(path)).unwrap();
+    for file in std::fs::read_dir(base.join("datasets")).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), folder.join("datasets").join(file.file_name())).unwrap();
     }
 }
 
 /// What the check says of the small policy with these changes made: file, text, its replacement.
 fn findings(changes: &[(File, &str, &str)], inspect: impl FnOnce(&Path)) -> Vec<Finding> {
+    findings_of(SMALL, changes, inspect)
+}
+
+fn findings_of(base: &str, changes: &[(File, &str, &str)], inspect: impl FnOnce(&Path)) -> Vec<Finding> {
     let folder = tempfile::tempdir().unwrap();
-    copy(folder.path());
+    copy(base, folder.path());
     for (file, replace, with) in changes {
         let path = folder.path().join(file.path());
         let text = std::fs::read_to_string(&path).unwrap();
@@ -65,17 +80,22 @@ fn findings(changes: &[(File, &str, &str)], inspect: impl FnOnce(&Path)) -> Vec<
         std::fs::write(&path, text.replace(replace, with)).unwrap();
     }
     inspect(folder.path());
-    match load(folder.path()) {
-        Ok(_) => Vec::new(),
-        Err(LoadError::Findings(findings)) => findings
-            .into_iter()
-            .map(|mut finding| {
-                finding.file = finding.file.strip_prefix(folder.path()).unwrap().to_owned();
-                finding
-            })
-            .collect(),
+    let findings = match load_with_warnings(folder.path()) {
+        Ok(loaded) => {
+            assert!(loaded.warnings.iter().all(|finding| finding.level == Level::Warning));
+            loaded.warnings
+        }
+        Err(LoadError::Findings(findings)) => {
+            assert!(findings.iter().any(|finding| finding.level == Level::Error));
+            findings
+        }
         Err(other) => unreachable!("{other}"),
-    }
+    };
+    let shortened = findings.into_iter().map(|mut finding| {
+        finding.file = finding.file.strip_prefix(folder.path()).unwrap().to_owned();
+        finding
+    });
+    shortened.collect()
 }
 
 fn line_with(path: &Path, text: &str) -> usize {
@@ -92,16 +112,17 @@ fn the_small_policy_is_sound_before_it_is_changed() {
 }
 
 /// The mistakes that have no finding at the right place with the right words.
-fn missed(mistakes: &[Mistake]) -> Vec<String> {
+fn missed<'a>(base: &str, mistakes: impl IntoIterator<Item = (Level, &'a Mistake)>) -> Vec<String> {
     let mut missed = Vec::new();
-    for mistake in mistakes {
+    for (level, mistake) in mistakes {
         let mut line = 0;
         let change = (mistake.file, mistake.replace, mistake.with);
         let (file, text) = mistake.at;
-        let found = findings(&[change], |folder| line = line_with(&folder.join(file.path()), text));
+        let found = findings_of(base, &[change], |folder| line = line_with(&folder.join(file.path()), text));
         let hit = found.iter().any(|finding| {
             finding.file == Path::new(file.path())
                 && finding.line == line
+                && finding.level == level
                 && mistake.says.iter().all(|part| finding.message.contains(part))
         });
         if !hit {
@@ -115,14 +136,45 @@ fn missed(mistakes: &[Mistake]) -> Vec<String> {
 
 #[test]
 fn every_mistake_is_found_at_its_line_with_what_to_do() {
-    let missed = missed(MISTAKES);
+    let missed = missed(SMALL, MISTAKES.iter().map(|mistake| (Level::Error, mistake)));
     assert!(missed.is_empty(), "{}", missed.join("\n"));
 }
 
 #[test]
 fn every_mistake_in_a_rule_is_found_at_its_line_with_what_to_do() {
-    let missed = missed(RULE_MISTAKES);
+    let missed = missed(SMALL, RULE_MISTAKES.iter().map(|mistake| (Level::Error, mistake)));
     assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn everything_in_a_fides_dataset_that_is_not_acted_on_is_named_at_its_line() {
+    let all = fideslang::FINDINGS.iter().chain(reach::FINDINGS);
+    let missed = missed(FIDES, all.map(|(level, mistake)| (*level, mistake)));
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn every_masking_that_is_not_done_as_it_is_written_is_named_at_its_line() {
+    let missed = missed(FIDES, masking::FINDINGS.iter().map(|(level, mistake)| (*level, mistake)));
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn warnings_alone_do_not_make_a_policy_unsound_unless_they_are_denied() {
+    let changes = [(File::Dataset, "    tags: [shop]\n", "    tags: [shop]\n    owner: nobody\n")];
+    let check = |folder: &Path, deny_warnings| {
+        let mut out = Vec::new();
+        let verdict = habeas_cli::commands::policy::check(folder, deny_warnings, &mut out).unwrap();
+        (verdict, String::from_utf8(out).unwrap())
+    };
+    findings_of(FIDES, &changes, |folder| {
+        let (verdict, out) = check(folder, false);
+        assert_eq!(verdict, Verdict::Good);
+        assert!(out.contains("datasets/app.yaml:6: warning: ") && out.contains("sound: fides"), "{out}");
+        let (verdict, out) = check(folder, true);
+        assert_eq!(verdict, Verdict::Bad);
+        assert!(out.contains("datasets/app.yaml:6: warning: ") && !out.contains("sound"), "{out}");
+    });
 }
 
 #[test]

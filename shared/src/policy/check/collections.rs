@@ -1,17 +1,17 @@
-//! Collections: a place, a link, and a rule that can do what it claims.
+//! Collections: a place, a way that leads there, and a rule.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{MAX_STEPS, Problems};
-use crate::mask::Class;
-use crate::policy::{Bundle, Collection, Graph, Link, Place, categories, dataset, place};
-use crate::policy::{CollectionRule, ErasureRule, Strategy, Text, ViaRule};
+use super::{MAX_STEPS, Problems, rules};
+use crate::policy::dataset::{self, Direction, visit};
+use crate::policy::{Bundle, Collection, Graph, Link, Place, categories, place};
 
 pub(super) fn check(bundle: &Bundle, problems: &mut Problems) {
     let policy = &bundle.policy;
     let collections = dataset::by_name(&bundle.datasets);
     let graph = Graph::of(bundle);
-    let steps = 2 * collections.len() + graph.captures().values().map(BTreeSet::len).sum::<usize>();
+    let worked_on = collections.values().filter(|collection| !collection.is_skipped()).count();
+    let steps = 2 * worked_on + graph.captures().values().map(BTreeSet::len).sum::<usize>();
     if steps > MAX_STEPS {
         let message = format!(
             "a cancellation would take {steps} steps: two a collection and one for each set of keys that is captured; \
@@ -24,17 +24,25 @@ pub(super) fn check(bundle: &Bundle, problems: &mut Problems) {
     }
     systems(bundle, &collections, problems);
     subject(bundle, &collections, problems);
+    wide_categories(bundle, problems);
     for (name, collection) in collections.iter().filter(|(_, collection)| !collection.is_skipped()) {
-        field_categories(name, collection, problems);
+        field_categories(bundle, name, collection, problems);
         let Some(place) = place(policy, name) else {
             problems.dataset(name, None, format!("no system of the policy holds {name}; add it under systems"));
             continue;
         };
-        let own_links = graph.links(name);
-        check_links(name, collection, place, own_links, problems);
+        let links = graph.links(name);
+        if links.is_empty() {
+            problems.dataset(name, None, unreachable(bundle, &graph, &collections, name, collection));
+        }
+        check_links(name, place, links, problems);
         match policy.collections.get(name) {
-            None => problems.dataset(name, None, format!("{name} has no rule; add it under collections")),
-            Some(rule) => check_rule(bundle, name, collection, place, own_links, rule, problems),
+            None => {
+                let message =
+                    format!("{name} has no rule; add it under collections, or a rule for all: erasure_defaults");
+                problems.dataset(name, None, message);
+            }
+            Some(rule) => rules::Check { bundle, name, collection, place, links }.rule(rule, problems),
         }
     }
     for name in policy.collections.keys().filter(|name| !collections.contains_key(*name)) {
@@ -63,6 +71,10 @@ fn subject(bundle: &Bundle, collections: &BTreeMap<String, &Collection>, problem
         problems.policy(&["subject", "collection"], format!("{} is in no dataset", subject.collection));
         return;
     };
+    if collection.is_skipped() {
+        let message = format!("{} has skip_processing, so nobody is ever found", subject.collection);
+        problems.policy(&["subject", "collection"], message);
+    }
     for (kind, field) in &subject.identities {
         if collection.field(field).is_none() {
             problems
@@ -81,20 +93,41 @@ fn subject(bundle: &Bundle, collections: &BTreeMap<String, &Collection>, problem
     }
 }
 
-fn field_categories(name: &str, collection: &Collection, problems: &mut Problems) {
-    for field in &collection.fields {
-        for category in &field.data_categories {
-            if categories::find(category).is_none() {
-                problems.dataset(name, Some(&field.name), format!("category {category:?} does not exist in fideslang"));
+fn unknown(category: &str) -> Option<String> {
+    categories::find(category).is_none().then(|| format!("category {category:?} does not exist in fideslang"))
+}
+
+/// Categories that a dataset or a collection gives to its fields.
+fn wide_categories(bundle: &Bundle, problems: &mut Problems) {
+    for dataset in &bundle.datasets {
+        for message in dataset.data_categories.iter().filter_map(|category| unknown(category)) {
+            problems.refuse(&dataset.fides_key, None, &["data_categories"], message);
+        }
+        for collection in &dataset.collections {
+            let name = format!("{}.{}", dataset.fides_key, collection.name);
+            for message in collection.data_categories.iter().filter_map(|category| unknown(category)) {
+                problems.refuse(&name, None, &["data_categories"], message);
             }
         }
     }
 }
 
-fn check_links(name: &str, collection: &Collection, place: Place<'_>, links: &[Link], problems: &mut Problems) {
-    if links.is_empty() {
-        problems.dataset(name, None, unreachable(collection));
-    }
+fn field_categories(bundle: &Bundle, name: &str, collection: &Collection, problems: &mut Problems) {
+    let dataset = name.split_once('.').map_or(name, |(dataset, _)| dataset);
+    let dataset = bundle.datasets.iter().find(|candidate| candidate.fides_key == dataset);
+    let handed_down = |category: &String| {
+        collection.data_categories.contains(category)
+            || dataset.is_some_and(|dataset| dataset.data_categories.contains(category))
+    };
+    visit(&collection.fields, "", &mut |path, field| {
+        let own = field.data_categories.iter().filter(|category| !handed_down(category));
+        for message in own.filter_map(|category| unknown(category)) {
+            problems.dataset(name, Some(path), message);
+        }
+    });
+}
+
+fn check_links(name: &str, place: Place<'_>, links: &[Link], problems: &mut Problems) {
     let Place::Table(table) = place else { return };
     if table.key.is_empty() || table.key.len() > 2 {
         problems.dataset(name, None, "key names the partition key and, if there is one, the sort key");
@@ -108,162 +141,69 @@ fn check_links(name: &str, collection: &Collection, place: Place<'_>, links: &[L
     }
 }
 
-/// Why nothing leads to a collection: the references that it has lead to collections that nothing leads to either, or it
-/// has none.
-fn unreachable(collection: &Collection) -> String {
-    let references = collection.fields.iter().flat_map(|field| &field.fides_meta.references);
-    let named: Vec<String> = references.map(|reference| format!("{}.{}", reference.dataset, reference.field)).collect();
-    let what_to_do = "give a field fides_meta.identity, or a reference to a field of the subject collection or of one \
-                      that it leads to, or put {user_id} into the key pattern";
-    if named.is_empty() {
-        format!("nothing leads here from an identity: {what_to_do}")
-    } else {
-        format!("nothing leads here from an identity, since nothing leads to {}: {what_to_do}", named.join(", "))
-    }
-}
-
-fn check_rule(
+/// Why nothing leads to a collection, and which reference is missing.
+fn unreachable(
     bundle: &Bundle,
+    graph: &Graph,
+    collections: &BTreeMap<String, &Collection>,
     name: &str,
     collection: &Collection,
-    place: Place<'_>,
-    links: &[Link],
-    rule: &CollectionRule,
-    problems: &mut Problems,
-) {
-    let path = ["collections", name];
-    if let Some(retention) = &rule.retention {
-        start_field(name, collection, place, &retention.start_field, "retention", problems);
+) -> String {
+    let mut why = Vec::new();
+    visit(&collection.fields, "", &mut |path, field| {
+        let meta = &field.fides_meta;
+        if let Some(kind) = meta.identity.as_ref().filter(|kind| bundle.identity_field(kind).is_none()) {
+            why.push(format!("no field of {} holds the identity {kind} of {path}", bundle.policy.subject.collection));
+        }
+        if meta.custom_request_field.is_some() {
+            why.push(format!("requests have no custom field that {path} could be found by"));
+        }
+        for reference in &meta.references {
+            let other = format!("{}.{}", reference.dataset, reference.field);
+            if reference.direction == Some(Direction::To) {
+                why.push(format!("the reference of {path} leads away from here, to {other}"));
+            } else {
+                let held = reference.field.split_once('.').map_or("", |(collection, _)| collection);
+                let held = format!("{}.{held}", reference.dataset);
+                why.push(nothing_leads_to(graph, collections, &held, &other));
+            }
+        }
+    });
+    for (other, from) in collections.iter().filter(|(other, _)| *other != name) {
+        visit(&from.fields, "", &mut |path, field| {
+            let leads_here = field.fides_meta.references.iter().any(|reference| {
+                let target = format!("{}.{}", reference.dataset, reference.field);
+                reference.direction != Some(Direction::From) && target.starts_with(&format!("{name}."))
+            });
+            if leads_here {
+                why.push(nothing_leads_to(graph, collections, other, &format!("{other}.{path}")));
+            }
+        });
     }
-    let (no_fields, no_via) = (BTreeMap::new(), BTreeMap::new());
-    let (fields, via) = match &rule.erasure {
-        ErasureRule::Erase { via } => (&no_fields, via),
-        ErasureRule::Anonymise { fields, via } => {
-            anonymises(name, collection, links, fields, problems);
-            (fields, via)
-        }
-        ErasureRule::Retain { start_field: start, basis, fields, .. } => {
-            start_field(name, collection, place, start, "erasure", problems);
-            basis_text(&bundle.policy.controller.languages, name, basis, problems);
-            for link in links.iter().filter(|link| fields.contains_key(link.field())) {
-                problems.policy(
-                    &path,
-                    format!("{} is the link of a retained row; without it the row is never found again", link.field()),
-                );
-            }
-            (fields, &no_via)
-        }
-        ErasureRule::Keep { reason } => {
-            basis_text(&bundle.policy.controller.languages, name, reason, problems);
-            for field in collection.fields.iter().filter(|field| field.is_personal()) {
-                let message = format!("{} is personal, so the rows cannot be kept for being nobody's", field.name);
-                problems.policy(&path, message);
-            }
-            (&no_fields, &no_via)
-        }
-    };
-    strategies(&["collections", name, "erasure", "fields"], name, collection, place, fields, problems);
-    for (field, rule) in via {
-        let path = ["collections", name, "erasure", "via", field];
-        if !links.iter().any(|link| link.field() == field) {
-            problems.policy(&path, format!("{field} is no link of {name}"));
-        }
-        if let ViaRule::Anonymise { fields } = rule {
-            let at = [&path[..], &["fields"]].concat();
-            strategies(&at, name, collection, place, fields, problems);
-            let message = format!("rows found through {field} stay tied to the person unless {field} is replaced");
-            match fields.get(field) {
-                None => problems.policy(&path, message),
-                Some(Strategy::Keep) => problems.policy(&[&at[..], &[field]].concat(), message),
-                Some(_) => {}
-            }
-        }
-    }
-    if matches!(place, Place::Objects { .. }) && !matches!(&rule.erasure, ErasureRule::Erase { via } if via.is_empty())
-    {
-        problems.policy(&path, "objects can only be erased whole in this version: erasure: {action: erase}");
+    why.dedup();
+    let since = if why.is_empty() { String::new() } else { format!(", since {}", why.join(", and ")) };
+    format!(
+        "nothing leads here from an identity{since}: give a field fides_meta.identity, or add the reference that is \
+         missing, {}, or one to a collection that it leads to; a key pattern has {{user_id}}; what is nobody's has \
+         fides_meta: {{skip_processing: true}}",
+        missing_reference(bundle, collections)
+    )
+}
+
+fn nothing_leads_to(graph: &Graph, collections: &BTreeMap<String, &Collection>, held: &str, field: &str) -> String {
+    match collections.get(held) {
+        None => format!("{field} is in no dataset"),
+        Some(collection) if collection.is_skipped() => format!("{field} is skipped (skip_processing)"),
+        Some(_) if !graph.collections().any(|name| name == held) => format!("no system holds {field}"),
+        Some(_) => format!("nothing leads to {field}"),
     }
 }
 
-fn start_field(
-    name: &str,
-    collection: &Collection,
-    place: Place<'_>,
-    field: &str,
-    part: &str,
-    problems: &mut Problems,
-) {
-    let known =
-        collection.field(field).is_some() || (matches!(place, Place::Objects { .. }) && field == "last_modified");
-    if !known {
-        let message = format!("start_field {field:?} is not a field of {name}; the period would never start");
-        problems.policy(&["collections", name, part, "start_field"], message);
-    }
-}
-
-fn basis_text(languages: &[String], name: &str, basis: &Text, problems: &mut Problems) {
-    let missing = |language: &&String| basis.get(*language).is_none_or(|words| words.trim().is_empty());
-    for language in languages.iter().filter(missing) {
-        problems.policy(&["collections", name, "erasure", "basis"], format!("the basis in {language} is missing"));
-    }
-}
-
-/// A row that stays must lose every personal field and every link, by means that cannot be reversed.
-fn anonymises(
-    name: &str,
-    collection: &Collection,
-    links: &[Link],
-    fields: &BTreeMap<String, Strategy>,
-    problems: &mut Problems,
-) {
-    let path = ["collections", name, "erasure"];
-    let linked: BTreeSet<&str> = links.iter().map(Link::field).collect();
-    for field in &collection.fields {
-        match fields.get(&field.name) {
-            None if field.is_personal() => {
-                problems.policy(
-                    &path,
-                    format!("{} is personal and has no strategy; a row that stays must lose it", field.name),
-                );
-            }
-            None | Some(Strategy::Keep) if linked.contains(field.name.as_str()) => {
-                problems.policy(&path, format!("{} ties the row to the person and must be replaced", field.name));
-            }
-            Some(Strategy::Keep) if field.is_personal() => {
-                problems.policy(&path, format!("{} is personal; keep is for fields that are not", field.name));
-            }
-            _ => {}
-        }
-    }
-}
-
-fn strategies(
-    at: &[&str],
-    name: &str,
-    collection: &Collection,
-    place: Place<'_>,
-    fields: &BTreeMap<String, Strategy>,
-    problems: &mut Problems,
-) {
-    for (field, strategy) in fields {
-        let path = [at, &[field.as_str()]].concat();
-        if collection.field(field).is_none() {
-            problems.policy(&path, format!("{field} is not a field of {name}"));
-        }
-        if Class::of(strategy) == Class::Pseudonymisation {
-            problems.policy(
-                &path,
-                "whoever has the key can undo this, so it is pseudonymisation, not anonymisation (PIPL Art. 73): use \
-                 erase, fixed, random, generalise or salted_hash",
-            );
-        }
-        let Place::Table(table) = place else { continue };
-        if table.key.contains(field) && *strategy != Strategy::Keep {
-            problems.policy(&path, format!("{field} is part of the table's key and cannot be changed in place"));
-        }
-        let empties = *strategy == Strategy::Null || *strategy == Strategy::Fixed(String::new());
-        if table.indexes.contains_key(field) && empties {
-            problems.policy(&path, format!("{field} is an index key, which DynamoDB refuses to hold null or empty"));
-        }
-    }
+/// The reference that would tie a collection to the subject, as it is written.
+fn missing_reference(bundle: &Bundle, collections: &BTreeMap<String, &Collection>) -> String {
+    let subject = &bundle.policy.subject;
+    let (dataset, collection) = subject.collection.split_once('.').unwrap_or((&subject.collection, ""));
+    let key = collections.get(&subject.collection).and_then(|collection| collection.primary_key().next());
+    let field = key.or(subject.identities.values().next().map(String::as_str)).unwrap_or_default();
+    format!("references: [{{dataset: {dataset}, field: {collection}.{field}, direction: from}}]")
 }

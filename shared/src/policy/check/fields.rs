@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::Problems;
-use crate::policy::dataset::{self, Reference};
-use crate::policy::{Bundle, Collection, Field};
-use crate::policy::{System, Table};
+use crate::policy::dataset::{self, Reference, visit};
+use crate::policy::{Bundle, Collection, System, Table};
 
 pub(super) fn check(bundle: &Bundle, problems: &mut Problems) {
     let collections = dataset::by_name(&bundle.datasets);
     let subject = &bundle.policy.subject;
     for (name, collection) in &collections {
-        for field in &collection.fields {
-            references(name, &field.name, field, &subject.collection, &collections, problems);
-        }
+        visit(&collection.fields, "", &mut |path, field| {
+            for reference in &field.fides_meta.references {
+                check_reference(name, path, reference, &collections, problems);
+            }
+        });
     }
     if let (Some(collection), Some(field)) = (collections.get(&subject.collection), &subject.locale_field)
         && collection.field(field).is_none()
@@ -24,42 +25,35 @@ pub(super) fn check(bundle: &Bundle, problems: &mut Problems) {
     tables(bundle, &collections, problems);
 }
 
-/// References of a field, and of the fields inside it, which are reported at the outermost one.
-fn references(
+fn check_reference(
     name: &str,
-    outermost: &str,
-    field: &Field,
-    subject: &str,
+    path: &str,
+    reference: &Reference,
     collections: &BTreeMap<String, &Collection>,
     problems: &mut Problems,
 ) {
-    for reference in field.fides_meta.references.iter().filter(|reference| !leads(reference, subject, collections)) {
-        let message = format!(
-            "the reference to {}.{} is a dead link: no such field; write dataset: <dataset>, field: \
-             <collection>.<field>",
-            reference.dataset, reference.field
-        );
-        problems.dataset(name, Some(outermost), message);
+    let keys = ["fides_meta", "references"];
+    let (collection, field) = reference.field.split_once('.').unwrap_or((&reference.field, ""));
+    let other = format!("{}.{collection}", reference.dataset);
+    match collections.get(&other).map(|target| (target, target.at(field))) {
+        Some((_, Some(_))) if other == name => {
+            let message = "a reference to the collection itself is not followed: it leads to other people's rows";
+            problems.warn(name, Some(path), &keys, message);
+        }
+        Some((target, Some(_))) if target.is_skipped() => {
+            let message = format!("the reference to {other} is not followed: it is skipped (skip_processing)");
+            problems.warn(name, Some(path), &keys, message);
+        }
+        Some((_, Some(_))) => {}
+        Some((_, None)) | None => {
+            let message = format!(
+                "the reference to {}.{} is a dead link: no such field; write dataset: <dataset>, field: \
+                 <collection>.<field>",
+                reference.dataset, reference.field
+            );
+            problems.dataset(name, Some(path), message);
+        }
     }
-    for inner in &field.fields {
-        references(name, outermost, inner, subject, collections, problems);
-    }
-}
-
-/// Whether the field is there: in the subject collection at the top level, since a link leads nowhere else.
-fn leads(reference: &Reference, subject: &str, collections: &BTreeMap<String, &Collection>) -> bool {
-    let Some((collection, field)) = reference.field.split_once('.') else { return false };
-    let full_name = format!("{}.{collection}", reference.dataset);
-    let Some(target) = collections.get(&full_name) else { return false };
-    target.field(field).is_some() || (full_name != subject && is_within(&target.fields, field))
-}
-
-fn is_within(fields: &[Field], path: &str) -> bool {
-    let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
-    fields
-        .iter()
-        .filter(|field| field.name == first)
-        .any(|field| rest.is_none_or(|rest| is_within(&field.fields, rest)))
 }
 
 fn tables(bundle: &Bundle, collections: &BTreeMap<String, &Collection>, problems: &mut Problems) {

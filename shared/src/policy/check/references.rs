@@ -122,6 +122,8 @@ fn recipients(policy: &Policy, problems: &mut Problems) {
     }
 }
 
+const NO_ITEM: &str = "this personal field belongs to no item; add it to one, or have items made: items_from_datasets";
+
 fn items(bundle: &Bundle, problems: &mut Problems) {
     let policy = &bundle.policy;
     let collections = dataset::by_name(&bundle.datasets);
@@ -144,9 +146,13 @@ fn items(bundle: &Bundle, problems: &mut Problems) {
                     &["items", &at, "fields"],
                     format!("{full_name} is in no dataset; write <dataset>.<collection>.<field>"),
                 ),
-                Some(field) if !field.data_categories.contains(&item.category) => problems.policy(
+                Some(field) if !field.categories().any(|category| category == item.category) => problems.policy(
                     &["items", &at, "category"],
-                    format!("{full_name} has the categories {:?}, not {:?}", field.data_categories, item.category),
+                    format!(
+                        "{full_name} has the categories {:?}, not {:?}",
+                        field.categories().collect::<Vec<_>>(),
+                        item.category
+                    ),
                 ),
                 Some(_) => {
                     named.insert(full_name.clone());
@@ -164,10 +170,20 @@ fn items(bundle: &Bundle, problems: &mut Problems) {
             }
         }
     }
+    if let Some(all) = &policy.items_from_datasets {
+        for purpose in all.purposes.iter().filter(|purpose| !policy.purposes.contains_key(*purpose)) {
+            let message = format!("purpose {purpose:?} is not under purposes");
+            problems.policy(&["items_from_datasets", "purposes"], message);
+        }
+        if all.purposes.is_empty() {
+            problems
+                .policy(&["items_from_datasets", "purposes"], "say what the data is used for: at least one purpose");
+        }
+    }
     for (name, collection) in &collections {
         for field in collection.fields.iter().filter(|field| field.is_personal()) {
             if !named.contains(&format!("{name}.{}", field.name)) {
-                problems.dataset(name, Some(&field.name), "this personal field belongs to no item; add it to one");
+                problems.dataset(name, Some(&field.name), NO_ITEM);
             }
         }
     }

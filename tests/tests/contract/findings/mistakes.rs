@@ -13,12 +13,12 @@ pub(super) const MISTAKES: &[Mistake] = &[
         says: &["colour", "docs/policy-format.md"],
     },
     Mistake {
-        what: "an unknown key in a dataset",
+        what: "a slip in a key of a dataset",
         file: Dataset,
         replace: "name: Small app\n",
-        with: "name: Small app\n    owner: nobody\n",
-        at: (Dataset, "owner: nobody"),
-        says: &["owner", "docs/policy-format.md"],
+        with: "name: Small app\n    descripton: nobody\n",
+        at: (Dataset, "descripton: nobody"),
+        says: &["did you mean description?", "docs/policy-format.md"],
     },
     Mistake {
         what: "a wrong type",
