@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use habeas::policy::check::Level;
-use habeas::policy::load::{Finding, LoadError, load_with_warnings};
+use habeas::policy::load::{Finding, LoadError, load, load_with_warnings};
 use habeas_cli::commands::Verdict;
 
 use habeas_e2e::yaml;
