@@ -301,7 +301,9 @@ async fn people_read_a_plan_as_tables_that_fit_their_terminal() {
     let told = String::from_utf8(told).unwrap();
     for line in [
         "stops small_app.comments author_id the index does not project it",
-        "4 4 erase small_app.comments author_id ← small_app.users.user_id 1 0 1 0 0",
+        "4 4 erase small_app.comments 1 0 1 0 0",
+        "in all 7 2 1 0",
+        "small_app.comments author_id ← small_app.users.user_id",
         "small_app.comments anonymised: fixed text \"deleted-user\" author_id",
         "small_app.posts erased all 4",
         "small_app.orders until completed_at + P3Y; the last until 2029-01-31T00:00:00Z Orders are kept for three years 1",

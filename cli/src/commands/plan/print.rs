@@ -3,22 +3,23 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle};
 use habeas::connectors::Obstacle;
-use habeas::dry_run::{Does, DryRun, FieldAction, Kept, Outline, PlannedStep, Rows};
+use habeas::dry_run::{Does, DryRun, FieldAction, Kept, Outline, PlannedStep, Rows, Total};
 use habeas::plan::Work;
 
 /// A line under the heads, and none else: rows of several lines are seen by their first column.
-const LINES: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+const LINES: TableStyle = TableStyle::new()
+    .header_lines(ContentLineStyle::none())
+    .content_lines(ContentLineStyle::none())
+    .header_separator(LineStyle::none().fill('─'));
 /// What stands beside a number that is of the first rows only.
 const SAMPLE: &str = "*";
 
 /// The steps of a plan and what they do to each field.
 pub fn outline(outline: &Outline, width: u16, out: &mut dyn Write) -> io::Result<()> {
     head(outline, out)?;
-    steps(outline, false, width, out)?;
-    fields(outline, width, out)?;
-    kept(outline, width, out)
+    rest(outline, None, width, out)
 }
 
 /// The same with what the steps would find and do for one person.
@@ -33,9 +34,14 @@ pub fn dry_run(dry_run: &DryRun, width: u16, out: &mut dyn Write) -> io::Result<
     };
     writeln!(out, "{found}; looked at {}, nothing was changed", dry_run.at)?;
     obstacles(&dry_run.obstacles, dry_run.begins, width, out)?;
-    steps(&dry_run.outline, true, width, out)?;
-    fields(&dry_run.outline, width, out)?;
-    kept(&dry_run.outline, width, out)
+    rest(&dry_run.outline, Some(&dry_run.total), width, out)
+}
+
+fn rest(outline: &Outline, total: Option<&Total>, width: u16, out: &mut dyn Write) -> io::Result<()> {
+    steps(outline, total, width, out)?;
+    kept(outline, total.is_some(), width, out)?;
+    ways(outline, width, out)?;
+    fields(outline, width, out)
 }
 
 fn head(outline: &Outline, out: &mut dyn Write) -> io::Result<()> {
@@ -72,21 +78,20 @@ fn obstacles(obstacles: &[Obstacle], begins: bool, width: u16, out: &mut dyn Wri
 }
 
 /// One line a step; what it would find and do in columns, those that the plan has.
-fn steps(outline: &Outline, is_looked_at: bool, width: u16, out: &mut dyn Write) -> io::Result<()> {
+fn steps(outline: &Outline, total: Option<&Total>, width: u16, out: &mut dyn Write) -> io::Result<()> {
+    let is_looked_at = total.is_some();
     let erases = is_looked_at && outline.erases();
-    let mut heads = vec!["step", "stage", "does", "collection", "found by"];
+    let mut heads = vec!["step", "stage", "does", "collection"];
     heads.extend(is_looked_at.then_some("rows"));
     heads.extend(erases.then_some(["erased", "anonymised", "retained", "left"]).into_iter().flatten());
     let mut table = table(width, &heads);
     let mut is_sampled = false;
     for step in &outline.steps {
-        let ways: Vec<String> = step.found_by.iter().map(ToString::to_string).collect();
         let mut cells = vec![
             number(step.number.to_string()),
             number(step.stage.to_string()),
             Cell::new(step.work.name()),
             Cell::new(target(&step.work)),
-            Cell::new(ways.join("\n")),
         ];
         if is_looked_at {
             cells.push(number(found(step)));
@@ -95,6 +100,13 @@ fn steps(outline: &Outline, is_looked_at: bool, width: u16, out: &mut dyn Write)
             is_sampled |= step.rows.as_ref().is_some_and(Rows::is_sample);
             cells.extend(split(step.rows.as_ref()).map(number));
         }
+        table.add_row(cells);
+    }
+    if let Some(total) = total.filter(|_| erases) {
+        let mut cells = vec![Cell::new(""), Cell::new(""), Cell::new("in all"), Cell::new(""), Cell::new("")];
+        cells.extend(
+            [total.erased, total.anonymised, total.retained, total.left].map(|count| number(count.to_string())),
+        );
         table.add_row(cells);
     }
     print("Steps; those of one stage may run at the same time", &table, out)?;
@@ -127,6 +139,20 @@ fn split(rows: Option<&Rows>) -> [String; 4] {
     };
     let mark = if rows.is_sample() { SAMPLE } else { "" };
     [split.erased, split.anonymised, split.retained, split.left].map(|count| format!("{count}{mark}"))
+}
+
+/// How the rows of each collection are found.
+fn ways(outline: &Outline, width: u16, out: &mut dyn Write) -> io::Result<()> {
+    let mut table = table(width, &["collection", "found by"]);
+    let mut told = BTreeSet::new();
+    for step in outline.steps.iter().filter(|step| !step.found_by.is_empty()) {
+        let collection = step.work.collection().unwrap_or_default();
+        if told.insert(collection) {
+            let ways: Vec<String> = step.found_by.iter().map(ToString::to_string).collect();
+            table.add_row([collection, &ways.join("\n")]);
+        }
+    }
+    if table.is_empty() { Ok(()) } else { print("How rows are found: by any of these", &table, out) }
 }
 
 /// What is done to the fields: those of one collection that are treated alike in one line.
@@ -168,8 +194,7 @@ fn words(action: &FieldAction) -> String {
 }
 
 /// What stays, until when, and why.
-fn kept(outline: &Outline, width: u16, out: &mut dyn Write) -> io::Result<()> {
-    let is_looked_at = outline.steps.iter().any(|step| step.rows.is_some());
+fn kept(outline: &Outline, is_looked_at: bool, width: u16, out: &mut dyn Write) -> io::Result<()> {
     let mut heads = vec!["collection", "kept", "why"];
     heads.extend(is_looked_at.then_some("rows"));
     let mut table = table(width, &heads);
@@ -197,6 +222,9 @@ fn table(width: u16, heads: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(LINES).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     table.set_header(heads.iter().copied());
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
     table
 }
 
