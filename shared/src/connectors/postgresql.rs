@@ -1,7 +1,7 @@
 //! PostgreSQL: a person's rows by one statement a link, in pages behind a cursor; erased and changed a page a transaction.
 //!
 //! One connection a database, made when it is first needed. What was found out about PostgreSQL itself is in
-//! docs/decisions/0009-postgresql.md.
+//! docs/decisions/0011-postgresql.md.
 
 mod apply;
 mod catalog;
