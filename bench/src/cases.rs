@@ -116,10 +116,12 @@ async fn measure(what: &str, task: &Task) -> Result<Outcome, BenchError> {
         input.write_all(&serde_json::to_vec(task).map_err(BenchError::other)?).await?;
     }
     let output = child.wait_with_output().await?;
+    let printed = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
+        say(&printed);
         return Err(BenchError::Other(format!("{what}: the functions' process failed")));
     }
-    let outcome: Outcome = serde_json::from_slice(&output.stdout).map_err(BenchError::other)?;
+    let outcome: Outcome = last_line(&printed)?;
     let counts = &outcome.counts;
     say(&format!(
         "{what}: {:.2} s, {:.0} MiB; read {}, exported {}, erased {}, anonymised {}, left over {}",
@@ -132,6 +134,11 @@ async fn measure(what: &str, task: &Task) -> Result<Outcome, BenchError> {
         counts.left_over
     ));
     Ok(outcome)
+}
+
+/// The outcome is the last line; what stands before it is the functions' log.
+fn last_line(printed: &str) -> Result<Outcome, BenchError> {
+    serde_json::from_str(printed.lines().last().unwrap_or_default()).map_err(BenchError::other)
 }
 
 /// The policy beside this program, with the dataset file of the sample project.

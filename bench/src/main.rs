@@ -70,6 +70,7 @@ async fn main() -> std::process::ExitCode {
 }
 
 async fn work() -> Result<(), BenchError> {
+    habeas::telemetry::init();
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text)?;
     let task = serde_json::from_str(&text).map_err(BenchError::other)?;

@@ -190,9 +190,8 @@ fn new_value(relation: &Relation, field: &str, masked: Masked) -> Result<Option<
     let not_writable = || Problem::NotWritable { relation: relation.title(), field: field.to_owned() };
     let json = |value: &Value| serde_json::to_string(value).map_err(|_| not_writable());
     Ok(Some(match (located.inside, &located.column.family, value) {
-        (Some(_), _, value) => json(&value)?,
         (None, _, Value::Null) => return Ok(None),
-        (None, Family::Json(_), value) => json(&value)?,
+        (Some(_), _, value) | (None, Family::Json(_), value) => json(&value)?,
         (None, Family::Composite, Value::Map(record)) => json(&Value::Map(record))?,
         (None, Family::List(_), Value::List(values)) if values.iter().all(is_plain) => json(&Value::List(values))?,
         (None, Family::List(_) | Family::Composite, _) | (None, _, Value::List(_) | Value::Map(_)) => {

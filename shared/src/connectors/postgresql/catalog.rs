@@ -32,6 +32,7 @@ pub(super) struct Relation {
 }
 
 /// A column.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of the catalog, and none rules another out")]
 pub(super) struct Column {
     pub(super) name: String,
     number: i16,

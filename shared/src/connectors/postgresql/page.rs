@@ -210,9 +210,9 @@ impl Session {
         let about = query.relation.title();
         let bytes_of = |record: &str| record.len().max(1);
         let mut fetched = Fetched { rows: Vec::new(), is_over: false, is_at_row: true };
-        let (mut read_bytes, mut read_rows) = (0, 0);
+        let (mut read_bytes, mut read_rows) = (0_usize, 0_usize);
         while !room.is_none() && !fetched.is_over && fetched.is_at_row {
-            let each = if read_rows > 0 { Some(read_bytes / read_rows) } else { self.row_bytes.get(&about).copied() };
+            let each = read_bytes.checked_div(read_rows).or_else(|| self.row_bytes.get(&about).copied());
             let wanted = each.map_or(FIRST_ROWS, |each| room.bytes / each.max(1)).clamp(1, room.rows);
             let statement = Statement::of(format!("FETCH FORWARD {wanted} FROM habeas"));
             let mut rows = Box::pin(self.stream(&about, &statement).await?);
@@ -234,8 +234,8 @@ impl Session {
             }
             fetched.is_over = fetched.is_at_row && arrived < wanted;
         }
-        if read_rows > 0 {
-            self.row_bytes.insert(about, read_bytes / read_rows);
+        if let Some(each) = read_bytes.checked_div(read_rows) {
+            self.row_bytes.insert(about, each);
         }
         Ok(fetched)
     }
