@@ -2,6 +2,7 @@
 //! Calls to DynamoDB, S3, queues and people are counted and can be made to fail; those to KMS, Secrets Manager and the
 //! policy bucket, of which a warm function makes none, are not.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +13,9 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
 use habeas::aws::{AwsSender, KmsDataKeys, Platform, Reader, S3KeyStore, S3Policies, Settings, StartError};
 use habeas::clock::ManualClock;
-use habeas::connectors::{Connectors, DynamoDb, KeyStore, NoKeyStore, Obstacle, S3};
+use habeas::connectors::{
+    AwsDatabaseCredentials, Connectors, DynamoDb, KeyStore, NoKeyStore, Obstacle, Postgresql, S3,
+};
 use habeas::identity::Sealer;
 use habeas::ledger::Ledger;
 use habeas::random::SeededRandom;
@@ -24,7 +27,7 @@ use crate::functions::Function;
 use crate::gate::Gate;
 use crate::objects::Objects;
 use crate::obstructed::Obstructed;
-use crate::roles::{Rights, stack};
+use crate::roles::Rights;
 use crate::services::Services;
 
 /// Whoever the test itself is: no role, all rights.
@@ -48,7 +51,12 @@ pub(crate) struct Cloud {
 
 impl Cloud {
     /// Starts DynamoDB, and S3 over a folder.
-    pub(crate) async fn start(rights: Rights, folder: &Path, keys_url: String) -> Self {
+    pub(crate) async fn start(
+        rights: Rights,
+        folder: &Path,
+        keys_url: String,
+        secrets: BTreeMap<String, String>,
+    ) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let dynamodb_url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
@@ -64,7 +72,7 @@ impl Cloud {
             calls: Calls::default(),
             clock: Arc::new(ManualClock::at("2026-11-21T08:00:00Z".parse().unwrap())),
             random: Arc::new(SeededRandom::new(1)),
-            services: Services::default(),
+            services: Services::with(secrets),
             obstacles: Arc::default(),
             keys_url,
             dynamodb_url,
@@ -102,13 +110,25 @@ impl Cloud {
         ))
     }
 
-    /// Connectors by these clients, and what stands in their way.
-    pub(crate) fn connectors(&self, dynamodb: aws_sdk_dynamodb::Client, s3: aws_sdk_s3::Client) -> Connectors {
+    /// Connectors by these clients and with the secrets that a function may read (all, without one), and what stands in
+    /// their way.
+    pub(crate) fn connectors(
+        &self,
+        function: Option<Function>,
+        dynamodb: aws_sdk_dynamodb::Client,
+        s3: aws_sdk_s3::Client,
+    ) -> Connectors {
+        let services = SharedHttpClient::new(self.services.clone());
+        let sdk = match function {
+            Some(function) => sdk(function.name(), self.gate(function, &services)),
+            None => sdk(ADMINISTRATOR, services),
+        };
+        let credentials = AwsDatabaseCredentials::new(&sdk, self.clock.clone());
         let inner = Arc::new(DynamoDb::new(dynamodb));
         Connectors {
             dynamodb: Arc::new(Obstructed { inner, obstacles: self.obstacles.clone() }),
             s3: Some(S3::new(s3)),
-            postgresql: None,
+            postgresql: Some(Postgresql::new(Arc::new(credentials))),
         }
     }
 
@@ -142,7 +162,7 @@ impl Cloud {
 
     /// A function's variables, and its way to the services that are neither DynamoDB nor S3.
     fn environment(&self, function: Function) -> (Settings, SdkConfig) {
-        let mut variables = stack().deployed.environment(function.name());
+        let mut variables = self.rights.stack().deployed.environment(function.name());
         if let Some(url) = variables.get_mut("OIDC_JWKS_URL") {
             url.clone_from(&self.keys_url);
         }

@@ -40,15 +40,18 @@ impl Deployed {
                 ("EmailIdentityArn", identity_arn("privacy@small.example")),
                 ("SmsEnabled", "true".to_owned()),
                 ("DataKeyArns", key_arn(SOURCE_KEY)),
-                ("SubjectSecretArns", secret_arn("subjects")),
                 ("SubjectDatabaseUserArns", database_user_arn("subjects")),
-                ("DataSecretArns", secret_arn("data")),
                 ("DataDatabaseUserArns", database_user_arn("data")),
                 ("VpcSubnetIds", "subnet-0".to_owned()),
                 ("VpcSecurityGroupIds", "sg-0".to_owned()),
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );
+        for (name, secret) in [("SubjectSecretArns", "subjects"), ("DataSecretArns", "data")] {
+            if let Some(arns) = given.get_mut(name).filter(|arns| arns.is_empty()) {
+                *arns = secret_arn(secret);
+            }
+        }
         let template = Template::read();
         for name in given.keys() {
             assert!(template.parameters().contains(name.as_str()), "the template has no parameter {name}");
@@ -188,7 +191,7 @@ pub(crate) fn key_arn(id: &str) -> String {
     format!("arn:{PARTITION}:kms:{REGION}:{ACCOUNT}:key/{id}")
 }
 
-fn secret_arn(name: &str) -> String {
+pub(crate) fn secret_arn(name: &str) -> String {
     format!("arn:{PARTITION}:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}")
 }
 

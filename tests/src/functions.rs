@@ -89,7 +89,7 @@ pub(crate) enum Running {
 impl Running {
     /// Starts a function as its own `start` does.
     pub(crate) async fn start(function: Function, cloud: &Cloud) -> Result<Self, StartError> {
-        let connectors = || cloud.connectors(cloud.dynamodb(function), cloud.s3(function));
+        let connectors = || cloud.connectors(Some(function), cloud.dynamodb(function), cloud.s3(function));
         if function == Function::PlanRequest {
             let reader = cloud.reader(function, connectors()).await?;
             return Ok(Self::PlanRequest(Arc::new(plan_request::Function { reader })));

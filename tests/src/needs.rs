@@ -11,7 +11,9 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use habeas::plan::Queue;
 use serde_json::Value;
 
-use crate::deployed::{REGION, SOURCE_KEY, bucket_arn, identity_arn, key_arn, log_group_arn, queue_arn, table_arn};
+use crate::deployed::{
+    REGION, SOURCE_KEY, bucket_arn, identity_arn, key_arn, log_group_arn, queue_arn, secret_arn, table_arn,
+};
 use crate::functions::Function;
 use crate::roles::Need;
 
@@ -41,10 +43,7 @@ pub(crate) fn of(request: &HttpRequest) -> Vec<Need> {
         ("dynamodb", operation) => dynamodb(operation, &json(request)),
         ("sqs", "SendMessageBatch") => send(&json(request)),
         ("kms", operation) => vec![kms(operation, &json(request))],
-        ("secretsmanager", "GetSecretValue") => vec![
-            Need::new("secretsmanager:GetSecretValue", string(&json(request)["SecretId"])),
-            Need::key("kms:Decrypt", DATA_KEY, "secretsmanager"),
-        ],
+        ("secretsmanager", "GetSecretValue") => secret(&string(&json(request)["SecretId"])),
         ("ses", "SendEmail") => {
             let from = string(&json(request)["FromEmailAddress"]);
             vec![Need::new("ses:SendEmail", identity_arn(&from)).with("ses:FromAddress", from)]
@@ -78,6 +77,14 @@ pub(crate) fn operation(request: &HttpRequest) -> (&'static str, &str) {
         return ("sns", "Publish");
     }
     ("s3", "")
+}
+
+/// The stack's own secret is asked for by its ARN; those of databases are the controller's and may be named without one.
+fn secret(id: &str) -> Vec<Need> {
+    let is_ours = id.starts_with("arn:");
+    let arn = if is_ours { id.to_owned() } else { format!("{}-AbCdEf", secret_arn(id)) };
+    let key = if is_ours { DATA_KEY } else { SOURCE_KEY };
+    vec![Need::new("secretsmanager:GetSecretValue", arn), Need::key("kms:Decrypt", key, "secretsmanager")]
 }
 
 fn dynamodb(operation: &str, body: &Value) -> Vec<Need> {

@@ -69,25 +69,34 @@ pub struct Denial {
     pub resource: String,
 }
 
-/// The small policy's stack on AWS, and its roles.
+/// A policy's stack on AWS, and its roles.
 pub struct Stack {
     pub policy: Arc<Pinned>,
     pub deployed: Deployed,
     roles: BTreeMap<Function, Vec<Rule>>,
 }
 
-/// The stack that every world is.
+/// The stack of the small policy, which every world is unless it says otherwise.
 pub fn stack() -> &'static Stack {
-    static STACK: LazyLock<Stack> = LazyLock::new(|| {
-        let policy = habeas::policy::load::load(&yaml::path("tests/policy")).expect("the small policy is sound");
-        let deployed = Deployed::new(&policy, "prod");
-        let roles = Function::ALL.into_iter().map(|function| (function, rules(&deployed, function))).collect();
-        Stack { policy: Arc::new(policy), deployed, roles }
-    });
+    static STACK: LazyLock<Stack> = LazyLock::new(|| Stack::of("tests/policy"));
+    &STACK
+}
+
+/// The stack of the policy whose collections are in a database.
+pub fn stack_with_database() -> &'static Stack {
+    static STACK: LazyLock<Stack> = LazyLock::new(|| Stack::of("tests/policy-database"));
     &STACK
 }
 
 impl Stack {
+    fn of(folder: &str) -> Self {
+        let policy =
+            habeas::policy::load::load(&yaml::path(folder)).unwrap_or_else(|error| panic!("{folder}: {error}"));
+        let deployed = Deployed::new(&policy, "prod");
+        let roles = Function::ALL.into_iter().map(|function| (function, rules(&deployed, function))).collect();
+        Self { policy: Arc::new(policy), deployed, roles }
+    }
+
     /// Every line of every role that allows something.
     pub fn grants(&self) -> impl Iterator<Item = &Grant> {
         self.roles.values().flatten().filter(|rule| rule.allows).map(|rule| &rule.grant)
@@ -158,10 +167,13 @@ impl Rule {
     }
 }
 
-/// Whether a resource is one of a pattern, in which `*` stands for anything.
+/// Whether a resource is one of a pattern, in which `*` stands for anything and `?` for any one character.
 fn matches(pattern: &str, resource: &str) -> bool {
-    let Some((start, rest)) = pattern.split_once('*') else { return pattern == resource };
-    let Some(mut left) = resource.strip_prefix(start) else { return false };
+    let Some((start, rest)) = pattern.split_once('*') else { return same(pattern, resource) };
+    let Some((head, mut left)) = resource.split_at_checked(start.len()) else { return false };
+    if !same(start, head) {
+        return false;
+    }
     loop {
         if matches(rest, left) {
             return true;
@@ -172,6 +184,11 @@ fn matches(pattern: &str, resource: &str) -> bool {
         }
         left = characters.as_str();
     }
+}
+
+fn same(pattern: &str, text: &str) -> bool {
+    pattern.len() == text.len()
+        && pattern.bytes().zip(text.bytes()).all(|(wanted, byte)| wanted == b'?' || wanted == byte)
 }
 
 /// What becomes of a test in which something is denied.
@@ -186,11 +203,17 @@ pub(crate) enum WhenDenied {
 }
 
 /// The roles of one world, and what was asked of them.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Rights(Arc<Inner>);
 
-#[derive(Debug)]
+impl fmt::Debug for Rights {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Rights")
+    }
+}
+
 struct Inner {
+    stack: &'static Stack,
     without: Option<Grant>,
     when_denied: WhenDenied,
     asked: Mutex<Asked>,
@@ -205,9 +228,14 @@ struct Asked {
 }
 
 impl Rights {
-    /// The template's roles, without this line.
-    pub(crate) fn new(without: Option<Grant>, when_denied: WhenDenied) -> Self {
-        Self(Arc::new(Inner { without, when_denied, asked: Mutex::default(), denied: Notify::new() }))
+    /// The roles of a stack, without this line.
+    pub(crate) fn new(stack: &'static Stack, without: Option<Grant>, when_denied: WhenDenied) -> Self {
+        Self(Arc::new(Inner { stack, without, when_denied, asked: Mutex::default(), denied: Notify::new() }))
+    }
+
+    /// The stack whose roles they are.
+    pub(crate) fn stack(&self) -> &'static Stack {
+        self.0.stack
     }
 
     /// Asks a function's role.
@@ -218,7 +246,7 @@ impl Rights {
         let mut asked = self.0.asked.lock().unwrap();
         for need in needs {
             asked.needs += 1;
-            let role = stack().roles[&function].iter().filter(|rule| self.0.without.as_ref() != Some(&rule.grant));
+            let role = self.0.stack.roles[&function].iter().filter(|rule| self.0.without.as_ref() != Some(&rule.grant));
             let covering: Vec<&Rule> = role.filter(|rule| rule.covers(need)).collect();
             if covering.is_empty() || covering.iter().any(|rule| !rule.allows) {
                 let (action, resource) = (need.action.clone(), need.resource.clone());

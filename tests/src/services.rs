@@ -1,7 +1,7 @@
 //! SQS, KMS, Secrets Manager, SES and SNS in this process, as far as the functions call them: what is sent waits in a list
 //! that the test hands on, or lies in a mailbox that it reads.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -29,6 +29,8 @@ pub(crate) struct Services(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
+    /// Of databases, by name; any other is the digest keys.
+    secrets: BTreeMap<String, String>,
     waiting: VecDeque<(Queue, Message)>,
     sent: Vec<(String, String)>,
 }
@@ -52,6 +54,11 @@ impl HttpConnector for Services {
 }
 
 impl Services {
+    /// With these secrets of databases, by name.
+    pub(crate) fn with(secrets: BTreeMap<String, String>) -> Self {
+        Self(Arc::new(Mutex::new(State { secrets, ..State::default() })))
+    }
+
     /// Codes and notices that were sent: address and text.
     pub(crate) fn sent(&self) -> Vec<(String, String)> {
         self.0.lock().unwrap().sent.clone()
@@ -90,8 +97,10 @@ impl Services {
                 response(200, json!({"Plaintext": STANDARD.encode(CLEAR_KEY)}).to_string())
             }
             ("secretsmanager", "GetSecretValue") => {
-                let keys = json!({"current": "k1", "k1": "a".repeat(64)}).to_string();
-                response(200, json!({"SecretString": keys}).to_string())
+                let id = needs::json(request)["SecretId"].as_str().unwrap().to_owned();
+                let known = self.0.lock().unwrap().secrets.get(&id).cloned();
+                let keys = || json!({"current": "k1", "k1": "a".repeat(64)}).to_string();
+                response(200, json!({"SecretString": known.unwrap_or_else(keys)}).to_string())
             }
             ("ses", "SendEmail") => {
                 let email = needs::json(request);

@@ -24,7 +24,7 @@ use crate::calls::Calls;
 use crate::cloud::Cloud;
 use crate::functions::{Function, Running};
 use crate::needs;
-use crate::roles::{Grant, Rights, WhenDenied, stack};
+use crate::roles::{Grant, Rights, WhenDenied, stack, stack_with_database};
 use crate::sign_in::SignIns;
 use crate::stores;
 
@@ -59,23 +59,28 @@ impl World {
 
     /// A new world under the small policy, without people.
     pub async fn new() -> Self {
-        Self::with(Rights::new(None, WhenDenied::Fail)).await
+        Self::with(Rights::new(stack(), None, WhenDenied::Fail), BTreeMap::new()).await
+    }
+
+    /// A new world under the policy whose collections are in a database, with its secrets by name.
+    pub async fn with_database(secrets: BTreeMap<String, String>) -> Self {
+        Self::with(Rights::new(stack_with_database(), None, WhenDenied::Fail), secrets).await
     }
 
     /// The same, with a line missing in one role. It stops where that is denied, which [`Rights::denied`] tells.
     pub async fn that_stops_without(grant: Grant) -> Self {
-        Self::with(Rights::new(Some(grant), WhenDenied::Stop)).await
+        Self::with(Rights::new(stack(), Some(grant), WhenDenied::Stop), BTreeMap::new()).await
     }
 
     /// The same, with a line missing in one role, and going on as well as it can.
     pub async fn that_goes_on_without(grant: Grant) -> Self {
-        Self::with(Rights::new(Some(grant), WhenDenied::GoOn)).await
+        Self::with(Rights::new(stack(), Some(grant), WhenDenied::GoOn), BTreeMap::new()).await
     }
 
-    async fn with(rights: Rights) -> Self {
-        let policy = stack().policy.clone();
+    async fn with(rights: Rights, secrets: BTreeMap<String, String>) -> Self {
+        let policy = rights.stack().policy.clone();
         let folder = tempfile::tempdir().unwrap();
-        let cloud = Cloud::start(rights.clone(), folder.path(), SignIns::start().await.keys_url).await;
+        let cloud = Cloud::start(rights.clone(), folder.path(), SignIns::start().await.keys_url, secrets).await;
         let (dynamodb, s3) = cloud.administrator();
         stores::create_ledger(&dynamodb).await;
         stores::create_tables(&dynamodb, &policy).await;
@@ -142,7 +147,7 @@ impl World {
 
     /// The test's own connectors, past every role.
     pub fn connectors(&self) -> Connectors {
-        self.cloud.connectors(self.dynamodb.clone(), self.s3.clone())
+        self.cloud.connectors(None, self.dynamodb.clone(), self.s3.clone())
     }
 
     /// Codes and notices that were sent: address and text.

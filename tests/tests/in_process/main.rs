@@ -8,5 +8,6 @@ mod crash;
 mod databases;
 mod people;
 mod plans;
+mod postgresql;
 mod rights;
 mod stories;

@@ -6,6 +6,7 @@ use crate::connectors::postgresql::catalog::{Column, Relation, text};
 use crate::connectors::postgresql::session::Session;
 use crate::connectors::postgresql::statement::Statement;
 use crate::connectors::postgresql::types::Family;
+use crate::mask::{LEAST_TOKEN_LENGTH, TOKEN_LENGTH};
 use crate::policy::{Generalisation, Strategy};
 
 /// Foreign keys that a column is part of.
@@ -122,10 +123,13 @@ impl Session {
         column: &Column,
         sample: &str,
     ) -> Result<Option<String>, ConnectorError> {
-        if matches!(column.family, Family::List(_) | Family::Bytes) {
-            return Ok(None);
-        }
-        let cast = format!("SELECT pg_catalog.to_json($1::{}) OPERATOR(pg_catalog.#>>) '{{}}'", column.declared_type);
+        let value = match column.family {
+            Family::Bytes => return Ok(None),
+            // A strategy writes its text into each element.
+            Family::List(_) => format!("(ARRAY[$1]::{})[1]", column.declared_type),
+            _ => format!("$1::{}", column.declared_type),
+        };
+        let cast = format!("SELECT pg_catalog.to_json({value}) OPERATOR(pg_catalog.#>>) '{{}}'");
         match self.rows(&relation.title(), &Statement::of(cast).with(sample)).await {
             Ok(rows) => Ok(rows.first().and_then(|row| text(row, 0)).map(ToOwned::to_owned)),
             Err(ConnectorError::Permanent { .. }) => Ok(None),
@@ -147,6 +151,10 @@ fn sample(strategy: &Strategy) -> String {
         Strategy::Generalise(Generalisation::Decade) => "1990s".to_owned(),
         Strategy::Generalise(Generalisation::City) => "Province City".to_owned(),
         Strategy::Generalise(Generalisation::CoarseLocation) => "-30.3,-120.2".to_owned(),
+        Strategy::RandomText(form) => {
+            let length = form.length.clamp(LEAST_TOKEN_LENGTH, TOKEN_LENGTH);
+            format!("anon-{}{}", "0".repeat(length - "anon-".len()), form.suffix)
+        }
         // The reversible ones are in no checked policy.
         _ => format!("anon-{}", "0".repeat(32)),
     }

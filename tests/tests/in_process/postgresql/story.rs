@@ -1,0 +1,141 @@
+//! Whole requests of a person who is in a database, by the functions themselves.
+
+use std::collections::BTreeMap;
+
+use habeas::request::Status;
+use habeas_e2e::{TestDatabase, World};
+use serde_json::{Value, json};
+use tokio_postgres::Client;
+
+use crate::people::fresh;
+use crate::stories::package;
+
+/// Customer 7 is Li, customer 8 is Ann.
+const TABLES: &str = "
+    CREATE SCHEMA sales;
+    CREATE TABLE customers (id int GENERATED ALWAYS AS IDENTITY (START 7) PRIMARY KEY, email text, name text NOT NULL,
+        language text);
+    CREATE TABLE addresses (id int PRIMARY KEY, street text);
+    CREATE TABLE products (id uuid PRIMARY KEY, title text);
+    CREATE TABLE sales.orders (id text PRIMARY KEY, customer_id bigint NOT NULL, ship_to int REFERENCES addresses,
+        placed_at timestamptz);
+    CREATE TABLE sales.order_items (order_id text REFERENCES sales.orders, no smallint, product_id uuid REFERENCES products,
+        note text, PRIMARY KEY (order_id, no));
+    CREATE TABLE reviews (id int PRIMARY KEY, author int, text text, stars int NOT NULL);
+    CREATE TABLE logins (customer int, at timestamptz);
+    CREATE TABLE sales.invoices (number int PRIMARY KEY, customer_id int, bill_to text, issued_at date);
+    INSERT INTO customers (email, name, language) VALUES ('li@mail.example', 'Li Wei', 'en'), ('ann@mail.example', 'Ann', 'en');
+    INSERT INTO addresses VALUES (1, '1 Long Street'), (2, '2 Short Street');
+    INSERT INTO products SELECT gen_random_uuid(), title FROM unnest(ARRAY['A book', 'A lamp']) title;
+    INSERT INTO sales.orders VALUES ('o1', 7, 1, '2026-01-02'), ('o2', 7, NULL, '2026-01-03'), ('o3', 8, 2, '2026-01-04');
+    INSERT INTO sales.order_items SELECT o.id, n, (SELECT id FROM products WHERE title = 'A book'), 'item ' || n
+        FROM sales.orders o, generate_series(1, 2) n;
+    INSERT INTO reviews VALUES (1, 7, 'Li likes it', 5), (2, 8, 'Ann likes it', 4);
+    INSERT INTO logins SELECT 7 + n % 2, '2026-11-01' FROM generate_series(1, 11000) n;
+    INSERT INTO sales.invoices VALUES (1, 7, '1 Long Street', '2026-01-02'), (2, 7, '1 Long Street', '2020-01-02'),
+        (3, 8, '2 Short Street', '2026-01-02')";
+
+struct Shop {
+    _database: TestDatabase,
+    sql: Client,
+    world: World,
+}
+
+async fn shop() -> Shop {
+    let database = TestDatabase::create().await;
+    let sql = database.client().await;
+    sql.batch_execute(TABLES).await.unwrap();
+    let secrets = BTreeMap::from([("habeas/shop".to_owned(), database.secret().to_string())]);
+    let world = World::with_database(secrets).await;
+    for (id, order, text) in [("t1", "o1", "Where is it?"), ("t2", "o3", "Thank you")] {
+        world.put("shop-tickets", &[("ticket_id", id), ("order_id", order), ("text", text)]).await;
+    }
+    Shop { _database: database, sql, world }
+}
+
+impl Shop {
+    /// Each line of a query of one column of text.
+    async fn lines(&self, query: &str) -> Vec<String> {
+        let rows = self.sql.query(query, &[]).await.unwrap();
+        rows.iter().map(|row| row.get::<_, Option<String>>(0).unwrap_or_default()).collect()
+    }
+
+    /// Everything of one customer, line by line.
+    async fn of(&self, customer: u8) -> Vec<String> {
+        self.lines(&format!(
+            "SELECT c::text FROM customers c WHERE id = {customer} UNION ALL
+            SELECT o::text FROM sales.orders o WHERE customer_id = {customer} UNION ALL
+            SELECT i::text FROM sales.order_items i JOIN sales.orders o ON o.id = i.order_id WHERE customer_id = {customer}
+            UNION ALL SELECT a::text FROM addresses a JOIN sales.orders o ON o.ship_to = a.id WHERE customer_id = {customer}
+            UNION ALL SELECT r::text FROM reviews r WHERE author = {customer} UNION ALL
+            SELECT count(*)::text FROM logins WHERE customer = {customer} UNION ALL
+            SELECT i::text FROM sales.invoices i WHERE customer_id = {customer}"
+        ))
+        .await
+    }
+
+    async fn ask(&self, right: &str) -> String {
+        let (token, body) = (fresh(&self.world, "7"), json!({"right": right}));
+        let answer = self.world.call("POST", "/v1/requests", Some(&token), Some(body)).await;
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        let id = answer.body["request_id"].as_str().unwrap().to_owned();
+        self.world.run_to_end(&id).await;
+        let request = self.world.ledger().request(&id.parse().unwrap()).await.unwrap().unwrap();
+        assert_eq!(request.status, Status::Completed);
+        id
+    }
+}
+
+#[tokio::test]
+async fn an_access_shows_a_person_everything_over_every_path() {
+    let shop = shop().await;
+    let id = shop.ask("access").await;
+    let files = package(&shop.world, &id).await;
+    let rows = |dataset: &str, collection: &str| -> Vec<Value> {
+        serde_json::from_slice(&files[&format!("data/{dataset}/{collection}.json")]).unwrap()
+    };
+    let names = |rows: Vec<Value>, field: &str| rows.iter().map(|row| row[field].clone()).collect::<Vec<_>>();
+    assert_eq!(
+        rows("shop_db", "customers"),
+        [json!({"id": 7, "email": "li@mail.example", "name": "Li Wei", "language": "en"})]
+    );
+    assert_eq!(
+        names(rows("shop_db", "orders"), "placed_at"),
+        ["2026-01-02T00:00:00+00:00", "2026-01-03T00:00:00+00:00"]
+    );
+    assert_eq!(names(rows("shop_db", "order_items"), "note"), ["item 1", "item 2", "item 1", "item 2"]);
+    assert_eq!(names(rows("shop_db", "products"), "title"), ["A book"]);
+    assert_eq!(names(rows("shop_db", "addresses"), "street"), ["1 Long Street"]);
+    assert_eq!(rows("shop_db", "logins").len(), 5_500);
+    assert_eq!(names(rows("shop_support", "tickets"), "text"), ["Where is it?"]);
+}
+
+#[tokio::test]
+async fn an_erasure_goes_along_every_path_and_leaves_others_and_what_is_kept() {
+    let shop = shop().await;
+    let ann = shop.of(8).await;
+    let rows_left = "SELECT (SELECT count(*) FROM customers) || ' ' || (SELECT count(*) FROM sales.orders) || ' ' ||
+        (SELECT count(*) FROM sales.order_items) || ' ' || (SELECT count(*) FROM addresses) || ' ' ||
+        (SELECT count(*) FROM products) || ' ' || (SELECT count(*) FROM logins)";
+    shop.ask("erasure").await;
+    assert_eq!(shop.lines(rows_left).await, ["1 1 2 1 2 5500"]);
+    assert_eq!(shop.of(8).await, ann);
+    assert_eq!(shop.lines("SELECT r::text FROM reviews r WHERE id = 1").await, ["(1,,[deleted],0)"]);
+    let invoices = "SELECT i::text FROM sales.invoices i WHERE customer_id = 7";
+    assert_eq!(shop.lines(invoices).await, ["(1,7,,2026-01-02)"], "kept without its address; the old one is gone");
+    let tickets = habeas_e2e::dump(&shop.world.dynamodb, "shop-tickets").await;
+    assert_eq!(tickets.iter().map(|ticket| ticket["ticket_id"].as_str()).collect::<Vec<_>>(), ["t2"]);
+    // Once more finds nothing to do, and does nothing.
+    shop.world.advance(jiff::SignedDuration::from_hours(1));
+    let before = shop
+        .lines("SELECT (SELECT json_agg(i) FROM sales.invoices i) || (SELECT json_agg(r)::text FROM reviews r)")
+        .await;
+    let body = json!({"right": "erasure"}).to_string();
+    let token = fresh(&shop.world, "7");
+    let answer = shop.world.call_raw("POST", "/v1/requests", Some(&token), Some("again"), body).await;
+    shop.world.run_to_end(answer.body["request_id"].as_str().unwrap()).await;
+    let after = shop
+        .lines("SELECT (SELECT json_agg(i) FROM sales.invoices i) || (SELECT json_agg(r)::text FROM reviews r)")
+        .await;
+    assert_eq!(after, before);
+}
