@@ -17,12 +17,16 @@ struct Secrets(BTreeMap<String, serde_json::Value>);
 #[async_trait]
 impl DatabaseCredentials for Secrets {
     async fn secret(&self, id: &str) -> Result<String, ConnectorError> {
-        self.0.get(id).map(ToString::to_string).ok_or(ConnectorError::WrongKind)
+        self.0.get(id).map(ToString::to_string).ok_or_else(|| missing(format!("the task brings no secret {id}")))
     }
 
     async fn token(&self, _: &str, _: u16, _: &str) -> Result<String, ConnectorError> {
-        Err(ConnectorError::WrongKind)
+        Err(missing("the server's URL has no password".to_owned()))
     }
+}
+
+fn missing(what: String) -> ConnectorError {
+    ConnectorError::Permanent { operation: "secret", source: what.into() }
 }
 
 fn connectors(task: &Task) -> Connectors {

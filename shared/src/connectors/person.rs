@@ -43,18 +43,24 @@ pub trait KeyStore: Send + Sync {
 #[error("this function has no key store; set PACKAGE_BUCKET")]
 pub struct NoKeyStore;
 
+impl From<NoKeyStore> for ConnectorError {
+    fn from(none: NoKeyStore) -> Self {
+        Self::Permanent { operation: "captured keys", source: Box::new(none) }
+    }
+}
+
 #[async_trait]
 impl KeyStore for NoKeyStore {
     async fn put(&self, _: &RequestId, _: &KeySet, _: usize, _: Vec<Tuple>, _: bool) -> Result<(), ConnectorError> {
-        Err(ConnectorError::Keys(Box::new(*self)))
+        Err((*self).into())
     }
 
     async fn get(&self, _: &RequestId, _: &KeySet, _: usize) -> Result<Option<Arc<Vec<Tuple>>>, ConnectorError> {
-        Err(ConnectorError::Keys(Box::new(*self)))
+        Err((*self).into())
     }
 
     async fn forget(&self, _: &RequestId) -> Result<(), ConnectorError> {
-        Err(ConnectorError::Keys(Box::new(*self)))
+        Err((*self).into())
     }
 }
 

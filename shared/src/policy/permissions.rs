@@ -57,6 +57,7 @@ pub fn parameters(policy: &Pinned, partition: &str, region: &str, account: &str)
         ("DataBucketArns", joined(buckets)),
         ("DataObjectArns", joined(objects)),
         ("DataSecretArns", joined(secrets)),
+        ("CapturesKeys", (!policy.graph().captures().is_empty()).to_string()),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))

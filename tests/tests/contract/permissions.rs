@@ -32,8 +32,9 @@ fn asked(policy: &Pinned) -> BTreeMap<String, String> {
 #[test]
 fn what_a_policy_asks_for_is_a_parameter_of_the_template() {
     let template = Template::read();
-    let mut policies: Vec<Pinned> =
-        ["policies/yallo", "policies/yuncan", "tests/policy"].map(|folder| load(&yaml::path(folder)).unwrap()).into();
+    let mut policies: Vec<Pinned> = ["policies/yallo", "policies/yuncan", "tests/policy", "tests/policy-database"]
+        .map(|folder| load(&yaml::path(folder)).unwrap())
+        .into();
     policies.push(in_a_database("habeas/small"));
     for policy in policies {
         for parameter in asked(&policy).keys() {
@@ -50,9 +51,17 @@ fn a_database_is_reached_by_its_secret_and_by_nothing_else() {
     for (secret, arn) in [("habeas/small", by_name), (elsewhere, elsewhere)] {
         let mut asked = asked(&in_a_database(secret));
         assert_eq!(asked.remove("PolicyDigest").map(|digest| digest.len()), Some(64));
+        assert_eq!(asked.remove("CapturesKeys").as_deref(), Some("false"));
         let granted: BTreeMap<String, String> = asked.into_iter().filter(|(_, value)| !value.is_empty()).collect();
         let expected = [("DataSecretArns", arn), ("SubjectSecretArns", arn)];
         assert_eq!(granted, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    }
+}
+
+#[test]
+fn keys_are_kept_where_a_policy_leads_from_one_system_to_another() {
+    for (folder, captures) in [("policies/yallo", "false"), ("tests/policy-database", "true")] {
+        assert_eq!(asked(&load(&yaml::path(folder)).unwrap())["CapturesKeys"], captures, "{folder}");
     }
 }
 

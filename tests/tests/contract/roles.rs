@@ -116,7 +116,8 @@ fn a_pattern_of_resources_stays_inside_a_resource_of_the_stack() {
             }
         }
     }
-    let expected = ["${PackageBucket.Arn}/requests/*", "${PolicyBucket.Arn}/policies/*"];
+    let expected =
+        ["${PackageBucket.Arn}/requests/*", "${PackageBucket.Arn}/requests/*/keys/*", "${PolicyBucket.Arn}/policies/*"];
     assert_eq!(patterns, expected.map(ToOwned::to_owned).into());
 }
 
