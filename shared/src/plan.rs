@@ -287,3 +287,27 @@ fn in_erase_order<'a>(
     }
     stages.extend(by_stage.into_values().map(|works| Stage { queue, works }));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn rows_that_refer_to_others_go_before_them_in_an_erasure_and_in_a_sweep() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies/yuncan");
+        let policy = crate::policy::load::load(&folder).unwrap();
+        for matter in [Matter::Right(Right::Erasure), Matter::RetentionSweep] {
+            let plan = Plan::compile(matter, &policy, false).unwrap();
+            let goes = |name: &str| {
+                let is_it = |work: &Work| match work {
+                    Work::Erase { collection } | Work::Sweep { collection } => collection == name,
+                    _ => false,
+                };
+                plan.stages().iter().position(|stage| stage.works.iter().any(is_it)).unwrap()
+            };
+            assert!(goes("yuncan_records.order_items") < goes("yuncan_records.orders"), "{matter:?}");
+        }
+    }
+}

@@ -20,6 +20,14 @@ pub type Text = BTreeMap<String, String>;
 #[serde(transparent)]
 pub struct Period(pub Span);
 
+impl Period {
+    /// Whether it is the same as another or longer, whether the months that it begins with are the longest or the shortest.
+    pub fn is_no_shorter_than(self, other: Self) -> bool {
+        let days = [jiff::civil::date(2025, 2, 1), jiff::civil::date(2025, 7, 1)];
+        days.into_iter().all(|day| self.0.compare((other.0, day)).is_ok_and(std::cmp::Ordering::is_ge))
+    }
+}
+
 impl JsonSchema for Period {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Period".into()

@@ -207,6 +207,16 @@ impl<'a> Facts<'a> {
     pub(super) fn post_series(&self) -> String {
         post_series(self.population, self.index)
     }
+
+    /// What the ids of the user's orders begin with, and nobody else's.
+    pub(super) fn order_series(&self) -> String {
+        series(self.population, self.index, "or-", "orders")
+    }
+
+    /// The same for what they wrote under "user feedback".
+    pub(super) fn feedback_series(&self) -> String {
+        series(self.population, self.index, "fb-", "feedback")
+    }
 }
 
 /// The id of the post with this number in a series.
@@ -214,9 +224,14 @@ pub(super) fn post_id(series: &str, number: usize) -> String {
     format!("{series}{number:05}")
 }
 
-/// What the ids of a user's posts begin with, which does not tell who the user is.
+/// What the ids of a user's posts begin with.
 fn post_series(population: &Population, index: usize) -> String {
-    format!("p{}", consonants(slot(APP, population, index, "posts", 20_u64.pow(9)), 9))
+    series(population, index, "p", "posts")
+}
+
+/// Letters that no other user's ids of this kind begin with, and that do not tell who the user is.
+fn series(population: &Population, index: usize, prefix: &str, what: &str) -> String {
+    format!("{prefix}{}", consonants(slot(APP, population, index, what, 20_u64.pow(9)), 9))
 }
 
 fn posts(population: &Population, index: usize) -> usize {

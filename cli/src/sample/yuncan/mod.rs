@@ -5,6 +5,7 @@
 
 mod facts;
 mod objects;
+mod records;
 mod social;
 mod traces;
 
@@ -22,8 +23,8 @@ const OMITTED: [(&str, &str); 2] = [("yuncan_app.users", "password_hash"), ("yun
 /// Fields of which only the last four characters are shown: numbers of identity papers, accounts and cards.
 const MASKED: [(&str, &str); 3] = [
     ("yuncan_app.users", "id_number"),
-    ("yuncan_app.orders", "card_number"),
-    ("yuncan_app.campaign_entries", "bank_account"),
+    ("yuncan_records.orders", "card_number"),
+    ("yuncan_records.campaign_entries", "bank_account"),
 ];
 const SHOWN: usize = 4;
 
@@ -40,7 +41,7 @@ impl App for Yuncan {
             phone: facts.who.phone.clone(),
             language: facts.who.language,
             identifying: facts.identifying(),
-            series: Vec::new(),
+            series: vec![facts.order_series(), facts.feedback_series()],
         }
     }
 
@@ -48,6 +49,14 @@ impl App for Yuncan {
         let facts = Facts::of(population, index);
         social::rows(&facts, emit);
         traces::rows(&facts, emit);
+        records::rows(&facts, emit);
+    }
+
+    fn tables(&self, dataset: &str) -> &'static str {
+        match dataset {
+            "yuncan_records" => include_str!("records.sql"),
+            _ => "",
+        }
     }
 
     fn objects(&self, population: &Population, index: usize, emit: &mut dyn FnMut(Object)) {
@@ -60,7 +69,10 @@ impl App for Yuncan {
             && [("email", &person.email), ("phone", &person.phone)]
                 .iter()
                 .any(|(field, value)| value.as_deref().is_some_and(|value| holds(field, value)));
-        by_contact || links(row.collection).iter().any(|field| holds(field, &person.user_id))
+        let through = further(row.collection).and_then(|field| row.stored.get(field)?.as_str());
+        by_contact
+            || links(row.collection).iter().any(|field| holds(field, &person.user_id))
+            || through.is_some_and(|id| person.series.iter().any(|series| id.starts_with(series)))
     }
 }
 
@@ -71,6 +83,15 @@ fn links(collection: &str) -> &'static [&'static str] {
         "yuncan_app.follows" => &["follower_id", "followee_id"],
         "yuncan_app.messages" => &["sender_id", "recipient_id"],
         _ => &["user_id"],
+    }
+}
+
+/// The field that holds the id of another row of the user's, where a row holds nothing of the user.
+fn further(collection: &str) -> Option<&'static str> {
+    match collection {
+        "yuncan_records.order_items" => Some("order_id"),
+        "yuncan_records.feedback_replies" => Some("feedback_id"),
+        _ => None,
     }
 }
 

@@ -31,7 +31,6 @@ pub(super) fn rows(facts: &Facts, emit: &mut dyn FnMut(Row)) {
     follows(facts, emit);
     messages(facts, emit);
     contacts(facts, emit);
-    feedback(facts, emit);
 }
 
 fn account(facts: &Facts) -> Row {
@@ -181,22 +180,6 @@ fn contacts(facts: &Facts, emit: &mut dyn FnMut(Row)) {
                 .with("name", name)
                 .with("phone", phone)
                 .with("imported_at", imported_at.as_str())
-                .row(),
-        );
-    }
-}
-
-fn feedback(facts: &Facts, emit: &mut dyn FnMut(Row)) {
-    let rng = &mut facts.rng("feedback");
-    // Few people write to a company.
-    for _ in 0..facts.few(rng).div_ceil(4) {
-        emit(
-            Draft::new("yuncan_app.feedback")
-                .with("user_id", facts.who.user_id.as_str())
-                .with("feedback_id", fresh_id(rng, "fb"))
-                .with("kind", pick(rng, &["complaint", "report", "suggestion"]))
-                .with("text", facts.words(rng, false))
-                .with("created_at", Facts::moment(rng))
                 .row(),
         );
     }

@@ -1,15 +1,14 @@
-//! What using the app leaves behind: steps, places, devices, logs, payments, prizes and consents.
+//! What using the app leaves behind: steps, places, devices, logs.
 
 use rand_chacha::ChaCha8Rng;
 
-use super::facts::{Facts, SUBJECT_LOG_DAYS, SUBJECT_PROOF_DAYS, fresh_id, hex};
+use super::facts::{Facts, SUBJECT_LOG_DAYS, fresh_id, hex};
 use super::{Draft, Row};
 use crate::sample::people::{below, chance, pick};
 
 /// The periods of the policy, in days.
 const HALF_A_YEAR: u32 = 184;
 const A_SEASON: u32 = 90;
-const THREE_YEARS: u32 = 1_096;
 
 const ZH_KEYWORDS: [&str; 6] = ["附近的公园", "怎么换链条", "周末去哪玩", "红烧排骨做法", "二手吉他", "体检要空腹吗"];
 const EN_KEYWORDS: [&str; 6] =
@@ -21,22 +20,12 @@ const MODELS: [&str; 5] = ["Pine 11", "Pine 12 Pro", "Lotus X2", "Lotus Fold", "
 const APPS: [&str; 8] = ["maps", "weather", "music", "camera", "notes", "bank", "metro", "reader"];
 const OPERATIONS: [&str; 6] = ["sign_in", "open_feed", "publish", "upload", "search", "pay"];
 
-const ZH_GOODS: [&str; 5] = ["会员一个月", "会员一年", "打赏作者", "付费专栏", "钱包充值"];
-const EN_GOODS: [&str; 5] =
-    ["membership, one month", "membership, one year", "tip for an author", "paid column", "wallet top-up"];
-const CAMPAIGNS: [&str; 4] = ["spring-photo-contest", "invite-a-friend", "reading-month", "anniversary-draw"];
-const PERMISSIONS: [&str; 7] =
-    ["gps", "address_book", "camera", "microphone", "photo_album", "face_recognition", "share_with_partners"];
-
 /// Every row of these collections.
 pub(super) fn rows(facts: &Facts, emit: &mut dyn FnMut(Row)) {
     activity(facts, emit);
     locations(facts, emit);
     devices(facts, emit);
     access_logs(facts, emit);
-    orders(facts, emit);
-    campaign_entries(facts, emit);
-    consents(facts, emit);
 }
 
 fn activity(facts: &Facts, emit: &mut dyn FnMut(Row)) {
@@ -128,70 +117,8 @@ fn access_logs(facts: &Facts, emit: &mut dyn FnMut(Row)) {
     }
 }
 
-fn orders(facts: &Facts, emit: &mut dyn FnMut(Row)) {
-    let rng = &mut facts.rng("orders");
-    let card_type = pick(rng, &["debit", "credit"]);
-    let valid_until = format!("{:02}/{}", 1 + below(rng, 12), 27 + below(rng, 6));
-    for _ in 0..facts.few(rng) {
-        emit(
-            Draft::new("yuncan_app.orders")
-                .with("user_id", facts.who.user_id.as_str())
-                .with("order_id", fresh_id(rng, "or"))
-                .with("goods", pick(rng, facts.local(&ZH_GOODS, &EN_GOODS)))
-                .with("amount_fen", 100 * (1 + below(rng, 400)))
-                .with("payer_name", facts.who.real_name.as_str())
-                .with_some("payer_phone", facts.who.phone.as_deref())
-                .with("card_type", card_type)
-                .with("card_number", facts.who.bank_card.as_str())
-                .with("card_valid_until", valid_until.as_str())
-                .with("wallet_account", facts.wallet_account.as_str())
-                .with("completed_at", facts.moment_kept(rng, THREE_YEARS, SUBJECT_PROOF_DAYS))
-                .row(),
-        );
-    }
-}
-
-fn campaign_entries(facts: &Facts, emit: &mut dyn FnMut(Row)) {
-    let rng = &mut facts.rng("campaign-entries");
-    for _ in 0..facts.few(rng).div_ceil(3) {
-        emit(
-            Draft::new("yuncan_app.campaign_entries")
-                .with("user_id", facts.who.user_id.as_str())
-                .with("entry_id", fresh_id(rng, "ce"))
-                .with("campaign", pick(rng, &CAMPAIGNS))
-                .with("name", facts.who.real_name.as_str())
-                .with("mailing_address", format!("{} {}", facts.who.city, facts.who.street))
-                .with_some("contact_phone", facts.who.phone.as_deref())
-                .with("bank_account", facts.bank_account.as_str())
-                .with("created_at", Facts::moment(rng))
-                .row(),
-        );
-    }
-}
-
-fn consents(facts: &Facts, emit: &mut dyn FnMut(Row)) {
-    let rng = &mut facts.rng("consents");
-    for _ in 0..facts.few(rng) {
-        let at = below(rng, facts.devices.len());
-        emit(
-            Draft::new("yuncan_app.consents")
-                .with("user_id", facts.who.user_id.as_str())
-                .with("consent_id", fresh_id(rng, "cn"))
-                .with("permission", pick(rng, &PERMISSIONS))
-                .with("granted", chance(rng, 75))
-                // Every sample user is of age.
-                .with("guardian_agreed", "not_needed")
-                .with("policy_version", "2021-05-01")
-                .with_some("device_id", facts.devices.get(at).map(|device| device.id.as_str()))
-                .with("ip_address", ip_address(rng))
-                .with("given_at", facts.moment_kept(rng, THREE_YEARS, SUBJECT_PROOF_DAYS))
-                .row(),
-        );
-    }
-}
-
 /// An address of the blocks that are set aside for documentation.
-fn ip_address(rng: &mut ChaCha8Rng) -> String {
+pub(super) fn ip_address(rng: &mut ChaCha8Rng) -> String {
     if chance(rng, 50) {
         format!("{}.{}", pick(rng, &["192.0.2", "198.51.100", "203.0.113"]), 1 + below(rng, 254))
     } else {

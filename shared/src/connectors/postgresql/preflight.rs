@@ -128,7 +128,7 @@ impl Session {
             self.change(&relation, field, strategy, &mut found).await?;
         }
         if doing.erases {
-            self.references(target, &relation, &mut found).await?;
+            self.references(target, rule, &relation, &mut found).await?;
         }
         Ok(found.obstacles)
     }

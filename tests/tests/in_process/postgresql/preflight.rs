@@ -116,8 +116,17 @@ async fn rows_that_others_refer_to_are_found_with_what_to_write() {
     let shop = Shop::with(tables, collections, |policy| policy["collections"] = rules(&erase)).await;
     let mut bundle = json!({"policy": shop.policy.policy(), "datasets": shop.policy.datasets()});
     bundle["datasets"][0]["collections"][2]["fides_meta"] = json!({"erase_after": ["db.parcels"]});
-    let shop = Shop { policy: habeas::policy::Pinned::new(serde_json::from_value(bundle).unwrap()).unwrap(), ..shop };
+    let pinned = |bundle: &Value| habeas::policy::Pinned::new(serde_json::from_value(bundle.clone()).unwrap()).unwrap();
+    let shop = Shop { policy: pinned(&bundle), ..shop };
     assert_eq!(only(&shop, "db.addresses").await, [""; 0]);
+
+    let retain = |period: &str| json!({"action": "retain", "start_field": "id", "for": period, "basis": {"en": "x"}});
+    bundle["policy"]["collections"]["db.parcels"]["erasure"] = retain("P3Y");
+    let shop = Shop { policy: pinned(&bundle), ..shop };
+    for (own, refusing) in [(erase.clone(), 1), (retain("P35M"), 1), (retain("P36M"), 0), (retain("P4Y"), 0)] {
+        let found = found(&shop, "db.addresses", own.clone()).await;
+        assert_eq!(refusals(&found).len(), refusing, "{own}: {:?}", refusals(&found));
+    }
 }
 
 #[tokio::test]

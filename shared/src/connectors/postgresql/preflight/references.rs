@@ -5,7 +5,7 @@ use crate::connectors::postgresql::catalog::{Relation, text};
 use crate::connectors::postgresql::session::Session;
 use crate::connectors::postgresql::statement::Statement;
 use crate::connectors::{ConnectorError, Target};
-use crate::policy::{CollectionRule, ErasureRule, Place, Strategy, ViaRule};
+use crate::policy::{CollectionRule, ErasureRule, Period, Place, Strategy, ViaRule};
 
 /// Foreign keys of all tables that refer to one; those of partitions stand for their table once.
 const REFERENCES: &str = "SELECT con.conname::text, n.nspname::text, r.relname::text, con.confdeltype::text, \
@@ -46,13 +46,14 @@ impl Session {
     pub(super) async fn references(
         &self,
         target: &Target<'_>,
+        rule: Option<&CollectionRule>,
         relation: &Relation,
         found: &mut Found<'_>,
     ) -> Result<(), ConnectorError> {
         let rows = self.rows(&relation.title(), &Statement::of(REFERENCES).with(relation.oid.as_str())).await?;
         for row in &rows {
             if let Some(reference) = Reference::of(row) {
-                reference.check(target, relation, found);
+                reference.check(target, rule, relation, found);
             }
         }
         Ok(())
@@ -80,7 +81,7 @@ impl Reference {
         })
     }
 
-    fn check(&self, target: &Target<'_>, relation: &Relation, found: &mut Found<'_>) {
+    fn check(&self, target: &Target<'_>, rule: Option<&CollectionRule>, relation: &Relation, found: &mut Found<'_>) {
         let (constraint, referrer, own) =
             (&self.constraint, format!("{}.{}", self.schema, self.table), relation.title());
         let collections = self.collections(target);
@@ -89,7 +90,7 @@ impl Reference {
                 "rows of {own} refer to each other by the constraint {constraint}, so PostgreSQL refuses to erase one \
                  while another refers to it: make it ON DELETE SET NULL or CASCADE"
             )),
-            OnDelete::Refuse if collections.iter().any(|name| self.lets_go(target.policy.rule(name))) => {
+            OnDelete::Refuse if collections.iter().any(|name| self.lets_go(rule, target.policy.rule(name))) => {
                 let graph = target.policy.graph();
                 let is_later = |name: &&String| graph.erase_stage(name) >= graph.erase_stage(target.name);
                 for name in collections.iter().filter(is_later) {
@@ -144,8 +145,9 @@ impl Reference {
         target.policy.collections().filter(is_same).map(ToOwned::to_owned).collect()
     }
 
-    /// Whether a rule makes the referring rows go, or cut the reference.
-    fn lets_go(&self, rule: Option<&CollectionRule>) -> bool {
+    /// Whether a rule makes the referring rows go, or cut the reference. Where both are retained, the referring ones go in
+    /// time if they are kept no longer.
+    fn lets_go(&self, own: Option<&CollectionRule>, rule: Option<&CollectionRule>) -> bool {
         let is_cut = |fields: &std::collections::BTreeMap<String, Strategy>| {
             self.columns.iter().any(|column| matches!(fields.get(column), Some(Strategy::Erase | Strategy::Null)))
         };
@@ -158,9 +160,17 @@ impl Reference {
         match rule.map(|rule| &rule.erasure) {
             Some(ErasureRule::Erase { via }) => via_lets_go(via),
             Some(ErasureRule::Anonymise { fields, via }) => is_cut(fields) && via_lets_go(via),
-            Some(ErasureRule::Retain { fields, .. }) => is_cut(fields),
+            Some(ErasureRule::Retain { fields, period, .. }) => is_cut(fields) || is_kept_as_long(own, *period),
             Some(ErasureRule::Keep { .. }) | None => false,
         }
+    }
+}
+
+/// Whether a rule retains rows for a period, or longer.
+fn is_kept_as_long(rule: Option<&CollectionRule>, other: Period) -> bool {
+    match rule.map(|rule| &rule.erasure) {
+        Some(ErasureRule::Retain { period, .. }) => period.is_no_shorter_than(other),
+        _ => false,
     }
 }
 
