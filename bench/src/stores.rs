@@ -6,6 +6,7 @@ use std::path::Path;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use habeas_e2e::objects::{Objects, SharedUploads};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -43,7 +44,7 @@ pub(crate) async fn start(folder: &Path) -> Result<Endpoints, BenchError> {
 
 fn serve_objects(listener: TcpListener, folder: &Path) -> Result<(), BenchError> {
     let store = s3s_fs::FileSystem::new(folder).map_err(|error| BenchError::Other(format!("{error:?}")))?;
-    let mut service = s3s::service::S3ServiceBuilder::new(habeas_e2e::objects::Objects(store));
+    let mut service = s3s::service::S3ServiceBuilder::new(Objects::new(store, SharedUploads::default()));
     service.set_auth(s3s::auth::SimpleAuth::from_single("test", "test"));
     let service = service.build();
     tokio::spawn(async move {

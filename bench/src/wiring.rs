@@ -6,7 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use habeas::aws::Platform;
 use habeas::connectors::{ConnectorError, Connectors, DatabaseCredentials, DynamoDb, Postgresql, S3};
+use habeas::export::{PublicKey, SignError, Signer};
 use habeas::identity::DigestKeys;
+use habeas_e2e::signing_key::SigningKey;
 
 use crate::function::Task;
 use crate::stores::{PACKAGES, s3_client, sdk};
@@ -37,6 +39,21 @@ fn connectors(task: &Task) -> Connectors {
     }
 }
 
+/// A key of this process, in place of KMS.
+#[derive(Default)]
+struct LocalSigner(SigningKey);
+
+#[async_trait]
+impl Signer for LocalSigner {
+    async fn public_key(&self) -> Result<PublicKey, SignError> {
+        PublicKey::from_der(&self.0.public_key()).map_err(|error| SignError(Box::new(error)))
+    }
+
+    async fn sign(&self, sha256: [u8; 32]) -> Result<Vec<u8>, SignError> {
+        Ok(self.0.sign(&sha256))
+    }
+}
+
 /// export-data.
 pub(crate) fn export(platform: &Platform, task: &Task, s3: aws_sdk_s3::Client) -> export_data::Function {
     export_data::Function {
@@ -44,6 +61,8 @@ pub(crate) fn export(platform: &Platform, task: &Task, s3: aws_sdk_s3::Client) -
         connectors: connectors(task),
         s3,
         package_bucket: PACKAGES.to_owned(),
+        signer: Arc::new(LocalSigner::default()),
+        limits: export_data::Limits::default(),
     }
 }
 

@@ -41,6 +41,9 @@ pub(crate) enum Command {
     /// read, and the rows that each step would find are counted. Exit codes: 0 a request would begin, 2 the preflight
     /// refuses it, 1 an error.
     Plan(PlanArgs),
+    /// Check packages offline
+    #[command(subcommand)]
+    Package(PackageCommand),
     /// Play a whole story against a local stack and check it from outside
     Demo(Demo),
 }
@@ -175,6 +178,24 @@ pub(crate) enum EvidenceCommand {
     Verify {
         /// The body of GET /v1/requests/{id}/evidence; - for standard input
         file: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PackageCommand {
+    /// Print that it is sound and who signed it, or the first thing that is wrong
+    Verify {
+        /// The package as it was downloaded; - for standard input
+        file: PathBuf,
+        /// The controller's public key [default: the one that the package brings, which proves less]
+        #[arg(long, value_name = "PEM")]
+        key: Option<PathBuf>,
+    },
+    /// Print the public half of a stack's signing key, to be published
+    Key {
+        /// The key's ARN, which is among the stack's outputs, or its alias
+        #[arg(long, value_name = "KEY")]
+        key_id: String,
     },
 }
 

@@ -31,6 +31,11 @@ impl AwsError {
     }
 }
 
+/// From the environment: `AWS_ENDPOINT_URL`, `AWS_REGION`, credentials.
+pub async fn config() -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::v2026_01_12()).load().await
+}
+
 /// The clients that the tool uses.
 #[derive(Clone, Debug)]
 pub struct Clients {
@@ -48,7 +53,7 @@ pub struct Clients {
 impl Clients {
     /// From the environment: `AWS_ENDPOINT_URL`, `AWS_REGION`, credentials.
     pub async fn from_env() -> Self {
-        let config = aws_config::defaults(BehaviorVersion::v2026_01_12()).load().await;
+        let config = config().await;
         Self::new(&config, std::env::var_os("AWS_ENDPOINT_URL").is_some())
     }
 

@@ -10,7 +10,7 @@ use clap::Parser as _;
 use habeas_cli::commands::{self, CommandError, Outcome, Verdict};
 use habeas_cli::sample::Population;
 
-use args::{Cli, Command, EvidenceCommand, PolicyCommand, SampleCommand};
+use args::{Cli, Command, EvidenceCommand, PackageCommand, PolicyCommand, SampleCommand};
 
 /// The exit code of a dry run whose preflight refuses.
 const REFUSED: u8 = 2;
@@ -73,6 +73,8 @@ async fn run(cli: Cli, out: &mut dyn Write) -> Outcome {
             let width = terminal_size::terminal_size().map_or(WIDTH, |(width, _)| width.0);
             commands::plan::plan(&wanted, width, out).await
         }
+        Command::Package(PackageCommand::Verify { file, key }) => commands::package::verify(&file, key.as_deref(), out),
+        Command::Package(PackageCommand::Key { key_id }) => commands::package::key(&key_id, out).await,
         Command::Demo(demo) => {
             let wanted = commands::demo::Wanted {
                 endpoints: demo.endpoints,

@@ -5,6 +5,7 @@ mod kms;
 mod policies;
 mod send;
 mod settings;
+mod sign;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ pub use kms::KmsDataKeys;
 pub use policies::{PolicySource, PolicySourceError, S3Policies, key as policy_key};
 pub use send::{AwsSender, SendError, Sender};
 pub use settings::{SettingError, Settings};
+pub use sign::KmsSigner;
 
 use crate::clock::{Clock, SystemClock};
 use crate::connectors::{AwsDatabaseCredentials, Connectors, DynamoDb, KeyStore, NoKeyStore, Postgresql, S3};
@@ -108,6 +110,12 @@ impl Platform {
     #[must_use]
     pub fn connectors(&self) -> Connectors {
         connectors(&self.sdk, self.driver.clock.clone())
+    }
+
+    /// Signs the manifests of packages.
+    pub fn signer(&self) -> Result<KmsSigner, StartError> {
+        let key = self.settings.required("PACKAGE_SIGNING_KEY")?;
+        Ok(KmsSigner::new(aws_sdk_kms::Client::new(&self.sdk), key))
     }
 
     /// Sends e-mail and text messages.

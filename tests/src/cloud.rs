@@ -25,7 +25,7 @@ use crate::calls::Calls;
 use crate::deployed::REGION;
 use crate::functions::Function;
 use crate::gate::Gate;
-use crate::objects::Objects;
+use crate::objects::{Objects, SharedUploads};
 use crate::obstructed::Obstructed;
 use crate::roles::Rights;
 use crate::services::Services;
@@ -42,6 +42,8 @@ pub(crate) struct Cloud {
     pub(crate) services: Services,
     /// What the preflight finds besides.
     pub(crate) obstacles: Arc<Mutex<Vec<Obstacle>>>,
+    pub(crate) uploads: SharedUploads,
+    pub(crate) limits: Mutex<export_data::Limits>,
     /// Where the app's sign-in keeps its keys.
     pub(crate) keys_url: String,
     dynamodb_url: String,
@@ -61,7 +63,8 @@ impl Cloud {
         let dynamodb_url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
         let store = s3s_fs::FileSystem::new(folder).expect("a folder for objects");
-        let mut service = s3s::service::S3ServiceBuilder::new(Objects(store));
+        let uploads = SharedUploads::default();
+        let mut service = s3s::service::S3ServiceBuilder::new(Objects::new(store, uploads.clone()));
         let mut keys = s3s::auth::SimpleAuth::from_single(ADMINISTRATOR, "secret");
         for function in Function::ALL {
             keys.register(function.name().to_owned(), "secret".into());
@@ -74,6 +77,8 @@ impl Cloud {
             random: Arc::new(SeededRandom::new(1)),
             services: Services::with(secrets),
             obstacles: Arc::default(),
+            uploads,
+            limits: Mutex::default(),
             keys_url,
             dynamodb_url,
             dynamodb: aws_smithy_http_client::Builder::new().build_http(),

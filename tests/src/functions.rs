@@ -115,6 +115,8 @@ impl Running {
                 connectors: connectors(),
                 s3: cloud.s3(function),
                 package_bucket: platform.settings.required("PACKAGE_BUCKET")?,
+                signer: Arc::new(platform.signer()?),
+                limits: *cloud.limits.lock().unwrap(),
                 platform,
             })),
             Function::DeleteOrAnonymize => Self::DeleteOrAnonymize(Arc::new(delete_or_anonymize::Function {

@@ -26,12 +26,13 @@ mod postgres;
 pub mod roles;
 mod services;
 mod sign_in;
+pub mod signing_key;
 pub mod stores;
 pub mod template;
 mod world;
 pub mod yaml;
 
-pub use calls::Calls;
+pub use calls::{Calls, Hold};
 pub use deployed::Deployed;
 pub use functions::Function;
 pub use postgres::TestDatabase;

@@ -1,23 +1,58 @@
-//! S3 in this process: a file system's store, with a list of versions for a bucket that keeps none.
+//! S3 in this process: a file system's store, with a list of versions for a bucket that keeps none, and with uploads that
+//! hold to what S3 does: a part has the tag that its uploading gave it, and an upload that is over is not there.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use futures::TryStreamExt as _;
 use s3s::dto::{
-    CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CreateBucketInput,
-    CreateBucketOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectsInput,
-    DeleteObjectsOutput, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, ListObjectVersionsInput,
-    ListObjectVersionsOutput, ListObjectsV2Input, ListObjectsV2Output, ObjectVersion, PutObjectInput, PutObjectOutput,
-    UploadPartInput, UploadPartOutput,
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput, CompleteMultipartUploadOutput,
+    CopyObjectInput, CopyObjectOutput, CreateBucketInput, CreateBucketOutput, CreateMultipartUploadInput,
+    CreateMultipartUploadOutput, DeleteObjectsInput, DeleteObjectsOutput, ETag, GetObjectInput, GetObjectOutput,
+    HeadObjectInput, HeadObjectOutput, ListObjectVersionsInput, ListObjectVersionsOutput, ListObjectsV2Input,
+    ListObjectsV2Output, ListPartsInput, ListPartsOutput, ObjectVersion, Part, PutObjectInput, PutObjectOutput,
+    StreamingBlob, UploadPartInput, UploadPartOutput,
 };
-use s3s::{S3, S3Request, S3Response, S3Result};
+use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 
-pub struct Objects(pub FileSystem);
+pub struct Objects {
+    store: FileSystem,
+    uploads: SharedUploads,
+}
+
+pub type SharedUploads = Arc<Mutex<Uploads>>;
+
+#[derive(Default)]
+pub struct Uploads {
+    /// How many tags were given: no two uploads of the same bytes have the same one, as with a customer key.
+    tags: u64,
+    open: BTreeMap<String, BTreeMap<i32, (String, Vec<u8>)>>,
+}
+
+impl Objects {
+    pub fn new(store: FileSystem, uploads: SharedUploads) -> Self {
+        Self { store, uploads }
+    }
+}
+
+impl Uploads {
+    /// Uploads that are open, and how many parts each has.
+    pub(crate) fn open(&self) -> Vec<(String, usize)> {
+        self.open.iter().map(|(id, parts)| (id.clone(), parts.len())).collect()
+    }
+}
+
+fn text(tag: &ETag) -> String {
+    tag.value().to_owned()
+}
 
 macro_rules! pass_on {
     ($($method:ident: $input:ty => $output:ty;)*) => {
         #[async_trait::async_trait]
         impl S3 for Objects {
             $(async fn $method(&self, request: S3Request<$input>) -> S3Result<S3Response<$output>> {
-                self.0.$method(request).await
+                self.store.$method(request).await
             })*
 
             async fn list_object_versions(
@@ -29,7 +64,7 @@ macro_rules! pass_on {
                     prefix: request.input.prefix.clone(),
                     ..ListObjectsV2Input::default()
                 };
-                let listed = self.0.list_objects_v2(request.map_input(|_| input)).await?.output;
+                let listed = self.store.list_objects_v2(request.map_input(|_| input)).await?.output;
                 let versions = listed.contents.unwrap_or_default().into_iter().map(|object| ObjectVersion {
                     key: object.key,
                     last_modified: object.last_modified,
@@ -45,6 +80,89 @@ macro_rules! pass_on {
                 };
                 Ok(S3Response::new(output))
             }
+
+            async fn create_multipart_upload(
+                &self,
+                _: S3Request<CreateMultipartUploadInput>,
+            ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+                let mut uploads = self.uploads.lock().unwrap();
+                uploads.tags += 1;
+                let id = format!("upload-{}", uploads.tags);
+                uploads.open.insert(id.clone(), BTreeMap::new());
+                let output = CreateMultipartUploadOutput { upload_id: Some(id), ..Default::default() };
+                Ok(S3Response::new(output))
+            }
+
+            async fn upload_part(
+                &self,
+                request: S3Request<UploadPartInput>,
+            ) -> S3Result<S3Response<UploadPartOutput>> {
+                let UploadPartInput { body, upload_id, part_number, .. } = request.input;
+                let body = body.ok_or_else(|| s3_error!(IncompleteBody))?;
+                let read = body.try_fold(Vec::new(), async |mut all, piece| {
+                    all.extend_from_slice(&piece);
+                    Ok(all)
+                });
+                let bytes = read.await.map_err(|_| s3_error!(IncompleteBody))?;
+                let mut uploads = self.uploads.lock().unwrap();
+                uploads.tags += 1;
+                let tag = format!("tag-{}", uploads.tags);
+                let parts = uploads.open.get_mut(&upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?;
+                parts.insert(part_number, (tag.clone(), bytes));
+                Ok(S3Response::new(UploadPartOutput { e_tag: Some(ETag::Strong(tag)), ..Default::default() }))
+            }
+
+            async fn list_parts(&self, request: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
+                let uploads = self.uploads.lock().unwrap();
+                let parts = uploads.open.get(&request.input.upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?;
+                let part = |(number, (tag, _)): (&i32, &(String, Vec<u8>))| Part {
+                    part_number: Some(*number),
+                    e_tag: Some(ETag::Strong(tag.clone())),
+                    ..Part::default()
+                };
+                let parts = Some(parts.iter().map(part).collect());
+                Ok(S3Response::new(ListPartsOutput { parts, is_truncated: Some(false), ..Default::default() }))
+            }
+
+            async fn complete_multipart_upload(
+                &self,
+                request: S3Request<CompleteMultipartUploadInput>,
+            ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+                let input = &request.input;
+                let listed = input.multipart_upload.clone().and_then(|upload| upload.parts).unwrap_or_default();
+                let bytes = {
+                    let uploads = self.uploads.lock().unwrap();
+                    let parts = uploads.open.get(&input.upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?;
+                    let mut bytes = Vec::new();
+                    for part in listed {
+                        let (tag, content) = parts.get(&part.part_number.unwrap_or(0)).ok_or_else(|| s3_error!(InvalidPart))?;
+                        if part.e_tag.as_ref().map(text).as_ref() != Some(tag) {
+                            return Err(s3_error!(InvalidPart));
+                        }
+                        bytes.extend_from_slice(content);
+                    }
+                    bytes
+                };
+                let upload_id = input.upload_id.clone();
+                let put = PutObjectInput {
+                    bucket: input.bucket.clone(),
+                    key: input.key.clone(),
+                    content_length: i64::try_from(bytes.len()).ok(),
+                    body: Some(StreamingBlob::wrap(futures::stream::iter([Ok::<_, std::io::Error>(bytes.into())]))),
+                    ..PutObjectInput::default()
+                };
+                self.store.put_object(request.map_input(|_| put)).await?;
+                self.uploads.lock().unwrap().open.remove(&upload_id);
+                Ok(S3Response::new(CompleteMultipartUploadOutput::default()))
+            }
+
+            async fn abort_multipart_upload(
+                &self,
+                request: S3Request<AbortMultipartUploadInput>,
+            ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+                let gone = self.uploads.lock().unwrap().open.remove(&request.input.upload_id);
+                gone.map(|_| S3Response::new(AbortMultipartUploadOutput::default())).ok_or_else(|| s3_error!(NoSuchUpload))
+            }
         }
     };
 }
@@ -57,7 +175,4 @@ pass_on! {
     head_object: HeadObjectInput => HeadObjectOutput;
     list_objects_v2: ListObjectsV2Input => ListObjectsV2Output;
     delete_objects: DeleteObjectsInput => DeleteObjectsOutput;
-    create_multipart_upload: CreateMultipartUploadInput => CreateMultipartUploadOutput;
-    upload_part: UploadPartInput => UploadPartOutput;
-    complete_multipart_upload: CompleteMultipartUploadInput => CompleteMultipartUploadOutput;
 }

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::gate::response;
 use crate::needs;
+use crate::signing_key::SigningKey;
 
 /// The data key of every world, in the clear and encrypted.
 const CLEAR_KEY: [u8; 32] = [7; 32];
@@ -25,7 +26,7 @@ const ENCRYPTED_KEY: [u8; 40] = [9; 40];
 
 /// The services.
 #[derive(Clone, Default)]
-pub(crate) struct Services(Arc<Mutex<State>>);
+pub(crate) struct Services(Arc<Mutex<State>>, Arc<SigningKey>);
 
 #[derive(Default)]
 struct State {
@@ -56,7 +57,7 @@ impl HttpConnector for Services {
 impl Services {
     /// With these secrets of databases, by name.
     pub(crate) fn with(secrets: BTreeMap<String, String>) -> Self {
-        Self(Arc::new(Mutex::new(State { secrets, ..State::default() })))
+        Self(Arc::new(Mutex::new(State { secrets, ..State::default() })), Arc::default())
     }
 
     /// Codes and notices that were sent: address and text.
@@ -84,6 +85,11 @@ impl Services {
         self.0.lock().unwrap().waiting.clear();
     }
 
+    /// The public half of the key that signs packages, in DER.
+    pub(crate) fn public_key(&self) -> Vec<u8> {
+        self.1.public_key()
+    }
+
     fn answer(&self, request: &HttpRequest) -> HttpResponse {
         match needs::operation(request) {
             ("sqs", "SendMessageBatch") => response(200, self.take_in(&needs::json(request)).to_string()),
@@ -95,6 +101,16 @@ impl Services {
             ("kms", "Decrypt") => {
                 assert_eq!(needs::json(request)["CiphertextBlob"], STANDARD.encode(ENCRYPTED_KEY));
                 response(200, json!({"Plaintext": STANDARD.encode(CLEAR_KEY)}).to_string())
+            }
+            ("kms", "GetPublicKey") => {
+                response(200, json!({"PublicKey": STANDARD.encode(self.1.public_key())}).to_string())
+            }
+            ("kms", "Sign") => {
+                let asked = needs::json(request);
+                let how = (asked["MessageType"].as_str(), asked["SigningAlgorithm"].as_str());
+                assert_eq!(how, (Some("DIGEST"), Some("ECDSA_SHA_256")));
+                let digest = STANDARD.decode(asked["Message"].as_str().unwrap()).unwrap();
+                response(200, json!({"Signature": STANDARD.encode(self.1.sign(&digest))}).to_string())
             }
             ("secretsmanager", "GetSecretValue") => {
                 let id = needs::json(request)["SecretId"].as_str().unwrap().to_owned();

@@ -6,11 +6,13 @@ use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use habeas::api::{Answer, Trigger};
 use habeas::aws::policy_key;
 use habeas::clock::{Clock as _, ManualClock};
 use habeas::connectors::{Connectors, Obstacle};
+use habeas::export::PublicKey;
 use habeas::ledger::Ledger;
 use habeas::plan::Queue;
 use habeas::policy::Pinned;
@@ -122,6 +124,13 @@ impl World {
         file.set_modified(at).unwrap();
     }
 
+    /// Deletes an object of the package bucket.
+    pub async fn delete(&self, key: &str) {
+        let object = ObjectIdentifier::builder().key(key).build().unwrap();
+        let delete = Delete::builder().objects(object).build().unwrap();
+        self.s3.delete_objects().bucket(Self::BUCKET).delete(delete).send().await.unwrap();
+    }
+
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -133,6 +142,21 @@ impl World {
     /// From now on a function has so much time for a run.
     pub fn give_time(&self, time: SignedDuration) {
         *self.time_for_a_run.lock().unwrap() = time;
+    }
+
+    /// How much of a package is made at once, for functions that have not started yet.
+    pub fn limit_packages(&self, limits: export_data::Limits) {
+        *self.cloud.limits.lock().unwrap() = limits;
+    }
+
+    /// Uploads that were begun and are not over, with how many parts each has.
+    pub fn open_uploads(&self) -> Vec<(String, usize)> {
+        self.cloud.uploads.lock().unwrap().open()
+    }
+
+    /// The key that packages are signed with.
+    pub fn signing_key(&self) -> PublicKey {
+        PublicKey::from_der(&self.cloud.services.public_key()).unwrap()
     }
 
     /// The ledger.

@@ -2,6 +2,7 @@
 
 pub mod demo;
 pub mod evidence;
+pub mod package;
 pub mod plan;
 pub mod policy;
 pub mod sample;
@@ -68,6 +69,14 @@ pub enum CommandError {
         path: PathBuf,
         /// Why.
         source: serde_json::Error,
+    },
+    /// A file is no public key.
+    #[error("{path} is no key: it must be what `habeas package key` prints")]
+    NotAKey {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: habeas::export::SignatureFault,
     },
     /// No generator makes people for this policy.
     #[error("there are no sample people for the policy {0}: only for yallo and yuncan")]

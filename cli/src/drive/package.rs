@@ -13,8 +13,8 @@ use zip::ZipArchive;
 use super::DriveError;
 use crate::sample::expected::canonical;
 
-/// Files of a package beside what the manifest lists: itself, and the page for people.
-const UNLISTED: [&str; 2] = ["manifest.json", "index.html"];
+/// Files of a package beside what the manifest lists: itself, and its signature.
+const UNLISTED: [&str; 2] = ["manifest.json", "manifest.sig.json"];
 const MANIFEST: &str = "opening the package";
 /// A package larger than this is not one of sample data.
 const FILE_BYTES_MOST: u64 = 1 << 30;
@@ -103,7 +103,7 @@ impl Package {
             if hex::encode(Sha256::digest(content)) != file.sha256 || content.len() as u64 != file.bytes {
                 problems.push(format!("{} has other bytes than the manifest says", file.path));
             }
-            let is_list = file.path.starts_with("data/");
+            let is_list = is_list(&file.path);
             let records = self.records(&file.path).map(|records| records.len() as u64);
             if is_list && records != file.records {
                 problems.push(format!("{} has {records:?} records, the manifest says {:?}", file.path, file.records));
@@ -117,10 +117,10 @@ impl Package {
         problems
     }
 
-    /// How many records there are.
+    /// How many records there are. Each is in a list and in a table.
     #[must_use]
     pub fn record_count(&self) -> u64 {
-        self.manifest.files.iter().filter_map(|file| file.records).sum()
+        self.manifest.files.iter().filter(|file| is_list(&file.path)).filter_map(|file| file.records).sum()
     }
 
     /// How many bytes of files there are.
@@ -184,6 +184,11 @@ impl Package {
     }
 }
 
+/// Whether a file is a list of records.
+fn is_list(path: &str) -> bool {
+    path.starts_with("data/") && matches!(path.rsplit_once('.'), Some((_, "json")))
+}
+
 /// How many lines of the first sorted list are not in the second.
 fn lacking(lines: &[String], among: &[String]) -> usize {
     lines.iter().filter(|line| among.binary_search(line).is_err()).count()
@@ -217,7 +222,7 @@ mod tests {
     fn a_whole_package_has_no_problems_and_a_changed_one_has() {
         let manifest = manifest(r#"[{"a":1}]"#, "GIF");
         let files = [
-            ("index.html", "x"),
+            ("manifest.sig.json", "x"),
             ("manifest.json", manifest.as_str()),
             ("data/app/posts.json", r#"[{"a":1}]"#),
             ("media/app/photos/a.gif", "GIF"),

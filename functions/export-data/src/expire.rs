@@ -36,10 +36,11 @@ impl Function {
         Ok(())
     }
 
-    /// Deletes the copies that a package was put together from: whoever has the package has no need of them, and whoever
-    /// is erased after it should not be found in them.
+    /// Deletes the copies that a package was put together from, and what was noted on the way: whoever has the package has
+    /// no need of them, and whoever is erased after it should not be found in them.
     pub(crate) async fn clear_staging(&self, job: &Job) -> Result<Page, StepError> {
-        for prefix in [staging::all_pages(&job.request.id), staging::all_media(&job.request.id)] {
+        let id = &job.request.id;
+        for prefix in [staging::all_pages(id), staging::all_media(id), staging::all_notes(id)] {
             self.delete_all(&prefix).await.map_err(ConnectorError::into_step)?;
         }
         Ok(Page::last(Counts::default()))

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use habeas::api::{Answer, Trigger};
 use habeas::aws::{Platform, StartError};
 use habeas::connectors::{Connectors, S3};
+use habeas::export::Signer;
 use habeas::plan::{Queue, Work};
 use habeas::policy::KeySet;
 use habeas::request::EffectItem;
@@ -18,6 +19,8 @@ use habeas::steps::{
 };
 use jiff::Timestamp;
 use lambda_runtime::Error;
+
+pub use package::Limits;
 
 /// What the function has.
 pub struct Function {
@@ -29,6 +32,10 @@ pub struct Function {
     pub s3: aws_sdk_s3::Client,
     /// Where packages are.
     pub package_bucket: String,
+    /// Signs manifests.
+    pub signer: Arc<dyn Signer>,
+    /// How much of a package is made at once.
+    pub limits: Limits,
 }
 
 /// Work that belongs to another function.
@@ -44,6 +51,8 @@ impl Function {
             connectors: platform.connectors(),
             s3: habeas::aws::s3_client(&platform.sdk),
             package_bucket: platform.settings.required("PACKAGE_BUCKET")?,
+            signer: Arc::new(platform.signer()?),
+            limits: Limits::default(),
             platform,
         })
     }
@@ -89,7 +98,7 @@ impl Worker for Function {
             }
             Work::Forget => forget_page(job, self.platform.driver.key_store.as_ref()).await,
             Work::Export { collection } => self.collect(job, collection, cursor).await,
-            Work::Package => Box::pin(self.make_package(job)).await,
+            Work::Package => Box::pin(self.make_package(job, cursor)).await,
             Work::Clear => self.clear_staging(job).await,
             Work::Preflight | Work::Suppress | Work::Erase { .. } | Work::Tombstone | Work::Sweep { .. } => {
                 Err(StepError::permanent(NotMyWork))

@@ -7,6 +7,7 @@ use habeas::api::{Call, Problem, ProblemKind, json_response};
 use habeas::identity::Caller;
 use habeas::ledger::{LedgerError, keys};
 use habeas::policy::deadline;
+use habeas::request::life::MAX_LINKS;
 use habeas::request::{PackageInfo, Request, Right};
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::http::StatusCode;
@@ -31,14 +32,18 @@ impl Function {
         let url = self.signed(&package, now).await?;
         // The link is given out only once it stands in the history that it was.
         for _ in 0..TRIES {
-            match driver.ledger.commit(&request.link_issued(until, now), Vec::new(), None).await {
+            let change = request.link_issued(until, now);
+            let links = change.request.package.as_ref().map_or(0, |package| package.links);
+            match driver.ledger.commit(&change, Vec::new(), None).await {
                 Ok(()) => {
+                    tracing::info!(request_id = %request.id, links, "a link to the package was given out");
                     let body = json!({
                         "url": url,
                         "link_expires_at": keys::moment(until),
                         "bytes": package.bytes,
                         "sha256": package.sha256,
                         "package_expires_at": keys::moment(package.expires_at),
+                        "links": links,
                     });
                     return Ok(json_response(StatusCode::OK, &body));
                 }
@@ -96,6 +101,10 @@ fn available(request: &Request, now: Timestamp) -> Result<PackageInfo, Problem> 
         Some(package) if package.deleted || package.expires_at <= now => {
             let detail = "Packages are kept for a few days only. Make a new request.";
             Err(Problem::new(ProblemKind::PackageExpired, detail))
+        }
+        Some(package) if package.links >= MAX_LINKS => {
+            let detail = "As many links as there can be were given out for this package. Make a new request.";
+            Err(Problem::new(ProblemKind::TooMany, detail))
         }
         Some(package) => Ok(package.clone()),
         None => Err(Problem::new(ProblemKind::PackageNotReady, "Look at the request's state; it says when it is.")),

@@ -113,6 +113,7 @@ pub fn request_json(view: &RequestView, policy: &Pinned) -> Value {
             "sha256": package.sha256,
             "expires_at": keys::moment(package.expires_at),
             "deleted": package.deleted,
+            "links": package.links,
         });
     }
     body

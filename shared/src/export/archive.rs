@@ -1,152 +1,343 @@
-//! A ZIP archive that is written once, front to back, into parts of an upload.
+//! A ZIP archive that is written once, front to back, and can be put down after any page and taken up by another process.
+//!
+//! A file is a row of deflate segments that are compressed each by itself and end at a byte's edge, so that no state of a
+//! compressor crosses a page; CRC-32, SHA-256 and sizes are carried on. Sizes are only known at a file's end: they follow
+//! it in a data descriptor, in ZIP64 form. There are no times in it: the same content, cut into the same pages, gives
+//! the same bytes. (PKWARE APPNOTE.TXT 6.3.10.)
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use flate2::{Compress, Compression, FlushCompress};
+use serde::{Deserialize, Serialize};
 
-use sha2::{Digest as _, Sha256};
-use zip::ZipWriter;
-use zip::write::{SimpleFileOptions, StreamWriter};
+use super::sum::Sum;
+
+/// Bytes that are compressed together.
+const SEGMENT: usize = 1 << 20;
+/// An empty last block of a deflate stream: ends what the segments left open.
+const LAST_BLOCK: [u8; 2] = [3, 0];
+
+pub(super) const LOCAL_HEADER: u32 = 0x0403_4b50;
+pub(super) const DESCRIPTOR: u32 = 0x0807_4b50;
+pub(super) const ENTRY: u32 = 0x0201_4b50;
+pub(super) const END64: u32 = 0x0606_4b50;
+pub(super) const LOCATOR64: u32 = 0x0706_4b50;
+pub(super) const END: u32 = 0x0605_4b50;
+/// Sizes follow the file; names are UTF-8.
+pub(super) const FLAGS: u16 = 0x0808;
+pub(super) const DEFLATE: u16 = 8;
+/// 4.5: ZIP64.
+pub(super) const VERSION: u16 = 45;
+/// 1980-01-01, the first day that the format knows.
+pub(super) const DATE: u16 = 0x21;
+/// Made on a Unix; a plain file that its owner may write and everybody read.
+pub(super) const MADE_BY: u16 = (3 << 8) | VERSION;
+pub(super) const ATTRIBUTES: u32 = 0o100_644 << 16;
+pub(super) const ZIP64_EXTRA: u16 = 1;
 
 /// Why the archive cannot be written.
-#[derive(Debug, thiserror::Error)]
-#[error("the archive cannot be written")]
-pub struct ArchiveError(#[from] zip::result::ZipError);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ArchiveError {
+    /// The format holds 65,535 bytes.
+    #[error("a path is too long for the archive")]
+    PathTooLong,
+    /// A file was begun inside another, or written to when none was begun: a fault of the caller.
+    #[error("the archive is written in a wrong order")]
+    WrongOrder,
+    /// The compressor did not take its input: a fault of it.
+    #[error("the compressor failed")]
+    Compressor,
+}
 
-impl From<io::Error> for ArchiveError {
-    fn from(error: io::Error) -> Self {
-        Self(error.into())
+/// Whether a file is worth compressing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Packing {
+    /// It is.
+    Deflate,
+    /// It is compressed already: wrapped into a deflate stream as it is.
+    AsIs,
+}
+
+impl Packing {
+    /// What suits a file of this name.
+    #[must_use]
+    pub fn of(path: &str) -> Self {
+        const PACKED: [&str; 14] =
+            ["jpg", "jpeg", "png", "gif", "webp", "heic", "avif", "mp3", "m4a", "mp4", "mov", "webm", "zip", "gz"];
+        let ending = path.rsplit('.').next().unwrap_or_default();
+        if PACKED.iter().any(|packed| ending.eq_ignore_ascii_case(packed)) { Self::AsIs } else { Self::Deflate }
+    }
+
+    fn level(self) -> Compression {
+        match self {
+            Self::Deflate => Compression::default(),
+            Self::AsIs => Compression::none(),
+        }
     }
 }
 
-/// What a file in the archive turned out to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileDigest {
+/// A file that is being written.
+#[derive(Clone, Serialize, Deserialize)]
+struct OpenFile {
+    path: String,
+    packing: Packing,
+    offset: u64,
+    bytes: u64,
+    packed_bytes: u64,
+    crc32: u32,
+    sum: Sum,
+}
+
+/// A file that has been written: what the directory and the manifest say of it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenFile {
     /// Its path.
     pub path: String,
     /// SHA-256, hexadecimal.
     pub sha256: String,
     /// Its size.
     pub bytes: u64,
+    /// What it takes in the archive.
+    pub packed_bytes: u64,
+    /// CRC-32 of it.
+    pub crc32: u32,
+    /// Where its header begins.
+    pub offset: u64,
 }
 
-/// The archive. Write, then take what is ready to be uploaded.
-pub struct Archive {
-    zip: ZipWriter<StreamWriter<Pipe>>,
-    pipe: Pipe,
-    digest: Sha256,
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Directory {
+    offset: u64,
+    entries: u64,
+}
+
+/// Where an archive stands: small, whatever its size.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct ArchiveState {
     bytes: u64,
-    file: Option<(String, Sha256, u64)>,
+    sum: Sum,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    file: Option<OpenFile>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    directory: Option<Directory>,
 }
 
-impl Default for Archive {
-    fn default() -> Self {
-        let pipe = Pipe::default();
-        Self { zip: ZipWriter::new_stream(pipe.clone()), pipe, digest: Sha256::new(), bytes: 0, file: None }
+impl ArchiveState {
+    /// How many bytes were written so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// SHA-256 of them, hexadecimal.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        self.sum.clone().hex()
     }
 }
 
+/// The archive. Write; at the end of a page [`Archive::pause`], then take what is ready and keep the state.
+pub struct Archive {
+    state: ArchiveState,
+    /// Not compressed yet.
+    raw: Vec<u8>,
+    /// Written and counted in the state, not taken yet.
+    ready: Vec<u8>,
+    compressor: Option<(Packing, Compress)>,
+}
+
 impl Archive {
-    /// Begins a file. The one before must have ended. Compressed unless it is of a kind that already is.
-    pub fn begin(&mut self, path: &str) -> Result<(), ArchiveError> {
-        let stored = [".jpg", ".jpeg", ".png", ".gif", ".webp", ".mp4", ".zip", ".gz"];
-        let is_packed = stored.iter().any(|ending| path.ends_with(ending));
-        let method = if is_packed { zip::CompressionMethod::Stored } else { zip::CompressionMethod::Deflated };
-        // No modification time: the same content gives the same bytes. ZIP64 from the start, since the size of a streamed
-        // file is only known at its end.
-        let options = SimpleFileOptions::default()
-            .compression_method(method)
-            .last_modified_time(zip::DateTime::default())
-            .large_file(true);
-        self.zip.start_file(path, options)?;
-        self.file = Some((path.to_owned(), Sha256::new(), 0));
+    /// Goes on from a state; `ready` is what was written and not taken.
+    #[must_use]
+    pub fn resume(state: ArchiveState, ready: Vec<u8>) -> Self {
+        Self { state, raw: Vec::new(), ready, compressor: None }
+    }
+
+    /// Whether a file is being written.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.state.file.is_some()
+    }
+
+    /// How much is ready to be taken.
+    #[must_use]
+    pub fn ready_bytes(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// Takes what is ready.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.ready)
+    }
+
+    /// Begins a file.
+    pub fn begin(&mut self, path: &str, packing: Packing) -> Result<(), ArchiveError> {
+        if self.state.file.is_some() || self.state.directory.is_some() {
+            return Err(ArchiveError::WrongOrder);
+        }
+        let length = u16::try_from(path.len()).map_err(|_| ArchiveError::PathTooLong)?;
+        let offset = self.state.bytes;
+        let mut header = Fields::default();
+        header.u32(LOCAL_HEADER).u16(VERSION).u16(FLAGS).u16(DEFLATE).u16(0).u16(DATE);
+        // Sum and sizes are in the descriptor. The extra field announces that its sizes have eight bytes.
+        header.u32(0).u32(u32::MAX).u32(u32::MAX).u16(length).u16(20);
+        header.bytes(path.as_bytes()).u16(ZIP64_EXTRA).u16(16).u64(0).u64(0);
+        self.put(&header.0);
+        let (path, sum) = (path.to_owned(), Sum::default());
+        self.state.file = Some(OpenFile { path, packing, offset, bytes: 0, packed_bytes: 0, crc32: 0, sum });
         Ok(())
     }
 
     /// Writes to the file that was begun.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
-        if let Some((_, digest, size)) = &mut self.file {
-            digest.update(bytes);
-            *size += bytes.len() as u64;
+    pub fn write(&mut self, mut bytes: &[u8]) -> Result<(), ArchiveError> {
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(SEGMENT - self.raw.len()));
+            self.raw.extend_from_slice(now);
+            bytes = later;
+            if self.raw.len() == SEGMENT {
+                self.pack()?;
+            }
         }
-        self.zip.write_all(bytes)?;
         Ok(())
     }
 
     /// Ends the file that was begun.
-    pub fn end(&mut self) -> FileDigest {
-        let (path, digest, bytes) = self.file.take().unwrap_or_default();
-        FileDigest { path, sha256: hex::encode(digest.finalize()), bytes }
+    pub fn end(&mut self) -> Result<WrittenFile, ArchiveError> {
+        self.pack()?;
+        let mut file = self.state.file.take().ok_or(ArchiveError::WrongOrder)?;
+        file.packed_bytes += LAST_BLOCK.len() as u64;
+        let mut end = Fields::default();
+        end.bytes(&LAST_BLOCK).u32(DESCRIPTOR).u32(file.crc32).u64(file.packed_bytes).u64(file.bytes);
+        self.put(&end.0);
+        Ok(WrittenFile {
+            path: file.path,
+            sha256: file.sum.hex(),
+            bytes: file.bytes,
+            packed_bytes: file.packed_bytes,
+            crc32: file.crc32,
+            offset: file.offset,
+        })
     }
 
-    /// Takes what is ready, if it is at least this much.
-    pub fn take(&mut self, at_least: usize) -> Option<Vec<u8>> {
-        let ready = self.pipe.take(at_least)?;
-        self.digest.update(&ready);
-        self.bytes += ready.len() as u64;
-        Some(ready)
+    /// Ends a segment, so that everything written is ready and in the state.
+    pub fn pause(&mut self) -> Result<&ArchiveState, ArchiveError> {
+        if !self.raw.is_empty() {
+            self.pack()?;
+        }
+        Ok(&self.state)
     }
 
-    /// Ends the archive: what is left of it, its SHA-256 and its size.
-    pub fn finish(mut self) -> Result<(Vec<u8>, String, u64), ArchiveError> {
-        self.zip.finish()?;
-        let rest = self.pipe.take(0).unwrap_or_default();
-        self.digest.update(&rest);
-        let bytes = self.bytes + rest.len() as u64;
-        Ok((rest, hex::encode(self.digest.finalize()), bytes))
+    /// Writes a file's entry of the directory. After the first one there are no more files.
+    pub fn list(&mut self, file: &WrittenFile) -> Result<(), ArchiveError> {
+        if self.state.file.is_some() {
+            return Err(ArchiveError::WrongOrder);
+        }
+        let length = u16::try_from(file.path.len()).map_err(|_| ArchiveError::PathTooLong)?;
+        let offset = self.state.bytes;
+        self.state.directory.get_or_insert(Directory { offset, entries: 0 }).entries += 1;
+        // What does not fit is all ones, and then in the extra field, in this order.
+        let mut extra = Fields::default();
+        let [bytes, packed_bytes, offset] = [file.bytes, file.packed_bytes, file.offset].map(|value| {
+            u32::try_from(value).ok().filter(|short| *short != u32::MAX).unwrap_or_else(|| {
+                extra.u64(value);
+                u32::MAX
+            })
+        });
+        if !extra.0.is_empty() {
+            let mut field = Fields::default();
+            field.u16(ZIP64_EXTRA).u16(u16::try_from(extra.0.len()).unwrap_or(0)).bytes(&extra.0);
+            extra = field;
+        }
+        let mut entry = Fields::default();
+        entry.u32(ENTRY).u16(MADE_BY).u16(VERSION).u16(FLAGS).u16(DEFLATE).u16(0).u16(DATE);
+        entry.u32(file.crc32).u32(packed_bytes).u32(bytes).u16(length);
+        entry.u16(u16::try_from(extra.0.len()).unwrap_or(0)).u16(0).u16(0).u16(0).u32(ATTRIBUTES).u32(offset);
+        entry.bytes(file.path.as_bytes()).bytes(&extra.0);
+        self.put(&entry.0);
+        Ok(())
     }
-}
 
-/// What the archive writes into and the upload takes from.
-#[derive(Clone, Default)]
-struct Pipe(Arc<Mutex<Vec<u8>>>);
-
-impl Pipe {
-    fn take(&self, at_least: usize) -> Option<Vec<u8>> {
-        let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (buffer.len() >= at_least).then(|| std::mem::take(&mut *buffer))
+    /// Ends the archive.
+    pub fn finish(&mut self) -> Result<(), ArchiveError> {
+        if self.state.file.is_some() {
+            return Err(ArchiveError::WrongOrder);
+        }
+        let end = self.state.bytes;
+        let directory = self.state.directory.unwrap_or(Directory { offset: end, entries: 0 });
+        let bytes = end - directory.offset;
+        let short = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
+        let entries = u16::try_from(directory.entries).unwrap_or(u16::MAX);
+        let mut fields = Fields::default();
+        if entries == u16::MAX || short(bytes) == u32::MAX || short(directory.offset) == u32::MAX {
+            fields.u32(END64).u64(44).u16(MADE_BY).u16(VERSION).u32(0).u32(0);
+            fields.u64(directory.entries).u64(directory.entries).u64(bytes).u64(directory.offset);
+            fields.u32(LOCATOR64).u32(0).u64(end).u32(1);
+        }
+        fields.u32(END).u16(0).u16(0).u16(entries).u16(entries).u32(short(bytes)).u32(short(directory.offset)).u16(0);
+        self.put(&fields.0);
+        Ok(())
     }
-}
 
-impl Write for Pipe {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
+    fn put(&mut self, bytes: &[u8]) {
+        self.state.sum.update(bytes);
+        self.state.bytes += bytes.len() as u64;
+        self.ready.extend_from_slice(bytes);
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    /// Compresses what was written since the last time as a segment of its own.
+    fn pack(&mut self) -> Result<(), ArchiveError> {
+        let file = self.state.file.as_mut().ok_or(ArchiveError::WrongOrder)?;
+        if self.raw.is_empty() {
+            return Ok(());
+        }
+        file.bytes += self.raw.len() as u64;
+        file.sum.update(&self.raw);
+        let mut crc = crc32fast::Hasher::new_with_initial(file.crc32);
+        crc.update(&self.raw);
+        file.crc32 = crc.finalize();
+        if self.compressor.as_ref().is_none_or(|(packing, _)| *packing != file.packing) {
+            self.compressor = Some((file.packing, Compress::new(file.packing.level(), false)));
+        }
+        let (_, compressor) = self.compressor.as_mut().ok_or(ArchiveError::Compressor)?;
+        compressor.reset();
+        let start = self.ready.len();
+        // More than deflate ever adds, so that one call is enough and always gives the same.
+        self.ready.reserve(self.raw.len() + self.raw.len() / 8 + 1024);
+        let packed = compressor.compress_vec(&self.raw, &mut self.ready, FlushCompress::Sync);
+        let is_whole = compressor.total_in() == self.raw.len() as u64 && self.ready.len() < self.ready.capacity();
+        if packed.is_err() || !is_whole {
+            return Err(ArchiveError::Compressor);
+        }
+        let packed = &self.ready[start..];
+        file.packed_bytes += packed.len() as u64;
+        self.state.bytes += packed.len() as u64;
+        self.state.sum.update(packed);
+        self.raw.clear();
         Ok(())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Read;
+/// Little-endian fields one after the other.
+#[derive(Default)]
+struct Fields(Vec<u8>);
 
-    #[test]
-    fn a_streamed_archive_reads_back_and_is_the_same_every_time() {
-        let make = || {
-            let mut archive = Archive::default();
-            let mut uploaded = Vec::new();
-            archive.begin("data/a.json").unwrap();
-            for number in 0..2000 {
-                archive.write(format!("{{\"n\":{number}}}\n").as_bytes()).unwrap();
-                uploaded.extend(archive.take(1024).unwrap_or_default());
-            }
-            let digest = archive.end();
-            let (rest, sha256, bytes) = archive.finish().unwrap();
-            uploaded.extend(rest);
-            assert_eq!(bytes, uploaded.len() as u64);
-            assert_eq!(sha256, hex::encode(Sha256::digest(&uploaded)));
-            (uploaded, digest)
-        };
-        let ((bytes, digest), (again, _)) = (make(), make());
-        assert_eq!(bytes, again);
-        let mut zip = zip::ZipArchive::new(std::io::Cursor::new(bytes)).unwrap();
-        let mut text = String::new();
-        zip.by_name("data/a.json").unwrap().read_to_string(&mut text).unwrap();
-        assert_eq!(digest.bytes, text.len() as u64);
-        assert_eq!(digest.sha256, hex::encode(Sha256::digest(&text)));
-        assert_eq!(text.lines().count(), 2000);
+impl Fields {
+    fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    fn u16(&mut self, value: u16) -> &mut Self {
+        self.bytes(&value.to_le_bytes())
+    }
+
+    fn u32(&mut self, value: u32) -> &mut Self {
+        self.bytes(&value.to_le_bytes())
+    }
+
+    fn u64(&mut self, value: u64) -> &mut Self {
+        self.bytes(&value.to_le_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests;

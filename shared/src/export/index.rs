@@ -1,18 +1,21 @@
-//! `index.html`: the package for a person to read.
+//! `index.html`: the package for a person to read. Pure.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use minijinja::{AutoEscape, Environment};
 use serde::Serialize;
 
-use super::words::words;
-use crate::policy::{CollectionRule, ErasureRule, Pinned, categories, in_language};
+use super::category_words;
+use super::kinds::{self, Kind, categories_of};
+use super::manifest::split;
+use super::section::{FileLink, Preview, Section};
+use super::words::{is_chinese, words};
+use crate::connectors::{is_omitted, masked};
+use crate::policy::{Field, Pinned, in_language};
+use crate::request::Request;
 
 const TEMPLATE: &str = include_str!("index.html.j2");
-/// Rows of a preview.
-pub const PREVIEW_ROWS: usize = 5;
-/// Characters of a preview's cell.
-const CELL: usize = 120;
 
 /// What the template is given.
 #[derive(Serialize)]
@@ -21,7 +24,8 @@ pub struct IndexContext {
     language: String,
     controller: ControllerText,
     request: RequestText,
-    collections: Vec<Section>,
+    kinds: Vec<Kind>,
+    collections: Vec<SectionText>,
     totals: Totals,
 }
 
@@ -39,6 +43,7 @@ struct RequestText {
     received_at: String,
     created_at: String,
     policy_id: String,
+    policy_title: String,
     policy_version: String,
     policy_digest: String,
 }
@@ -47,179 +52,122 @@ struct RequestText {
 struct Totals {
     collections: usize,
     records: u64,
+    media: u64,
     bytes: u64,
 }
 
-/// One collection.
 #[derive(Serialize)]
-pub struct Section {
+struct SectionText {
     dataset: String,
     collection: String,
     description: String,
-    path: String,
     records: u64,
     complete: bool,
-    categories: Vec<CategoryText>,
-    purposes: Vec<String>,
-    retention: String,
-    recipients: Vec<String>,
-    omitted: Vec<String>,
-    masked: Vec<String>,
+    json: FileLink,
+    csv: FileLink,
+    schema: FileLink,
+    kinds: Vec<KindLink>,
+    retention: Vec<String>,
+    left_out: Vec<Withheld>,
+    masked: Vec<Withheld>,
     preview: Preview,
-    media: Vec<MediaFile>,
-    #[serde(skip)]
-    bytes: u64,
+    media: Vec<FileLink>,
+    media_files: u64,
+    media_bytes: u64,
 }
 
 #[derive(Serialize)]
-struct CategoryText {
+struct KindLink {
+    key: String,
     name: String,
-    description: String,
 }
 
+/// A field of which not everything leaves.
 #[derive(Serialize)]
-struct MediaFile {
-    path: String,
-    bytes: u64,
+struct Withheld {
+    field: String,
+    description: String,
+    kind: String,
+    kept_characters: u8,
 }
 
-/// The first rows.
-#[derive(Default, Serialize)]
-pub struct Preview {
-    columns: Vec<String>,
-    rows: Vec<Vec<String>>,
-}
-
-impl Preview {
-    /// Takes a record, as long as there is room.
-    pub fn add(&mut self, record: &serde_json::Map<String, serde_json::Value>) {
-        if self.rows.len() >= PREVIEW_ROWS {
-            return;
-        }
-        for column in record.keys() {
-            if !self.columns.contains(column) {
-                self.columns.push(column.clone());
-                for row in &mut self.rows {
-                    row.push(String::new());
-                }
-            }
-        }
-        let cell = |column: &String| match record.get(column) {
-            None | Some(serde_json::Value::Null) => String::new(),
-            Some(serde_json::Value::String(text)) => cut(text),
-            Some(other) => cut(&other.to_string()),
-        };
-        self.rows.push(self.columns.iter().map(cell).collect());
-    }
-}
-
-fn cut(text: &str) -> String {
-    if text.chars().count() <= CELL {
-        return text.to_owned();
-    }
-    text.chars().take(CELL - 1).chain(['…']).collect()
-}
-
-impl Section {
-    /// What the policy says of a collection, with what was exported of it.
-    #[must_use]
-    pub fn new(
-        policy: &Pinned,
-        name: &str,
-        language: &str,
-        (path, records, bytes): (String, u64, u64),
-        preview: Preview,
-        media: Vec<(String, u64)>,
-    ) -> Self {
-        let (dataset, collection) = name.split_once('.').unwrap_or((name, ""));
+impl SectionText {
+    fn new(policy: &Pinned, section: Section, language: &str) -> Self {
+        let name = section.collection.as_str();
+        let (dataset, collection) = split(name);
         let described = policy.collection(name);
         let fields = described.map_or(&[][..], |collection| collection.fields.as_slice());
-        let export = &policy.policy().export;
-        let with = |test: &dyn Fn(&str) -> bool| {
-            let matching = fields.iter().filter(|field| field.data_categories.iter().any(|category| test(category)));
-            matching.map(|field| field.name.clone()).collect::<Vec<_>>()
-        };
-        let omitted = with(&|category| crate::connectors::is_omitted(export, category));
-        let masked: Vec<String> = with(&|category| crate::connectors::masked(export, category).is_some())
-            .into_iter()
-            .filter(|field| !omitted.contains(field))
-            .collect();
-        let mut keys: Vec<&str> = fields.iter().flat_map(|field| &field.data_categories).map(String::as_str).collect();
+        let (left_out, masked) = withheld(policy, fields, language);
+        let mut keys: Vec<&str> = fields.iter().flat_map(categories_of).collect();
         keys.sort_unstable();
         keys.dedup();
-        let prefix = format!("{name}.");
-        let items: Vec<_> = policy
-            .policy()
-            .items
-            .iter()
-            .filter(|item| item.fields.iter().any(|field| field.starts_with(&prefix)))
-            .collect();
-        let mut purposes: Vec<String> = items
-            .iter()
-            .flat_map(|item| &item.purposes)
-            .filter_map(|purpose| policy.policy().purposes.get(purpose))
-            .map(|text| in_language(text, language).to_owned())
-            .collect();
-        purposes.sort();
-        purposes.dedup();
-        let recipients = policy
-            .policy()
-            .recipients
-            .iter()
-            .filter(|recipient| items.iter().any(|item| item.recipients.contains(&recipient.id)))
-            .map(|recipient| recipient.name.clone())
-            .collect();
+        let link = |key: &str| KindLink { key: key.to_owned(), name: category_words::of(key, is_chinese(language)).0 };
         Self {
             dataset: dataset.to_owned(),
             collection: collection.to_owned(),
             description: described.and_then(|collection| collection.description.clone()).unwrap_or_default(),
-            path,
-            records,
-            complete: true,
-            categories: keys
-                .into_iter()
-                .filter_map(categories::find)
-                .map(|category| CategoryText { name: category.name.clone(), description: category.description.clone() })
-                .collect(),
-            purposes,
-            retention: policy.rule(name).map(|rule| retention(rule, language)).unwrap_or_default(),
-            recipients,
-            omitted,
+            records: section.records,
+            complete: section.complete,
+            kinds: keys.into_iter().map(link).collect(),
+            retention: kinds::retention_of(policy, name, language),
+            left_out,
             masked,
-            preview,
-            media: media.into_iter().map(|(path, bytes)| MediaFile { path, bytes }).collect(),
-            bytes,
+            json: section.json,
+            csv: section.csv,
+            schema: section.schema,
+            preview: section.preview,
+            media: section.media,
+            media_files: section.media_files,
+            media_bytes: section.media_bytes,
         }
     }
 }
 
-fn retention(rule: &CollectionRule, language: &str) -> String {
-    let words = words(language);
-    let word = |key: &str| words.get(key).copied().unwrap_or_default();
-    if let ErasureRule::Retain { start_field, period, basis, .. } = &rule.erasure {
-        return format!("{} + {} ({})", start_field, period.0, in_language(basis, language));
+/// What is left out of a collection, and what is masked, each with the category that is the reason.
+fn withheld(policy: &Pinned, fields: &[Field], language: &str) -> (Vec<Withheld>, Vec<Withheld>) {
+    let export = &policy.policy().export;
+    let of = |field: &Field, category: &str, kept_characters| Withheld {
+        field: field.name.clone(),
+        description: field.description.clone().unwrap_or_default(),
+        kind: category_words::of(category, is_chinese(language)).0,
+        kept_characters,
+    };
+    let (mut left_out, mut hidden) = (Vec::new(), Vec::new());
+    for field in fields {
+        if let Some(category) = field.data_categories.iter().find(|category| is_omitted(export, category)) {
+            left_out.push(of(field, category, 0));
+            continue;
+        }
+        let rules = field.data_categories.iter().filter_map(|category| Some((masked(export, category)?, category)));
+        if let Some((kept, category)) = rules.min() {
+            hidden.push(of(field, category, kept));
+        }
+        let (inner_out, inner_hidden) = withheld(policy, &field.fields, language);
+        let inside = |inner: Withheld| Withheld { field: format!("{}.{}", field.name, inner.field), ..inner };
+        left_out.extend(inner_out.into_iter().map(inside));
+        hidden.extend(inner_hidden.into_iter().map(inside));
     }
-    match &rule.retention {
-        Some(retention) => format!("{} + {} ({})", retention.start_field, retention.period.0, retention.source),
-        None => word("retention_account").to_owned(),
-    }
+    (left_out, hidden)
 }
 
 /// Everything that the template needs.
 #[must_use]
 pub fn context(
     policy: &Pinned,
-    request: &crate::request::Request,
+    request: &Request,
     created_at: jiff::Timestamp,
-    collections: Vec<Section>,
+    sections: Vec<Section>,
 ) -> IndexContext {
     let language = policy.language(Some(&request.language)).to_owned();
     let controller = &policy.policy().controller;
     let totals = Totals {
-        collections: collections.len(),
-        records: collections.iter().map(|section| section.records).sum(),
-        bytes: collections.iter().map(|section| section.bytes).sum(),
+        collections: sections.len(),
+        records: sections.iter().map(|section| section.records).sum(),
+        media: sections.iter().map(|section| section.media_files).sum(),
+        bytes: sections.iter().map(|section| section.json.bytes + section.csv.bytes + section.media_bytes).sum(),
     };
+    let held: Vec<&str> =
+        sections.iter().filter(|section| section.records > 0).map(|section| section.collection.as_str()).collect();
     IndexContext {
         words: words(&language),
         controller: ControllerText {
@@ -233,12 +181,14 @@ pub fn context(
             received_at: crate::ledger::keys::moment(request.received_at),
             created_at: crate::ledger::keys::moment(created_at),
             policy_id: policy.policy().id.clone(),
+            policy_title: policy.policy().title.clone(),
             policy_version: policy.policy().version.clone(),
             policy_digest: policy.digest().as_str().to_owned(),
         },
-        language,
-        collections,
+        kinds: kinds::kinds(policy, &held, &language),
+        collections: sections.into_iter().map(|section| SectionText::new(policy, section, &language)).collect(),
         totals,
+        language,
     }
 }
 
@@ -246,6 +196,34 @@ pub fn context(
 pub fn render(context: &IndexContext) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.add_filter("href", |path: String| href(&path));
+    environment.add_filter("size", |bytes: u64, unit: String| size(bytes, &unit));
     environment.add_template("index.html", TEMPLATE)?;
     environment.get_template("index.html")?.render(minijinja::value::Serde(context))
 }
+
+/// A path of the archive as a relative link.
+fn href(path: &str) -> String {
+    let mut link = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            link.push(char::from(byte));
+        } else {
+            // Writing to a text cannot fail.
+            let _ = write!(link, "%{byte:02X}");
+        }
+    }
+    link
+}
+
+/// A number of bytes that people can read; `unit` is the word for single bytes.
+fn size(bytes: u64, unit: &str) -> String {
+    const UNITS: [(u64, &str); 4] = [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1000, "kB")];
+    match UNITS.iter().find(|(least, _)| bytes >= *least) {
+        None => format!("{bytes} {unit}"),
+        Some((least, name)) => format!("{}.{} {name}", bytes / least, bytes % least / (least / 10)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -38,6 +38,12 @@ pub fn all_media(id: &RequestId) -> String {
     format!("requests/{id}/media/")
 }
 
+/// What was noted while the package was put together, by all makings of it.
+#[must_use]
+pub fn all_notes(id: &RequestId) -> String {
+    format!("requests/{id}/notes/")
+}
+
 /// The pages of one export step.
 #[must_use]
 pub fn pages(id: &RequestId, step: StepNumber) -> String {
@@ -56,10 +62,48 @@ pub fn media(id: &RequestId, step: StepNumber) -> String {
     format!("requests/{id}/media/{step}/")
 }
 
-/// The package that one attempt makes. An attempt that lost its lease writes to a name that nobody reads.
+/// One making of a package: by which attempt, and for the how manieth time, it was begun. A making that is begun anew
+/// shares no name with the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Making {
+    /// The attempt that began it; later ones may go on with it.
+    pub attempt: u32,
+    /// 1 for the first time.
+    pub time: u32,
+}
+
+/// The package.
 #[must_use]
-pub fn package(id: &RequestId, attempt: u32) -> String {
-    format!("requests/{id}/package-{attempt}.zip")
+pub fn package(id: &RequestId, making: Making) -> String {
+    format!("requests/{id}/package-{}-{}.zip", making.attempt, making.time)
+}
+
+/// What a page of the making leaves for the next one: bytes of the archive that are not enough for a part yet.
+#[must_use]
+pub fn rest(id: &RequestId, making: Making, page: u32) -> String {
+    note(id, making, "rest", page)
+}
+
+/// The columns of a collection, as far as a page of the making has found them.
+#[must_use]
+pub fn columns(id: &RequestId, making: Making, page: u32) -> String {
+    note(id, making, "columns", page)
+}
+
+/// Finished files, one a line.
+#[must_use]
+pub fn files(id: &RequestId, making: Making, number: u32) -> String {
+    note(id, making, "files", number)
+}
+
+/// A collection for the index.
+#[must_use]
+pub fn section(id: &RequestId, making: Making, number: u32) -> String {
+    note(id, making, "section", number)
+}
+
+fn note(id: &RequestId, making: Making, kind: &str, number: u32) -> String {
+    format!("{}{}-{}/{kind}-{number:08}", all_notes(id), making.attempt, making.time)
 }
 
 /// A file name that every system can hold, made of an object's key: unique by its number, readable by its end.

@@ -1,4 +1,5 @@
-//! The words of a package's human index (and of what a request is for, in messages too), in English and Simplified Chinese. Pure.
+//! The words of a package's human index (and of what a request is for, in messages too), in English and Simplified Chinese.
+//! Pure.
 
 use std::collections::BTreeMap;
 
@@ -33,11 +34,9 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("totals", "In total", "总计"),
     ("collections", "Kinds of records", "记录种类"),
     ("records", "Records", "记录数"),
+    ("files", "Files", "文件数"),
     ("bytes", "Size", "大小"),
     ("unit_bytes", "bytes", "字节"),
-    ("unit_kilobytes", "kB", "kB"),
-    ("unit_megabytes", "MB", "MB"),
-    ("unit_gigabytes", "GB", "GB"),
     ("contents", "Contents", "目录"),
     ("contents_caption", "What is in this copy", "本副本的内容"),
     ("name", "Name", "名称"),
@@ -46,23 +45,54 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("yes", "yes", "是"),
     ("no", "no", "否"),
     ("incomplete", "This part is not complete: not all of it could be read.", "本部分不完整：未能读取全部内容。"),
-    ("file", "All records, for machines", "全部记录（机器可读）"),
-    ("categories", "Kinds of data", "信息类别"),
-    ("category", "Kind", "类别"),
+    ("kinds", "What kinds of data these are", "信息类别说明"),
+    (
+        "kinds_intro",
+        "For each kind of data in this copy: what it is, what it is used for, where it is, how long it is kept and who else gets it, as the policy says.",
+        "以下按政策说明本副本中每类信息的含义、使用目的、来源、保存期限和接收方。",
+    ),
     ("purposes", "Used for", "使用目的"),
+    ("source", "Source", "来源"),
+    ("held_in", "records", "记录"),
+    ("named_in", "section of the policy", "政策章节"),
     ("retention", "Kept", "保存期限"),
     ("recipients", "Who else gets it", "接收方"),
     ("nobody", "Nobody else", "无"),
-    ("omitted", "Left out for safety", "出于安全未提供"),
-    ("masked", "Partly hidden for safety", "出于安全部分隐藏"),
+    ("not_said", "The policy does not say", "政策未说明"),
+    ("categories", "Kinds of data", "信息类别"),
+    ("all_records", "All records", "全部记录"),
+    ("for_spreadsheets", "as a table, for spreadsheets", "表格（可用电子表格软件打开）"),
+    ("for_machines", "as JSON, for programs", "JSON（供程序使用）"),
+    ("schema", "what the fields of the JSON mean", "JSON 字段说明"),
+    ("withheld", "Not shown in full", "未完整提供的内容"),
+    ("field", "Field", "字段"),
+    ("how", "How", "方式"),
+    ("why", "Why", "原因"),
+    ("left_out", "left out", "未提供"),
+    (
+        "left_out_why",
+        "under the policy this kind of data never leaves, because whoever finds a copy of it could use it to act as you:",
+        "根据政策，此类信息不对外提供，因为他人取得副本后可能冒用您的身份：",
+    ),
+    ("masked", "partly hidden; characters shown at the end:", "部分隐藏，仅显示末尾字符数："),
+    (
+        "masked_why",
+        "under the policy this kind of data leaves only in part, so that a copy that is lost does less harm:",
+        "根据政策，此类信息仅部分提供，以减少副本遗失造成的危害：",
+    ),
     ("preview", "First records", "前几条记录"),
     (
         "preview_note",
-        "Long values are cut here. The file has them in full.",
-        "较长的内容在此处被截断，完整内容见文件。",
+        "Long values and many columns are cut here. The files have them in full.",
+        "较长的内容和过多的列在此处被截断，完整内容见文件。",
     ),
     ("media", "Files", "文件"),
     ("path", "Where", "位置"),
+    (
+        "more_media",
+        "All files, also those not listed here, are in the folder",
+        "全部文件（包括此处未列出的）位于文件夹",
+    ),
     ("back", "Back to the contents", "返回目录"),
     ("empty", "Nothing held", "没有记录"),
     ("empty_intro", "These were searched, and held nothing about you:", "以下各处已查询，其中没有与您有关的信息："),
@@ -72,11 +102,52 @@ const WORDS: &[(&str, &str, &str)] = &[
         "以下各处未能全部读取，已读取的部分没有与您有关的信息：",
     ),
     ("nothing_at_all", "No system held anything about you.", "各系统中均没有与您有关的信息。"),
+    ("check_title", "Check this copy", "核对本副本"),
     (
         "check",
-        "The file manifest.json lists every file of this copy with its SHA-256, so that you can check that none was changed.",
-        "manifest.json 列出了本副本的每个文件及其 SHA-256，您可据此核对文件未被更改。",
+        "The file manifest.json lists every file of this copy with its SHA-256, and manifest.sig.json is its signature, so that you and others can check that nothing was changed. Keep the downloaded archive as it is for that:",
+        "manifest.json 列出了本副本的每个文件及其 SHA-256，manifest.sig.json 是其签名，您和他人可据此核对内容未被更改。为此请保留下载的原始压缩文件：",
     ),
+    (
+        "csv_note",
+        "In the tables (.csv) an apostrophe stands in front of text that a spreadsheet would take for a formula.",
+        "在表格文件（.csv）中，可能被电子表格软件当作公式的文本前加有一个撇号。",
+    ),
+];
+
+/// Words that the index puts together to sentences before the template sees them.
+const PARTS: &[(&str, &str, &str)] = &[
+    ("retention_account", "as long as the account", "账号存续期间"),
+    ("retention_counted", "{period} from the field {field} on", "自字段 {field} 起 {period}"),
+    ("retention_erased", "after a deletion ", "删除后仍保存："),
+    ("colon", ": ", "："),
+    ("bracket_open", " (", "（"),
+    ("bracket_close", ")", "）"),
+    ("recipient_affiliate", "a company of the same group", "关联公司"),
+    ("recipient_processor", "works on behalf of the company", "受托处理方"),
+    ("recipient_partner", "a partner", "合作方"),
+    ("recipient_advertising", "advertising and analytics", "广告和分析"),
+    ("recipient_authority", "an authority", "主管机关"),
+    ("recipient_public", "everybody", "公众"),
+    ("recipient_aggregated", "; only statistics that identify nobody", "；仅限无法识别个人的统计数据"),
+    ("unit_year", "year", "年"),
+    ("unit_years", "years", "年"),
+    ("unit_month", "month", "个月"),
+    ("unit_months", "months", "个月"),
+    ("unit_week", "week", "周"),
+    ("unit_weeks", "weeks", "周"),
+    ("unit_day", "day", "天"),
+    ("unit_days", "days", "天"),
+    ("unit_hour", "hour", "小时"),
+    ("unit_hours", "hours", "小时"),
+    ("unit_minute", "minute", "分钟"),
+    ("unit_minutes", "minutes", "分钟"),
+    ("unit_second", "second", "秒"),
+    ("unit_seconds", "seconds", "秒"),
+];
+
+/// What requests are for.
+const RIGHTS: &[(&str, &str, &str)] = &[
     ("right_access", "a copy of your data", "查阅、复制个人信息"),
     ("right_portability", "your data to take along", "转移个人信息"),
     ("right_rectification", "correction of your data", "更正个人信息"),
@@ -94,14 +165,22 @@ const WORDS: &[(&str, &str, &str)] = &[
 #[must_use]
 pub fn words(language: &str) -> BTreeMap<&'static str, &'static str> {
     let chosen = is_chinese(language);
-    WORDS.iter().map(|&(key, english, chinese)| (key, if chosen { chinese } else { english })).collect()
+    WORDS.iter().chain(RIGHTS).map(|&(key, english, chinese)| (key, if chosen { chinese } else { english })).collect()
+}
+
+/// One of the words that the index puts together; empty if there is none of that key.
+pub(super) fn word(language: &str, key: &str) -> &'static str {
+    find(PARTS, language, |of| of == key)
 }
 
 /// What a request is for, as people say it: the same words in messages and in the index.
 #[must_use]
 pub fn matter(language: &str, matter: Matter) -> &'static str {
-    let is_it = |key: &str| key.strip_prefix("right_") == Some(matter.name());
-    let found = WORDS.iter().find(|(key, _, _)| is_it(key));
+    find(RIGHTS, language, |key| key.strip_prefix("right_") == Some(matter.name()))
+}
+
+fn find(among: &[(&str, &'static str, &'static str)], language: &str, is_it: impl Fn(&str) -> bool) -> &'static str {
+    let found = among.iter().find(|(key, ..)| is_it(key));
     found.map_or("", |&(_, english, chinese)| if is_chinese(language) { chinese } else { english })
 }
 
@@ -113,91 +192,30 @@ pub fn is_chinese(language: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use minijinja::{Environment, UndefinedBehavior, context};
-
     use super::*;
 
     const TEMPLATE: &str = include_str!("index.html.j2");
-
-    fn render(language: &str, collections: &serde_json::Value) -> String {
-        let mut environment = Environment::new();
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.add_template("index.html", TEMPLATE).unwrap();
-        let context = context! {
-            words => words(language),
-            language,
-            controller => context! { name => "yallo", contact => "the app", complaint => "customer service" },
-            request => context! {
-                id => "4f".repeat(16), right => "access", received_at => "2026-11-21T00:00:00Z",
-                created_at => "2026-11-21T00:01:00Z", policy_id => "yallo", policy_version => "2026-11-21",
-                policy_digest => "ab".repeat(32),
-            },
-            collections => minijinja::value::Serde(collections),
-            totals => context! { collections => 3, records => 7, bytes => 1_234_567 },
-        };
-        environment.get_template("index.html").unwrap().render(context).unwrap()
-    }
-
-    fn collection(name: &str, records: u64, complete: bool) -> serde_json::Value {
-        serde_json::json!({
-            "dataset": "yallo_app", "collection": name, "description": format!("All of {name}"),
-            "path": format!("data/yallo_app/{name}.json"), "records": records, "complete": complete,
-            "categories": [{"name": "user.content", "description": "What you wrote"}],
-            "purposes": ["Run <your> account"], "retention": "as long as the account", "recipients": [],
-            "omitted": ["face"], "masked": ["card"],
-            "preview": {"columns": ["id", "text"], "rows": [["1", "<script>alert(1)</script>"]]},
-            "media": [{"path": "media/yallo_app/posts/a b#1%.png", "bytes": 2048}],
-        })
-    }
-
-    fn sample() -> serde_json::Value {
-        serde_json::json!([
-            collection("posts", 7, false),
-            collection("locations", 0, true),
-            collection("devices", 0, false),
-        ])
-    }
+    const CODE: &str = include_str!("kinds.rs");
 
     #[test]
     fn no_word_is_missing_or_empty() {
         for language in ["en", "zh-Hans"] {
             let words = words(language);
-            assert_eq!(words.len(), WORDS.len());
+            assert_eq!(words.len(), WORDS.len() + RIGHTS.len());
             assert!(words.values().all(|word| !word.is_empty()));
+            assert!(PARTS.iter().all(|(key, ..)| !word(language, key).is_empty()));
         }
         assert_eq!(words("fr"), words("en"));
         assert_eq!(words("zh-CN"), words("zh-Hans"));
     }
 
     #[test]
-    fn every_word_is_used_and_every_used_word_is_there() {
-        for (key, _, _) in WORDS.iter().filter(|(key, _, _)| !key.starts_with("right_")) {
+    fn every_word_is_used() {
+        for (key, ..) in WORDS {
             assert!(TEMPLATE.contains(&format!("words.{key} ")), "{key}");
         }
-        for language in ["en", "zh-Hans"] {
-            render(language, &sample());
-            render(language, &serde_json::json!([]));
+        for (key, ..) in PARTS.iter().filter(|(key, ..)| !key.starts_with("unit_")) {
+            assert!(CODE.contains(&format!("\"{key}\"")), "{key}");
         }
-    }
-
-    #[test]
-    fn a_page_escapes_data_and_needs_nothing_from_outside() {
-        let page = render("zh-Hans", &sample());
-        assert!(page.contains("<html lang=\"zh-Hans\""));
-        assert!(!page.contains("<script") && page.contains("&lt;script"));
-        assert!(!page.contains("http:") && !page.contains("https:") && !page.contains("@import"));
-        assert!(page.contains("a%20b%231%25.png\""));
-    }
-
-    #[test]
-    fn empty_collections_come_last_and_incomplete_ones_are_not_called_empty() {
-        let page = render("en", &sample());
-        let section = page.find("id=\"yallo_app.posts\"").unwrap();
-        let searched = page.find("These were searched").unwrap();
-        let unread = page.find("Of these not all could be read").unwrap();
-        assert!(section < searched && searched < unread);
-        assert!(!page.contains("id=\"yallo_app.locations\""));
-        assert!(page[unread..].contains("All of devices") && !page[unread..].contains("All of locations"));
-        assert!(render("en", &serde_json::json!([])).contains("No system held anything about you."));
     }
 }

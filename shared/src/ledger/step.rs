@@ -90,7 +90,7 @@ pub struct Claim {
 
 /// How long a worker may go without a commit once it has committed a page.
 const LEASE: SignedDuration = SignedDuration::from_secs(120);
-/// How long it may take to its first commit: a package is made in one go, and no function runs longer than this.
+/// How long it may take to its first commit: no function runs longer than this.
 const FIRST_LEASE: SignedDuration = SignedDuration::from_mins(15);
 
 impl Ledger {

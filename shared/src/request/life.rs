@@ -16,6 +16,8 @@ pub const VERIFICATION_WINDOW: SignedDuration = SignedDuration::from_hours(3 * 2
 pub const CONFIRMATION_WINDOW: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How often an overdue or stuck request is looked at again.
 pub const REMINDER_PERIOD: SignedDuration = SignedDuration::from_hours(24);
+/// Links to one package. Each is an event: more would make the history long, and nobody needs them.
+pub const MAX_LINKS: u32 = 100;
 /// How long after its release a step that nobody claimed is sent again.
 pub const RESEND_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
@@ -57,6 +59,9 @@ pub struct PackageInfo {
     /// Whether it has been deleted.
     #[serde(default)]
     pub deleted: bool,
+    /// How many links to it were given out.
+    #[serde(default)]
+    pub links: u32,
 }
 
 /// What the resolving step captured, encrypted.
@@ -345,6 +350,9 @@ impl Request {
     #[must_use]
     pub fn link_issued(&self, until: Timestamp, now: Timestamp) -> Change {
         let mut change = self.begin_change();
+        if let Some(package) = &mut change.request.package {
+            package.links += 1;
+        }
         change.record(now, Actor::Subject, Fact::PackageLinkIssued { until });
         change
     }

@@ -338,6 +338,11 @@ fn the_identity_key_is_for_those_who_are_told_of_it() {
 }
 
 #[test]
+fn the_signing_key_is_for_those_who_are_told_of_it() {
+    told_and_allowed("PACKAGE_SIGNING_KEY", "PackageSigningKey");
+}
+
+#[test]
 fn the_digest_keys_are_for_those_who_are_told_of_them() {
     told_and_allowed("DIGEST_KEYS_SECRET", "DigestKeys");
 }
@@ -365,6 +370,7 @@ fn a_variable_names_what_its_name_says() {
         ("POLICY_BUCKET", serde_json::json!({"!Ref": "PolicyBucket"})),
         ("PACKAGE_BUCKET", serde_json::json!({"!Ref": "PackageBucket"})),
         ("IDENTITY_KEY", serde_json::json!({"!GetAtt": "IdentityKey.Arn"})),
+        ("PACKAGE_SIGNING_KEY", serde_json::json!({"!GetAtt": "PackageSigningKey.Arn"})),
         ("DIGEST_KEYS_SECRET", serde_json::json!({"!GetAtt": "DigestKeys.Id"})),
     ];
     for function in functions(&template) {

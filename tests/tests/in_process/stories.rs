@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read as _};
 
-use habeas::evidence::{EvidenceFile, verify};
+use habeas::evidence::{Event, EvidenceFile, Fact, verify};
 use habeas_e2e::World;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -22,14 +22,23 @@ pub(crate) async fn exercise(world: &World, right: &str) -> String {
     id
 }
 
-/// The files of the package of a request.
-pub(crate) async fn package(world: &World, id: &str) -> BTreeMap<String, Vec<u8>> {
+/// The package of a request, which must be sound, signed by the stack's key, and what the ledger says.
+pub(crate) async fn archive(world: &World, id: &str) -> Vec<u8> {
     let request = world.ledger().request(&id.parse().unwrap()).await.unwrap().unwrap();
     let info = request.package.unwrap();
     let object = world.s3.get_object().bucket(World::BUCKET).key(&info.key).send().await.unwrap();
-    let bytes = object.body.collect().await.unwrap().into_bytes();
+    let bytes = object.body.collect().await.unwrap().to_vec();
     assert_eq!(info.bytes, bytes.len() as u64);
     assert_eq!(info.sha256, hex(&sha2::Sha256::digest(&bytes)));
+    let verified = habeas::export::verify(bytes.as_slice(), Some(&world.signing_key()));
+    let head = verified.map_err(|wrong| wrong.to_string()).unwrap().manifest.head;
+    assert_eq!((head.request_id, head.complete), (id.parse().unwrap(), true));
+    bytes
+}
+
+/// The files of the package of a request.
+pub(crate) async fn package(world: &World, id: &str) -> BTreeMap<String, Vec<u8>> {
+    let bytes = archive(world, id).await;
     let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
     let mut files = BTreeMap::new();
     for at in 0..zip.len() {
@@ -85,7 +94,7 @@ async fn access_gives_everything_that_may_leave_and_nothing_else() {
         let content = &files[file["path"].as_str().unwrap()];
         assert_eq!(file["sha256"], hex(&sha2::Sha256::digest(content)));
     }
-    assert_eq!(manifest["files"].as_array().unwrap().len() + 1, files.len());
+    assert_eq!(manifest["files"].as_array().unwrap().len() + 2, files.len(), "but for itself and its signature");
     let page = String::from_utf8(files["index.html"].clone()).unwrap();
     assert!(page.contains(LI_EMAIL) && !page.contains("110101199003071234") && !page.contains("argon2"));
     assert_eq!(world.data().await, before, "an access changes nothing");
@@ -103,18 +112,27 @@ async fn a_package_is_handed_out_for_a_time_and_then_deleted_with_everything_sta
     let answer = world.call("GET", &path, Some(&fresh(&world, LI)), None).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert!(answer.body["url"].as_str().unwrap().contains("X-Amz-Expires=300"));
+    let again = world.call("GET", &path, Some(&fresh(&world, LI)), None).await;
+    assert_eq!((&answer.body["links"], &again.body["links"]), (&json!(1), &json!(2)));
+    for _ in 2..100 {
+        assert_eq!(world.call("GET", &path, Some(&fresh(&world, LI)), None).await.status, 200);
+    }
+    let one_more = world.call("GET", &path, Some(&fresh(&world, LI)), None).await;
+    assert_eq!(one_more.body["type"], "urn:habeas:problem:too-many", "{}", one_more.body);
+    let issued = |event: &Event| matches!(event.fact, Fact::PackageLinkIssued { .. });
+    assert_eq!(evidence(&world, &id).await.events.iter().filter(|event| issued(event)).count(), 100);
     let listed = async || {
         let listed = world.s3.list_objects_v2().bucket(World::BUCKET).send().await.unwrap();
         listed.contents().iter().filter_map(|object| object.key()).map(str::to_owned).collect::<Vec<_>>()
     };
-    assert_eq!(listed().await, [format!("requests/{id}/package-1.zip")], "the copies it was made from are gone");
+    assert_eq!(listed().await, [format!("requests/{id}/package-1-1.zip")], "the copies it was made from are gone");
     world.advance(SignedDuration::from_hours(7 * 24));
     assert_eq!(world.call("GET", &path, Some(&fresh(&world, LI)), None).await.status, 410);
     world.wake().await;
     world.run().await;
     assert_eq!(listed().await, Vec::<String>::new());
     let last = evidence(&world, &id).await.events.pop().unwrap();
-    assert_eq!(last.fact, habeas::evidence::Fact::PackageExpired { deleted: 1 });
+    assert_eq!(last.fact, Fact::PackageExpired { deleted: 1 });
 }
 
 #[tokio::test]
@@ -199,7 +217,11 @@ async fn a_cancellation_is_confirmed_cools_off_and_then_erases() {
     world.run_to_end(&id).await;
     world.run().await;
     assert!(world.data().await["small-users"].iter().all(|user| user["user_id"] != LI));
-    assert_eq!(package(&world, &id).await.len(), 9, "five tables, pictures, one of them, the manifest, the index");
+    assert_eq!(
+        package(&world, &id).await.len(),
+        6 * 3 + 1 + 3,
+        "six collections, a picture, the index, the manifest, its signature"
+    );
     let last = world.mails().pop().unwrap();
     assert_eq!(last.0, LI_EMAIL, "the notice goes to the address that was on file");
     let late = world.call("DELETE", &path(""), Some(&fresh(&world, LI)), None).await;
@@ -258,7 +280,7 @@ async fn a_request_that_is_not_done_in_time_is_reported_once_and_goes_on() {
     }
     world.run_to_end(&id).await;
     let events = evidence(&world, &id).await.events;
-    let overdue = events.iter().filter(|event| event.fact == habeas::evidence::Fact::Overdue);
+    let overdue = events.iter().filter(|event| event.fact == Fact::Overdue);
     assert_eq!(overdue.count(), 1);
 }
 

@@ -15,7 +15,9 @@ const BY_SERVICES: [&str; 4] = ["UseDataKey", "WriteLogs", "TakeWork", "OpenSour
 
 /// What no story of this stack reaches, or the trail does not record. That it is used is shown without a stack, by
 /// `a_role_without_any_one_of_its_lines_is_denied_what_that_line_allows` (`in_process/rights.rs`).
-const NOT_IN_THE_TRAIL: [(Function, &str); 7] = [
+const NOT_IN_THE_TRAIL: [(Function, &str); 9] = [
+    (Function::ExportData, "s3:AbortMultipartUpload"),
+    (Function::ExportData, "s3:ListMultipartUploadParts"),
     (Function::Notify, "ses:SendEmail"),
     (Function::VerifyIdentity, "ses:SendEmail"),
     (Function::Notify, "dynamodb:GetItem"),

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use habeas::clock::{Clock as _, SystemClock};
 use habeas::evidence::{Certificate, EvidenceFile};
+use habeas::export::PublicKey;
 use habeas::request::{Right, Status};
 use jiff::Timestamp;
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::checks::{Found, is_overdue};
@@ -163,6 +167,20 @@ impl Story<'_> {
         self.check(package.manifest.request_id == opened.id, "the manifest names the request");
         let problems = package.problems();
         self.check_none(&problems, "every file is as the manifest says");
+        let key = self.signing_key().await?;
+        let verified = habeas::export::verify(bytes.as_slice(), Some(&key));
+        let wrong = verified.err().map(|wrong| wrong.to_string());
+        let says = wrong.as_deref().unwrap_or("sound, signed with the stack's key");
+        self.check(wrong.is_none(), format!("habeas package verify says: {says}"));
         Ok(package)
+    }
+
+    /// The public half of the key that the stack signs packages with.
+    async fn signing_key(&self) -> Result<PublicKey, DriveError> {
+        const ACTION: &str = "kms:GetPublicKey";
+        let key = self.stack.output("PackageSigningKeyArn")?;
+        let answer = self.cloud.json("kms", "TrentService.GetPublicKey", &json!({"KeyId": key})).await?;
+        let der = STANDARD.decode(text(&answer, "PublicKey", ACTION)?).map_err(DriveError::call(ACTION))?;
+        PublicKey::from_der(&der).map_err(DriveError::call(ACTION))
     }
 }

@@ -6,6 +6,7 @@ use habeas_e2e::World;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
+use crate::package::{replace_a_part, until_all_is_uploaded};
 use crate::people::{LI, LI_EMAIL, fresh};
 use crate::plans::looks;
 use crate::stories::{evidence, exercise};
@@ -19,6 +20,7 @@ pub(super) const STORIES: &[Story] = &[
     Story { play: |world| Box::pin(access(world)) },
     Story { play: |world| Box::pin(access_by_code(world)) },
     Story { play: |world| Box::pin(access_by_text_message(world)) },
+    Story { play: |world| Box::pin(access_whose_upload_was_touched(world)) },
     Story { play: |world| Box::pin(erasure(world)) },
     Story { play: |world| Box::pin(erasure_by_code(world)) },
     Story { play: |world| Box::pin(overdue_erasure(world)) },
@@ -74,6 +76,13 @@ async fn access_by_text_message(world: &World) {
     world.run().await;
     let addresses: Vec<String> = world.mails().into_iter().map(|(address, _)| address).collect();
     assert_eq!(addresses, [number, number]);
+}
+
+/// A worker dies, and somebody puts another part in the place of one that it uploaded.
+async fn access_whose_upload_was_touched(world: &World) {
+    let (id, upload) = until_all_is_uploaded(world).await;
+    replace_a_part(world, &id, upload).await;
+    world.run_to_end(&id).await;
 }
 
 async fn erasure(world: &World) {

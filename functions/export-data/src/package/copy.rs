@@ -1,0 +1,217 @@
+//! One collection after the other: its records as JSON and as a table, their schema, its media.
+
+use habeas::export::{
+    BYTE_ORDER_MARK, Columns, FileLink, LISTED_MEDIA, PREVIEW_ROWS, Packing, Preview, Rows, Section, fields, schema,
+    split, staging,
+};
+use habeas::ledger::StepStatus;
+
+use super::cursor::{Inside, Position, SoFar};
+use super::notes::Staged;
+use super::{Halt, Making, Turn};
+
+/// Path of a file of a collection.
+fn path(folder: &str, collection: &str, ending: &str) -> String {
+    let (dataset, name) = split(collection);
+    format!("{folder}/{dataset}/{name}{ending}")
+}
+
+/// The records of a staged page.
+fn lines(page: &[u8]) -> impl Iterator<Item = &[u8]> {
+    page.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
+}
+
+impl Making<'_> {
+    /// The records of the collection as one JSON array, a record a line.
+    pub(super) async fn json(&mut self) -> Result<Turn, Halt> {
+        let (Some(source), Position::Json { after }) = (self.source(), &self.cursor.at) else {
+            self.cursor.at = Position::Index;
+            return Ok(Turn::On);
+        };
+        let (collection, prefix) = (source.collection.clone(), staging::pages(&self.job.request.id, source.step));
+        let after = after.clone();
+        let (pages, last) = self.pages(&prefix, &after).await?;
+        let mut columns = self.take_columns(&collection).await?;
+        if !self.archive.is_open() {
+            self.archive.begin(&path("data", &collection, ".json"), Packing::Deflate)?;
+            self.archive.write(b"[")?;
+        }
+        for line in pages.iter().flat_map(|page| lines(page)) {
+            columns.see(&fields(line)?);
+            self.archive.write(if self.cursor.so_far.records == 0 { b"\n" } else { b",\n" })?;
+            self.archive.write(line)?;
+            self.cursor.so_far.records += 1;
+        }
+        self.columns = Some(columns);
+        self.cursor.at = if let Some(after) = last {
+            Position::Json { after }
+        } else {
+            self.archive.write(b"\n]\n")?;
+            let bytes = self.finish_file(Some(self.cursor.so_far.records), Some(&collection))?;
+            self.cursor.so_far.json = FileLink { path: path("data", &collection, ".json"), bytes };
+            Position::Csv { after: String::new() }
+        };
+        Ok(Turn::On)
+    }
+
+    /// The same records as a table, now that all columns are known; then the schema of both.
+    pub(super) async fn csv(&mut self) -> Result<Turn, Halt> {
+        let (Some(source), Position::Csv { after }) = (self.source(), &self.cursor.at) else {
+            self.cursor.at = Position::Index;
+            return Ok(Turn::On);
+        };
+        let (collection, prefix) = (source.collection.clone(), staging::pages(&self.job.request.id, source.step));
+        let after = after.clone();
+        let (pages, last) = self.pages(&prefix, &after).await?;
+        let columns = self.take_columns(&collection).await?;
+        if !self.archive.is_open() {
+            self.archive.begin(&path("data", &collection, ".csv"), Packing::Deflate)?;
+            self.archive.write(BYTE_ORDER_MARK.as_bytes())?;
+            self.archive.write(&columns.header()?)?;
+        }
+        for page in pages {
+            let mut rows = Rows::default();
+            for line in lines(&page) {
+                columns.row(&fields(line)?, &mut rows)?;
+            }
+            self.archive.write(&rows.finish()?)?;
+        }
+        self.cursor.at = if let Some(after) = last {
+            Position::Csv { after }
+        } else {
+            let bytes = self.finish_file(Some(self.cursor.so_far.records), Some(&collection))?;
+            self.cursor.so_far.csv = FileLink { path: path("data", &collection, ".csv"), bytes };
+            let schema = serde_json::to_vec_pretty(&schema(&self.job.policy, &collection, &columns))?;
+            let path = path("schemas", &collection, ".schema.json");
+            let bytes = self.write_file(&path, &schema, Some(&collection))?;
+            self.cursor.so_far.schema = FileLink { path, bytes };
+            Position::Media { after: String::new(), inside: None }
+        };
+        self.columns = Some(columns);
+        Ok(Turn::On)
+    }
+
+    /// The next staged pages, and the name of the last of them; no name if there are no more.
+    async fn pages(&mut self, prefix: &str, after: &str) -> Result<(Vec<Vec<u8>>, Option<String>), Halt> {
+        let batch = self.batch(prefix, after).await?;
+        let last = batch.objects.last().filter(|_| !batch.is_last).map(|object| object.name.clone());
+        let keys = batch.objects.iter().map(|object| format!("{prefix}{}", object.name)).collect();
+        Ok((self.get_all(keys).await?, last))
+    }
+
+    /// The columns that this page knows, or else the last one left.
+    async fn take_columns(&mut self, collection: &str) -> Result<Columns, Halt> {
+        match self.columns.take() {
+            Some(columns) => Ok(columns),
+            None => self.left_columns(collection).await,
+        }
+    }
+
+    /// The copied objects of the collection.
+    pub(super) async fn media(&mut self) -> Result<Turn, Halt> {
+        let (Some(source), Position::Media { after, inside }) = (self.source(), &self.cursor.at) else {
+            self.cursor.at = Position::Index;
+            return Ok(Turn::On);
+        };
+        let (collection, prefix) = (source.collection.clone(), staging::media(&self.job.request.id, source.step));
+        let (after, inside) = (after.clone(), inside.clone());
+        if let Some(inside) = inside {
+            self.cursor.at = self.piece(&collection, &prefix, inside).await?;
+            return Ok(Turn::On);
+        }
+        let batch = self.batch(&prefix, &after).await?;
+        let Some(last) = batch.objects.last().map(|object| object.name.clone()) else {
+            self.cursor.at = Position::Section;
+            return Ok(Turn::On);
+        };
+        self.cursor.at = match batch.objects.as_slice() {
+            // Larger than what is read at once, and so alone in its batch.
+            [Staged { name, bytes, tag }] if *bytes > self.function.limits.batch_bytes => {
+                let (name, bytes, tag) = (name.clone(), *bytes, tag.clone());
+                let path = path("media", &collection, &format!("/{name}"));
+                self.archive.begin(&path, Packing::of(&path))?;
+                Position::Media { after, inside: Some(Inside { name, bytes, written: 0, tag }) }
+            }
+            objects => {
+                let keys = objects.iter().map(|object| format!("{prefix}{}", object.name)).collect();
+                for (object, content) in objects.iter().zip(self.get_all(keys).await?) {
+                    let path = path("media", &collection, &format!("/{}", object.name));
+                    let bytes = self.write_file(&path, &content, Some(&collection))?;
+                    self.count_media(bytes);
+                }
+                if batch.is_last { Position::Section } else { Position::Media { after: last, inside: None } }
+            }
+        };
+        Ok(Turn::On)
+    }
+
+    /// The next piece of a large file.
+    async fn piece(&mut self, collection: &str, prefix: &str, inside: Inside) -> Result<Position, Halt> {
+        let bytes = self.function.limits.batch_bytes.min(inside.bytes - inside.written);
+        let key = format!("{prefix}{}", inside.name);
+        let piece = self.get_piece(key, inside.written, bytes, inside.tag.clone()).await?;
+        self.archive.write(&piece)?;
+        let written = inside.written + bytes;
+        if written < inside.bytes {
+            return Ok(Position::Media { after: String::new(), inside: Some(Inside { written, ..inside }) });
+        }
+        let bytes = self.finish_file(None, Some(collection))?;
+        self.count_media(bytes);
+        Ok(Position::Media { after: inside.name, inside: None })
+    }
+
+    fn count_media(&mut self, bytes: u64) {
+        self.cursor.so_far.media_files += 1;
+        self.cursor.so_far.media_bytes += bytes;
+    }
+
+    /// Writes down what the index will show of the collection, and goes on to the next.
+    pub(super) async fn section(&mut self) -> Result<Turn, Halt> {
+        let Some(source) = self.source() else {
+            self.cursor.at = Position::Index;
+            return Ok(Turn::On);
+        };
+        let (collection, step, complete) = (source.collection.clone(), source.step, source.status == StepStatus::Done);
+        let preview = self.preview(&staging::pages(&self.job.request.id, step)).await?;
+        let media = if self.cursor.so_far.media_files > 0 {
+            let most = u32::try_from(LISTED_MEDIA).unwrap_or(u32::MAX);
+            let listed = self.listed(&staging::media(&self.job.request.id, step), "", most).await?;
+            let link = |object: Staged| FileLink {
+                path: path("media", &collection, &format!("/{}", object.name)),
+                bytes: object.bytes,
+            };
+            listed.objects.into_iter().map(link).collect()
+        } else {
+            Vec::new()
+        };
+        let SoFar { records, json, csv, schema, media_files, media_bytes, columns: _ } =
+            std::mem::take(&mut self.cursor.so_far);
+        let section =
+            Section { collection, complete, records, json, csv, schema, media_files, media_bytes, media, preview };
+        self.note_section(serde_json::to_vec(&section)?).await?;
+        self.columns = None;
+        self.cursor.source += 1;
+        self.cursor.at = Position::first();
+        Ok(Turn::On)
+    }
+
+    /// The first records: of as many staged pages as it takes, each of which has at least one.
+    async fn preview(&mut self, prefix: &str) -> Result<Preview, Halt> {
+        let mut preview = Preview::default();
+        if self.cursor.so_far.records == 0 {
+            return Ok(preview);
+        }
+        let most = u32::try_from(PREVIEW_ROWS).unwrap_or(u32::MAX);
+        for object in self.listed(prefix, "", most).await?.objects {
+            for page in self.get_all(vec![format!("{prefix}{}", object.name)]).await? {
+                for line in lines(&page).take(PREVIEW_ROWS) {
+                    preview.add(&serde_json::from_slice(line)?);
+                }
+            }
+            if preview.is_full() {
+                break;
+            }
+        }
+        Ok(preview)
+    }
+}
