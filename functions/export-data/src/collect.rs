@@ -33,7 +33,7 @@ impl Function {
         let mut lines = Vec::new();
         for (position, row) in read.rows.into_iter().filter(|row| row.is_current).enumerate() {
             let row = self.with_object(job, collection, target.place, row, cursor.page, position).await?;
-            let record = exported(&job.policy.policy().export, target.fields, &row.record);
+            let record = exported(&target, person, &row.record);
             serde_json::to_writer(&mut lines, &record).map_err(StepError::permanent)?;
             lines.push(b'\n');
             counts.exported += 1;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 
-use super::{Action, ConnectorError, Row, Target};
+use super::{Action, ConnectorError, Person, Row, Target};
 use crate::mask::{self, Masked};
 use crate::policy::{
     CollectionRule, ErasureRule, ExportRules, Field, Link, Period, Strategy, ViaRule, categories, deadline,
@@ -165,10 +165,30 @@ fn moment(value: &Value) -> Option<Timestamp> {
     }
 }
 
-/// What an export shows of a record: omitted categories are gone, masked ones masked, and so inside objects.
+/// What an export for a person shows of a row of theirs: what its record shows, without fields that are of other people.
 #[must_use]
-pub fn exported(rules: &ExportRules, fields: &[Field], record: &Record) -> Record {
-    let mut shown = Record::default();
+pub fn exported(target: &Target<'_>, person: &Person, row: &Record) -> Record {
+    let mut copy = shown(&target.policy.policy().export, target.fields, row);
+    let Some(rule) = target.policy.rule(target.name) else { return copy };
+    for (names, fields) in &rule.others {
+        if !names_person(target, person, row, names) {
+            fields.iter().for_each(|field| drop(copy.remove(field)));
+        }
+    }
+    copy
+}
+
+/// Whether the value of a field is the person's: it leads to the subject's own row, and to theirs.
+fn names_person(target: &Target<'_>, person: &Person, row: &Record, names: &str) -> bool {
+    let links = target.links.iter().filter(|link| link.field() == names);
+    let own = links.filter_map(|link| person.keys.keys.get(link.subject_field()?)).flatten();
+    let value = row.at(names).and_then(Value::as_key);
+    value.is_some_and(|value| own.into_iter().any(|own| own == value))
+}
+
+/// What an export shows of a record: omitted categories are gone, masked ones masked, and so inside objects.
+fn shown(rules: &ExportRules, fields: &[Field], record: &Record) -> Record {
+    let mut copy = Record::default();
     for (name, value) in record.iter() {
         let field = fields.iter().find(|field| field.name == name);
         let categories = field.map_or(&[][..], |field| field.data_categories.as_slice());
@@ -177,9 +197,9 @@ pub fn exported(rules: &ExportRules, fields: &[Field], record: &Record) -> Recor
         }
         let keep_last = categories.iter().filter_map(|category| masked(rules, category)).min();
         let inner = field.map_or(&[][..], |field| field.fields.as_slice());
-        shown.set(name, show(rules, inner, keep_last, value.clone()));
+        copy.set(name, show(rules, inner, keep_last, value.clone()));
     }
-    shown
+    copy
 }
 
 /// Whether a category never leaves.
@@ -201,7 +221,7 @@ pub fn masked(rules: &ExportRules, category: &str) -> Option<u8> {
 
 fn show(rules: &ExportRules, fields: &[Field], keep_last: Option<u8>, value: Value) -> Value {
     match (value, keep_last) {
-        (Value::Map(record), None) => Value::Map(exported(rules, fields, &record)),
+        (Value::Map(record), None) => Value::Map(shown(rules, fields, &record)),
         (Value::List(values), _) => {
             Value::List(values.into_iter().map(|value| show(rules, fields, keep_last, value)).collect())
         }
@@ -234,6 +254,7 @@ mod tests {
                 basis: BTreeMap::new(),
                 fields: BTreeMap::from([("address".to_owned(), Strategy::Erase)]),
             },
+            others: BTreeMap::new(),
         }
     }
 

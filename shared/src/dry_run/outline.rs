@@ -184,6 +184,11 @@ fn step(policy: &Pinned, number: usize, stage: usize, queue: Queue, work: &Work)
         (Work::Export { .. }, _) => {
             let mut actions = Vec::new();
             export_actions(&policy.policy().export, fields, "", &mut actions);
+            let others = policy.rule(collection).into_iter().flat_map(|rule| &rule.others);
+            for (names, field) in others.flat_map(|(names, fields)| fields.iter().map(move |field| (names, field))) {
+                let shown = actions.iter_mut().filter(|action| action.field == *field && action.action == Does::Export);
+                shown.for_each(|action| action.how = Some(format!("left out where {names} is another person")));
+            }
             actions
         }
         (Work::Erase { .. }, Some(rule)) => erasure_actions(rule, fields),

@@ -69,6 +69,7 @@ struct SectionText {
     kinds: Vec<KindLink>,
     retention: Vec<String>,
     left_out: Vec<Withheld>,
+    others: Vec<Withheld>,
     masked: Vec<Withheld>,
     preview: Preview,
     media: Vec<FileLink>,
@@ -111,6 +112,7 @@ impl SectionText {
             kinds: keys.into_iter().map(link).collect(),
             retention: kinds::retention_of(policy, name, language),
             left_out,
+            others: of_others(policy, name, fields),
             masked,
             json: section.json,
             csv: section.csv,
@@ -121,6 +123,22 @@ impl SectionText {
             media_bytes: section.media_bytes,
         }
     }
+}
+
+/// What is left out where it is another person's.
+fn of_others(policy: &Pinned, name: &str, fields: &[Field]) -> Vec<Withheld> {
+    let rules = policy.rule(name).into_iter().flat_map(|rule| &rule.others);
+    let withheld = |(names, theirs): (&String, &Vec<String>)| {
+        let described = |field: &String| fields.iter().find(|known| known.name == *field)?.description.clone();
+        let of = |field: &String| Withheld {
+            field: field.clone(),
+            description: described(field).unwrap_or_default(),
+            kind: names.clone(),
+            kept_characters: 0,
+        };
+        theirs.iter().map(of).collect::<Vec<_>>()
+    };
+    rules.flat_map(withheld).collect()
 }
 
 /// What is left out of a collection, and what is masked, each with the category that is the reason.

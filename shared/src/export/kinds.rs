@@ -96,7 +96,7 @@ fn recipient(recipient: &Recipient, language: &str) -> String {
 
 /// How long the rows of a collection are kept: while nobody asks, and after an erasure that must leave some.
 pub(super) fn retention_of(policy: &Pinned, name: &str, language: &str) -> Vec<String> {
-    let Some(CollectionRule { retention, erasure }) = policy.rule(name) else {
+    let Some(CollectionRule { retention, erasure, .. }) = policy.rule(name) else {
         return Vec::new();
     };
     let mut texts = vec![match retention {

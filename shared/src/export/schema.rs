@@ -37,6 +37,9 @@ pub fn schema(policy: &Pinned, name: &str, columns: &Columns) -> Value {
         "items": {"type": "object", "properties": properties},
         "x-left-out": left_out,
     });
+    if let Some(rule) = policy.rule(name).filter(|rule| !rule.others.is_empty()) {
+        schema["x-left-out-of-others"] = json!(rule.others);
+    }
     if let Some(description) = described.and_then(|collection| collection.description.as_ref()) {
         schema["description"] = json!(description);
     }

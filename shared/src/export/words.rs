@@ -74,6 +74,12 @@ const WORDS: &[(&str, &str, &str)] = &[
         "under the policy this kind of data never leaves, because whoever finds a copy of it could use it to act as you:",
         "根据政策，此类信息不对外提供，因为他人取得副本后可能冒用您的身份：",
     ),
+    ("others", "left out where it is another person's", "涉及他人时未提供"),
+    (
+        "others_why",
+        "it belongs to the person that this field names, who has a right to it as you have to yours:",
+        "该信息属于以下字段所指的人，其权益同样受保护：",
+    ),
     ("masked", "partly hidden; characters shown at the end:", "部分隐藏，仅显示末尾字符数："),
     (
         "masked_why",

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::dataset::{self, Dataset, Field};
 use super::model::{Item, Text, WrittenPolicy};
-use super::rules::{CollectionRule, DefaultStrategy, ErasureRule, RandomText, Retention, Strategy};
+use super::rules::{CollectionRule, DefaultStrategy, ErasureRule, RandomText, Strategy, WrittenRule};
 use super::systems::{PUBLIC, System};
 use super::{Bundle, Collection, Graph, Link, Origin, Policy, categories};
 use crate::mask::{LEAST_TOKEN_LENGTH, TOKEN_LENGTH};
@@ -21,8 +21,8 @@ pub struct Expanded {
     pub from_datasets: BTreeSet<String>,
 }
 
-/// What the retention of collections is whose rule does not say what an erasure does.
-type Undecided = BTreeMap<String, Option<Retention>>;
+/// Rules that do not say what an erasure does.
+type Undecided = BTreeMap<String, WrittenRule>;
 
 /// Makes a policy say everything.
 #[must_use]
@@ -73,10 +73,10 @@ fn split(written: WrittenPolicy) -> (Policy, Undecided) {
     for (name, rule) in written.collections {
         match rule.erasure {
             Some(erasure) => {
-                collections.insert(name, CollectionRule { retention: rule.retention, erasure });
+                collections.insert(name, CollectionRule { retention: rule.retention, erasure, others: rule.others });
             }
             None => {
-                undecided.insert(name, rule.retention);
+                undecided.insert(name, rule);
             }
         }
     }
@@ -124,15 +124,17 @@ fn rules(bundle: &Bundle, mut undecided: Undecided) -> BTreeMap<String, Collecti
         if !graph.collections().any(|held| held == name) || bundle.policy.collections.contains_key(&name) {
             continue;
         }
-        let retention = undecided.remove(&name);
-        if retention.is_some() || !defaults.is_empty() || says_what_to_do(collection) {
+        let written = undecided.remove(&name);
+        if written.is_some() || !defaults.is_empty() || says_what_to_do(collection) {
+            let WrittenRule { retention, others, .. } = written.unwrap_or_default();
             let erasure = erasure(bundle, collection, graph.links(&name));
-            rules.insert(name, CollectionRule { retention: retention.flatten(), erasure });
+            rules.insert(name, CollectionRule { retention, erasure, others });
         }
     }
     // What is in no dataset, or skipped, has a rule all the same, so that the check can say so.
-    rules.extend(undecided.into_iter().map(|(name, retention)| {
-        (name, CollectionRule { retention, erasure: ErasureRule::Erase { via: BTreeMap::new() } })
+    rules.extend(undecided.into_iter().map(|(name, written)| {
+        let WrittenRule { retention, others, .. } = written;
+        (name, CollectionRule { retention, erasure: ErasureRule::Erase { via: BTreeMap::new() }, others })
     }));
     rules
 }

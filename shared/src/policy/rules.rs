@@ -15,7 +15,13 @@ pub struct CollectionRule {
     pub retention: Option<Retention>,
     /// What an erasure does.
     pub erasure: ErasureRule,
+    /// Fields that are of whoever another field names: that field to those. A copy for somebody else is without them.
+    #[serde(default, skip_serializing_if = "Others::is_empty")]
+    pub others: Others,
 }
+
+/// The field that names a person, to the fields that are of that person.
+pub type Others = BTreeMap<String, Vec<String>>;
 
 /// The rule of a collection as it is written: without `erasure`, it follows from the dataset and the policy's
 /// `erasure_defaults`.
@@ -26,6 +32,9 @@ pub struct WrittenRule {
     pub retention: Option<Retention>,
     /// What an erasure does.
     pub erasure: Option<ErasureRule>,
+    /// Fields that are of whoever another field names: that field to those. A copy for somebody else is without them.
+    #[serde(default, skip_serializing_if = "Others::is_empty")]
+    pub others: Others,
 }
 
 /// What an erasure does to the fields of some categories, in collections that have no rule of their own.

@@ -85,7 +85,13 @@ async fn access_gives_everything_that_may_leave_and_nothing_else() {
             "language": "zh-Hans"}])
     );
     assert_eq!(json_of(&files, "data/small_app/posts.json").as_array().unwrap().len(), 3);
-    assert_eq!(json_of(&files, "data/small_app/messages.json").as_array().unwrap().len(), 2);
+    let from_ann = json!({"message_id": "m2", "recipient_id": LI, "text": "from Ann"});
+    let from_li = json!({"sender_id": LI, "message_id": "m1", "recipient_id": "u-ann", "text": "from Li"});
+    let messages = json_of(&files, "data/small_app/messages.json");
+    assert_eq!(messages.as_array().unwrap().len(), 2);
+    for message in [from_ann, from_li] {
+        assert!(messages.as_array().unwrap().contains(&message), "without what the policy says is another's: {messages}");
+    }
     let pictures = json_of(&files, "data/small_files/pictures.json");
     assert_eq!(pictures[0]["key"], "pictures/u-li/face.png");
     assert_eq!(files[pictures[0]["file"].as_str().unwrap()], PICTURE);
@@ -96,6 +102,7 @@ async fn access_gives_everything_that_may_leave_and_nothing_else() {
     }
     assert_eq!(manifest["files"].as_array().unwrap().len() + 2, files.len(), "but for itself and its signature");
     let page = String::from_utf8(files["index.html"].clone()).unwrap();
+    assert!(page.contains("left out where it is another person&#x27;s"), "and the page says so");
     assert!(page.contains(LI_EMAIL) && !page.contains("110101199003071234") && !page.contains("argon2"));
     assert_eq!(world.data().await, before, "an access changes nothing");
     evidence(&world, &id).await;

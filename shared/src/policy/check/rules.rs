@@ -56,9 +56,25 @@ impl Check<'_> {
         for (field, rule) in via {
             self.via(field, rule, problems);
         }
+        self.others(rule, problems);
         let erases_whole = matches!(&rule.erasure, ErasureRule::Erase { via } if via.is_empty());
         if matches!(self.place, Place::Objects { .. }) && !erases_whole {
             problems.policy(&path, "objects can only be erased whole in this version: erasure: {action: erase}");
+        }
+    }
+
+    fn others(&self, rule: &CollectionRule, problems: &mut Problems) {
+        for (names, fields) in &rule.others {
+            let path = ["collections", self.name, "others", names.as_str()];
+            if !self.links.iter().any(|link| link.field() == names && link.subject_field().is_some()) {
+                let message = format!(
+                    "{names} names nobody: it must lead to the subject's own row, by fides_meta.identity or references"
+                );
+                problems.policy(&path, message);
+            }
+            for field in fields.iter().filter(|field| self.collection.field(field).is_none()) {
+                problems.policy(&path, format!("{field} is not a field of {}", self.name));
+            }
         }
     }
 
