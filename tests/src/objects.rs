@@ -1,17 +1,21 @@
 //! S3 in this process: a file system's store, with a list of versions for a bucket that keeps none, and with uploads that
-//! hold to what S3 does: a part has the tag that its uploading gave it, and an upload that is over is not there.
+//! hold to what S3 does: a part has the tag that its uploading gave it, an upload that is over is not there, and checksums
+//! are asked for at the beginning, brought with each part, and named once more at the end.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures::TryStreamExt as _;
 use s3s::dto::{
-    AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput, CompleteMultipartUploadOutput,
-    CopyObjectInput, CopyObjectOutput, CreateBucketInput, CreateBucketOutput, CreateMultipartUploadInput,
-    CreateMultipartUploadOutput, DeleteObjectsInput, DeleteObjectsOutput, ETag, GetObjectInput, GetObjectOutput,
-    HeadObjectInput, HeadObjectOutput, ListObjectVersionsInput, ListObjectVersionsOutput, ListObjectsV2Input,
-    ListObjectsV2Output, ListPartsInput, ListPartsOutput, ObjectVersion, Part, PutObjectInput, PutObjectOutput,
-    StreamingBlob, UploadPartInput, UploadPartOutput,
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, ChecksumAlgorithm, CompleteMultipartUploadInput,
+    CompleteMultipartUploadOutput, CompletedPart, CopyObjectInput, CopyObjectOutput, CreateBucketInput,
+    CreateBucketOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectsInput,
+    DeleteObjectsOutput, ETag, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
+    ListObjectVersionsInput, ListObjectVersionsOutput, ListObjectsV2Input, ListObjectsV2Output, ListPartsInput,
+    ListPartsOutput, ObjectVersion, Part, PutObjectInput, PutObjectOutput, StreamingBlob, UploadPartInput,
+    UploadPartOutput,
 };
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
@@ -27,7 +31,28 @@ pub type SharedUploads = Arc<Mutex<Uploads>>;
 pub struct Uploads {
     /// How many tags were given: no two uploads of the same bytes have the same one, as with a customer key.
     tags: u64,
-    open: BTreeMap<String, BTreeMap<i32, (String, Vec<u8>)>>,
+    open: BTreeMap<String, BTreeMap<i32, UploadedPart>>,
+    /// How many parts were uploaded again as they were,
+    again: usize,
+    /// and how many with other bytes.
+    otherwise: usize,
+}
+
+struct UploadedPart {
+    tag: String,
+    crc32: String,
+    bytes: Vec<u8>,
+}
+
+impl UploadedPart {
+    /// Whether it is what the caller says that it is.
+    fn is(&self, told: &CompletedPart) -> bool {
+        told.e_tag.as_ref().map(ETag::value) == Some(&self.tag) && told.checksum_crc32.as_ref() == Some(&self.crc32)
+    }
+}
+
+fn crc32(bytes: &[u8]) -> String {
+    STANDARD.encode(crc32fast::hash(bytes).to_be_bytes())
 }
 
 impl Objects {
@@ -41,10 +66,33 @@ impl Uploads {
     pub(crate) fn open(&self) -> Vec<(String, usize)> {
         self.open.iter().map(|(id, parts)| (id.clone(), parts.len())).collect()
     }
-}
 
-fn text(tag: &ETag) -> String {
-    tag.value().to_owned()
+    /// How many parts were uploaded again as they were, and how many with other bytes.
+    pub(crate) fn repeated(&self) -> (usize, usize) {
+        (self.again, self.otherwise)
+    }
+
+    fn add(&mut self, upload: &str, number: i32, bytes: Vec<u8>) -> S3Result<ETag> {
+        self.tags += 1;
+        let tag = format!("tag-{}", self.tags);
+        let parts = self.open.get_mut(upload).ok_or_else(|| s3_error!(NoSuchUpload))?;
+        if let Some(earlier) = parts.get(&number) {
+            *(if earlier.bytes == bytes { &mut self.again } else { &mut self.otherwise }) += 1;
+        }
+        parts.insert(number, UploadedPart { tag: tag.clone(), crc32: crc32(&bytes), bytes });
+        Ok(ETag::Strong(tag))
+    }
+
+    /// What the parts make together: they are numbered from 1, without a gap.
+    fn together(&self, upload: &str, told: &[CompletedPart]) -> S3Result<Vec<u8>> {
+        let parts = self.open.get(upload).ok_or_else(|| s3_error!(NoSuchUpload))?;
+        let mut bytes = Vec::new();
+        for (number, told) in (1..).zip(told) {
+            let part = parts.get(&number).filter(|part| told.part_number == Some(number) && part.is(told));
+            bytes.extend_from_slice(&part.ok_or_else(|| s3_error!(InvalidPart))?.bytes);
+        }
+        Ok(bytes)
+    }
 }
 
 macro_rules! pass_on {
@@ -83,8 +131,12 @@ macro_rules! pass_on {
 
             async fn create_multipart_upload(
                 &self,
-                _: S3Request<CreateMultipartUploadInput>,
+                request: S3Request<CreateMultipartUploadInput>,
             ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+                let asked = request.input.checksum_algorithm;
+                if asked.as_ref().map(ChecksumAlgorithm::as_str) != Some(ChecksumAlgorithm::CRC32) {
+                    return Err(s3_error!(InvalidRequest, "the parts bring CRC32, and the upload was not begun for it"));
+                }
                 let mut uploads = self.uploads.lock().unwrap();
                 uploads.tags += 1;
                 let id = format!("upload-{}", uploads.tags);
@@ -97,27 +149,27 @@ macro_rules! pass_on {
                 &self,
                 request: S3Request<UploadPartInput>,
             ) -> S3Result<S3Response<UploadPartOutput>> {
-                let UploadPartInput { body, upload_id, part_number, .. } = request.input;
+                let UploadPartInput { body, upload_id, part_number, checksum_crc32, .. } = request.input;
                 let body = body.ok_or_else(|| s3_error!(IncompleteBody))?;
                 let read = body.try_fold(Vec::new(), async |mut all, piece| {
                     all.extend_from_slice(&piece);
                     Ok(all)
                 });
                 let bytes = read.await.map_err(|_| s3_error!(IncompleteBody))?;
-                let mut uploads = self.uploads.lock().unwrap();
-                uploads.tags += 1;
-                let tag = format!("tag-{}", uploads.tags);
-                let parts = uploads.open.get_mut(&upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?;
-                parts.insert(part_number, (tag.clone(), bytes));
-                Ok(S3Response::new(UploadPartOutput { e_tag: Some(ETag::Strong(tag)), ..Default::default() }))
+                if checksum_crc32 != Some(crc32(&bytes)) {
+                    return Err(s3_error!(BadDigest));
+                }
+                let tag = self.uploads.lock().unwrap().add(&upload_id, part_number, bytes)?;
+                Ok(S3Response::new(UploadPartOutput { e_tag: Some(tag), ..Default::default() }))
             }
 
             async fn list_parts(&self, request: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
                 let uploads = self.uploads.lock().unwrap();
                 let parts = uploads.open.get(&request.input.upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?;
-                let part = |(number, (tag, _)): (&i32, &(String, Vec<u8>))| Part {
+                let part = |(number, part): (&i32, &UploadedPart)| Part {
                     part_number: Some(*number),
-                    e_tag: Some(ETag::Strong(tag.clone())),
+                    e_tag: Some(ETag::Strong(part.tag.clone())),
+                    checksum_crc32: Some(part.crc32.clone()),
                     ..Part::default()
                 };
                 let parts = Some(parts.iter().map(part).collect());
@@ -130,19 +182,7 @@ macro_rules! pass_on {
             ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
                 let input = &request.input;
                 let listed = input.multipart_upload.clone().and_then(|upload| upload.parts).unwrap_or_default();
-                let bytes = {
-                    let uploads = self.uploads.lock().unwrap();
-                    let parts = uploads.open.get(&input.upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?;
-                    let mut bytes = Vec::new();
-                    for part in listed {
-                        let (tag, content) = parts.get(&part.part_number.unwrap_or(0)).ok_or_else(|| s3_error!(InvalidPart))?;
-                        if part.e_tag.as_ref().map(text).as_ref() != Some(tag) {
-                            return Err(s3_error!(InvalidPart));
-                        }
-                        bytes.extend_from_slice(content);
-                    }
-                    bytes
-                };
+                let bytes = self.uploads.lock().unwrap().together(&input.upload_id, &listed)?;
                 let upload_id = input.upload_id.clone();
                 let put = PutObjectInput {
                     bucket: input.bucket.clone(),

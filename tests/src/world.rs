@@ -154,6 +154,11 @@ impl World {
         self.cloud.uploads.lock().unwrap().open()
     }
 
+    /// How many parts of uploads were uploaded again as they were, and how many with other bytes.
+    pub fn repeated_parts(&self) -> (usize, usize) {
+        self.cloud.uploads.lock().unwrap().repeated()
+    }
+
     /// The key that packages are signed with.
     pub fn signing_key(&self) -> PublicKey {
         PublicKey::from_der(&self.cloud.services.public_key()).unwrap()

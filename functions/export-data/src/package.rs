@@ -3,17 +3,20 @@
 //! The rules of this room. A page does a bounded amount of work that is counted and not timed, and what it writes is a
 //! function of its cursor and of what was staged: a worker that lost its lease and goes on all the same writes what its
 //! successor writes. All else that a later page relies on is pinned by a digest in the cursor, which is fenced by the
-//! ledger: parts, notes, rests. What is not as it was pinned makes the package begin anew, under names of its own.
+//! ledger: parts, notes, rests. What is not as it was pinned makes the package begin anew, under names of its own. What is
+//! encrypted is always a rest, so that the same key never encrypts two contents at the same place.
 
 mod close;
 mod copy;
 mod cursor;
+mod encrypt;
 mod limits;
 mod notes;
 mod upload;
 
 use habeas::export::{
-    Archive, ArchiveError, ArchiveState, Columns, FinishedFile, ManifestPlan, Packing, TableError, WrittenFile, staging,
+    Archive, ArchiveError, ArchiveState, Columns, EncryptionError, FinishedFile, ManifestPlan, Packing, TableError,
+    WrittenFile, staging,
 };
 use habeas::ledger::StepStatus;
 use habeas::plan::{Counts, Work};
@@ -52,7 +55,7 @@ macro_rules! permanent {
     };
 }
 
-permanent!(ArchiveError, TableError, serde_json::Error);
+permanent!(ArchiveError, EncryptionError, TableError, serde_json::Error);
 
 /// The package was begun anew again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -101,10 +104,13 @@ impl Function {
     pub(crate) async fn make_package(&self, job: &Job, cursor: Option<&str>) -> Result<Page, StepError> {
         let now = self.platform.driver.clock.now();
         let cursor = match cursor {
-            None => Cursor::begin(staging::Making { attempt: job.claim.step.attempt, time: 1 }, now),
+            None => {
+                let making = staging::Making { attempt: job.claim.step.attempt, time: 1 };
+                Cursor::begin(making, now, self.age_file(job).await?)
+            }
             Some(json) => serde_json::from_str(json).map_err(StepError::permanent)?,
         };
-        let (making, upload) = (cursor.making, cursor.upload.clone());
+        let (making, key, upload) = (cursor.making, cursor.key(&job.request.id), cursor.upload.clone());
         let page = match Making::resume(self, job, cursor).await {
             Ok(making) => making.page().await,
             Err(halt) => Err(halt),
@@ -114,12 +120,12 @@ impl Function {
             Err(Halt::Failed(error)) => Err(error),
             Err(Halt::Anew(reason)) => {
                 tracing::warn!(request_id = %job.request.id, reason, "the package is begun anew");
-                self.abort_upload(job, making, upload.as_deref()).await;
+                self.abort_upload(key, upload.as_deref()).await;
                 if making.time >= MOST_BEGINNINGS {
                     return Err(StepError::permanent(NeverTheSame(reason)));
                 }
                 let anew = staging::Making { attempt: job.claim.step.attempt, time: making.time + 1 };
-                Cursor::begin(anew, now).to_page()
+                Cursor::begin(anew, now, self.age_file(job).await?).to_page()
             }
         }
     }
@@ -139,7 +145,8 @@ impl<'a> Making<'a> {
         let archive = Archive::resume(ArchiveState::default(), Vec::new());
         let mut making =
             Self { function, job, sources, plan, cursor, archive, finished: Vec::new(), columns: None, left };
-        let rest = making.rest().await?;
+        let mut rest = making.rest().await?;
+        making.encrypt_rest(&mut rest).await?;
         making.archive = Archive::resume(std::mem::take(&mut making.cursor.archive), rest);
         Ok(making)
     }
@@ -157,6 +164,7 @@ impl<'a> Making<'a> {
                 Position::Signature { .. } => self.signature().await?,
                 Position::Directory { .. } => self.directory().await?,
                 Position::End => self.end().await?,
+                Position::Close => self.close().await?,
             };
             match turn {
                 Turn::Done(package) => return Ok(Next::Done { package: Some(package), captured: None }),
@@ -176,7 +184,7 @@ impl<'a> Making<'a> {
         self.note_finished().await?;
         self.leave_columns().await?;
         self.cursor.archive = self.archive.pause()?.clone();
-        if self.archive.ready_bytes() >= self.part_bytes() {
+        if self.cursor.age.is_none() && self.archive.ready_bytes() >= self.part_bytes() {
             let part = self.archive.take();
             self.upload_part(part).await?;
         }

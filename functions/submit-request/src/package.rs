@@ -42,6 +42,7 @@ impl Function {
                         "link_expires_at": keys::moment(until),
                         "bytes": package.bytes,
                         "sha256": package.sha256,
+                        "encrypted": package.encrypted,
                         "package_expires_at": keys::moment(package.expires_at),
                         "links": links,
                     });
@@ -82,13 +83,18 @@ impl Function {
             .expires_in(Duration::from_secs(LINK_SECONDS))
             .build()
             .map_err(|error| Problem::internal(&error))?;
+        let (name, kind) = if package.encrypted {
+            ("my-data.zip.age", "application/octet-stream")
+        } else {
+            ("my-data.zip", "application/zip")
+        };
         let signed = self
             .s3
             .get_object()
             .bucket(&self.package_bucket)
             .key(&package.key)
-            .response_content_disposition("attachment; filename=\"my-data.zip\"")
-            .response_content_type("application/zip")
+            .response_content_disposition(format!("attachment; filename=\"{name}\""))
+            .response_content_type(kind)
             .presigned(config)
             .await
             .map_err(|error| Problem::unavailable(&error))?;

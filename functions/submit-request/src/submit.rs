@@ -1,7 +1,7 @@
 //! `POST /v1/requests`.
 
 use habeas::api::{Call, Problem, ProblemKind, json_response, next_of};
-use habeas::identity::{Caller, SubjectKeys, seal};
+use habeas::identity::{AgeKey, Caller, SubjectKeys, Submission, seal};
 use habeas::ledger::{Challenge, Extra, Idempotency, LedgerError, keys};
 use habeas::personal::{Identity, IdentityKind};
 use habeas::plan::{Plan, Queue};
@@ -11,7 +11,7 @@ use habeas::steps::Message;
 use jiff::Timestamp;
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Response};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::Function;
@@ -29,6 +29,7 @@ struct SubmitBody {
     reason: Option<String>,
     details: Option<serde_json::Map<String, Value>>,
     locale: Option<String>,
+    encrypt_to: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -38,18 +39,12 @@ struct IdentityBody {
     phone_number: Option<String>,
 }
 
-/// What a person wrote with a request; sealed.
-#[derive(Serialize)]
-struct Submission<'a> {
-    reason: Option<&'a str>,
-    details: Option<&'a serde_json::Map<String, Value>>,
-}
-
 impl Function {
     pub(crate) async fn submit(&self, call: &Call) -> Result<Response<Body>, Problem> {
         let key = idempotency_key(call)?;
         let body: SubmitBody = call.json()?;
         check_limits(&body)?;
+        let encrypt_to = encrypt_to(&body)?;
         let caller = self.caller(call).await?;
         let policy = self.policy(&self.current).await?;
         let rule = offered(&policy, body.right)?;
@@ -59,12 +54,14 @@ impl Function {
         let path = path(rule, &given, &caller)?;
 
         let subject = self.keys.identity(&identity);
-        let change = self.open(&body, &policy, rule, &identity, &subject, given, now).await?;
-        let change = decide(change, path, &policy, body.right, now)?;
-        let language = policy.language(body.locale.as_deref());
+        let (right, locale) = (body.right, body.locale);
+        let language = policy.language(locale.as_deref());
+        let submission = Submission { reason: body.reason, details: body.details, encrypt_to };
+        let change = self.open(right, submission, language, &policy, rule, &identity, &subject, given, now).await?;
+        let change = decide(change, path, &policy, right, now)?;
         let response = json!({
             "request_id": change.request.id,
-            "right": body.right,
+            "right": right,
             "status": change.request.status,
             "received_at": keys::moment(change.request.received_at),
             "due_at": keys::moment(change.request.due_at),
@@ -81,7 +78,9 @@ impl Function {
     #[expect(clippy::too_many_arguments, reason = "each is one part of a new request, and it is made in one place")]
     async fn open(
         &self,
-        body: &SubmitBody,
+        right: Right,
+        submission: Submission,
+        language: &str,
         policy: &Pinned,
         rule: &RightRule,
         identity: &Identity,
@@ -97,22 +96,21 @@ impl Function {
             keys: std::collections::BTreeMap::new(),
         };
         let sealed = driver.sealer.seal(&id, seal::end::SUBJECT, &sealed).await?;
-        let submission = if body.reason.is_some() || body.details.is_some() {
-            let submission = Submission { reason: body.reason.as_deref(), details: body.details.as_ref() };
-            Some(driver.sealer.seal(&id, seal::end::SUBMISSION, &submission).await?)
-        } else {
+        let submission = if submission.is_empty() {
             None
+        } else {
+            Some(driver.sealer.seal(&id, seal::end::SUBMISSION, &submission).await?)
         };
         let due_at = deadline::due_at(now, &policy.policy().controller.time_zone, &rule.respond_within)
             .map_err(|error| Problem::internal(&error))?;
         Ok(Request::open(NewRequest {
             id,
-            matter: Matter::Right(body.right),
+            matter: Matter::Right(right),
             policy: policy.digest().clone(),
             received_at: now,
             due_at,
             subject: Some(subject.to_owned()),
-            language: policy.language(body.locale.as_deref()).to_owned(),
+            language: language.to_owned(),
             sealed: Some(sealed),
             submission,
             factors,
@@ -205,6 +203,21 @@ fn check_limits(body: &SubmitBody) -> Result<(), Problem> {
         return malformed("locale is a language tag such as en or zh-Hans.".to_owned());
     }
     Ok(())
+}
+
+/// The key that the package is to be encrypted to; only where there is one.
+fn encrypt_to(body: &SubmitBody) -> Result<Option<AgeKey>, Problem> {
+    let Some(text) = &body.encrypt_to else {
+        return Ok(None);
+    };
+    let malformed = |detail: String| Err(Problem::new(ProblemKind::MalformedRequest, detail));
+    if !matches!(body.right, Right::Access | Right::Portability | Right::AccountCancellation) {
+        return malformed("encrypt_to goes with a right that ends with a package. Leave it out.".to_owned());
+    }
+    match text.parse() {
+        Ok(key) => Ok(Some(key)),
+        Err(error) => malformed(format!("encrypt_to: {error}.")),
+    }
 }
 
 fn offered(policy: &Pinned, right: Right) -> Result<&RightRule, Problem> {

@@ -111,6 +111,7 @@ pub fn request_json(view: &RequestView, policy: &Pinned) -> Value {
         body["package"] = json!({
             "bytes": package.bytes,
             "sha256": package.sha256,
+            "encrypted": package.encrypted,
             "expires_at": keys::moment(package.expires_at),
             "deleted": package.deleted,
             "links": package.links,

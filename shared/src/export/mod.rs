@@ -6,6 +6,7 @@
 
 mod archive;
 mod category_words;
+mod encryption;
 mod index;
 mod kinds;
 mod manifest;
@@ -21,6 +22,7 @@ mod verify;
 pub mod words;
 
 pub use archive::{Archive, ArchiveError, ArchiveState, Packing, WrittenFile};
+pub use encryption::{AgeFile, CHUNK as ENCRYPTED_CHUNK, EncryptionError};
 pub use index::{IndexContext, context, render};
 pub use manifest::{
     FinishedFile, Manifest, ManifestFile, ManifestHead, ManifestPlan, ManifestPolicy, ManifestSource, ManifestText,

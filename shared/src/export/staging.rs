@@ -72,10 +72,11 @@ pub struct Making {
     pub time: u32,
 }
 
-/// The package.
+/// The package; one that is encrypted is an age file.
 #[must_use]
-pub fn package(id: &RequestId, making: Making) -> String {
-    format!("requests/{id}/package-{}-{}.zip", making.attempt, making.time)
+pub fn package(id: &RequestId, making: Making, is_encrypted: bool) -> String {
+    let ending = if is_encrypted { ".zip.age" } else { ".zip" };
+    format!("requests/{id}/package-{}-{}{ending}", making.attempt, making.time)
 }
 
 /// What a page of the making leaves for the next one: bytes of the archive that are not enough for a part yet.

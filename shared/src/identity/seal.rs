@@ -187,7 +187,7 @@ pub struct Contact {
 pub mod end {
     /// [`super::SubjectKeys`] of a request.
     pub const SUBJECT: &str = "subject";
-    /// What a person wrote with a request.
+    /// [`super::super::Submission`] of a request.
     pub const SUBMISSION: &str = "submission";
     /// [`super::Contact`] of a request or notice.
     pub const CONTACT: &str = "contact";

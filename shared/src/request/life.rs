@@ -54,6 +54,9 @@ pub struct PackageInfo {
     pub bytes: u64,
     /// SHA-256 of it, hexadecimal.
     pub sha256: String,
+    /// Whether it is an age file, for the key that the person gave.
+    #[serde(default)]
+    pub encrypted: bool,
     /// When it is deleted.
     pub expires_at: Timestamp,
     /// Whether it has been deleted.

@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 use crate::people::{LI, LI_EMAIL, LI_PHONE, fresh, world};
 use crate::stories::exercise;
 
+/// A public key of age: the point that all others are multiples of.
+const AGE_KEY: &str = "age1pyqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq8r66x";
+
 fn counts(calls: &[(&str, usize)]) -> BTreeMap<String, usize> {
     calls.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
 }
@@ -179,7 +182,14 @@ async fn bad_calls_get_a_problem_that_says_what_to_do_and_change_nothing() {
     let (signed_in, key) = (Some(token.as_str()), Some("k"));
     let long = format!(r#"{{"right":"access","reason":"{}"}}"#, "长".repeat(2001));
     let huge = format!(r#"{{"right":"access","reason":"{}"}}"#, "x".repeat(17_000));
+    let key_of_small_order = "age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq5cu47z";
+    let encrypted = |right: &str, to: &str| json!({"right": right, "encrypt_to": to}).to_string();
     for (answer, expected) in [
+        (raw(signed_in, key, &encrypted("access", "")).await, "400 malformed-request"),
+        (raw(signed_in, key, &encrypted("access", "age1xyz")).await, "400 malformed-request"),
+        (raw(signed_in, key, &encrypted("access", key_of_small_order)).await, "400 malformed-request"),
+        (raw(signed_in, key, &encrypted("erasure", AGE_KEY)).await, "400 malformed-request"),
+        (raw(signed_in, key, r#"{"right":"access","encrypt_to":["age1"]}"#).await, "400 malformed-request"),
         (raw(signed_in, key, "{").await, "400 malformed-request"),
         (raw(signed_in, key, "").await, "400 malformed-request"),
         (raw(signed_in, key, r#"{"right":"access","extra":1}"#).await, "400 malformed-request"),

@@ -87,8 +87,13 @@ pub(crate) async fn whole(right: &str) -> (World, String) {
 
 /// The records of every list and table, and that none is there twice.
 pub(crate) async fn records(world: &World, id: &str) -> BTreeMap<String, BTreeSet<String>> {
+    records_in(package(world, id).await)
+}
+
+/// The same of the files of a package.
+pub(crate) fn records_in(files: BTreeMap<String, Vec<u8>>) -> BTreeMap<String, BTreeSet<String>> {
     let mut found = BTreeMap::new();
-    for (path, content) in package(world, id).await.into_iter().filter(|(path, _)| path.starts_with("data/")) {
+    for (path, content) in files.into_iter().filter(|(path, _)| path.starts_with("data/")) {
         let rows: Vec<String> = if path.split('.').next_back() == Some("csv") {
             csv::Reader::from_reader(content.as_slice()).records().map(|row| format!("{:?}", row.unwrap())).collect()
         } else {

@@ -6,6 +6,7 @@
 mod api;
 mod crash;
 mod databases;
+mod encrypted;
 mod package;
 mod people;
 mod plans;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
+use export_data::Limits;
 use habeas::ledger::StepStatus;
 use habeas::plan::Work;
 use habeas_cli::commands::Verdict;
@@ -20,13 +21,15 @@ use crate::stories::{archive, exercise, package};
 /// A request for access whose package is to be made next, little by little.
 async fn before_the_package() -> (World, String) {
     let world = world().await;
-    let id = until_the_package(&world).await;
+    let id = until_the_package(&world, SMALL, json!({"right": "access"})).await;
     (world, id)
 }
 
-async fn until_the_package(world: &World) -> String {
-    world.limit_packages(SMALL);
-    let answer = world.call("POST", "/v1/requests", Some(&fresh(world, LI)), Some(json!({"right": "access"}))).await;
+/// Makes a request, and runs it until its package is to be made next.
+pub(crate) async fn until_the_package(world: &World, limits: Limits, body: Value) -> String {
+    world.limit_packages(limits);
+    let answer = world.call("POST", "/v1/requests", Some(&fresh(world, LI)), Some(body)).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
     let id = answer.body["request_id"].as_str().unwrap().to_owned();
     let is_next = async || {
         let view = world.ledger().view(&id.parse().unwrap()).await.unwrap().unwrap();
@@ -45,55 +48,69 @@ async fn lapse(world: &World) {
     world.wake().await;
 }
 
+/// Puts the worker at the package to sleep before a call, until its lease has lapsed and another one is at work; then the
+/// request runs to its end. None: the worker makes fewer calls than that.
+pub(crate) async fn with_a_late_worker(world: World, id: &str, call: usize) -> Option<Arc<World>> {
+    let world = Arc::new(world);
+    let bound = Duration::from_mins(2);
+    let work = |world: &Arc<World>| {
+        let world = world.clone();
+        tokio::spawn(async move { world.step().await })
+    };
+    let mut sleeper = world.calls.hold_after(call);
+    let mut late = work(&world);
+    let slept = tokio::select! {
+        told = &mut sleeper.asleep => told.is_ok(),
+        _ = &mut late => false,
+    };
+    if !slept {
+        return None;
+    }
+    lapse(&world).await;
+    // The one who takes over is somewhere else when the late one wakes up.
+    let mut pause = world.calls.hold_after(call * 7 % 40);
+    let mut successor = work(&world);
+    let is_done = tokio::select! {
+        _ = &mut pause.asleep => false,
+        _ = &mut successor => true,
+    };
+    if is_done {
+        // Nobody else is to sleep in its place.
+        pause.release();
+    }
+    sleeper.release();
+    tokio::time::timeout(bound, late).await.unwrap().unwrap();
+    pause.release();
+    if !is_done {
+        tokio::time::timeout(bound, successor).await.unwrap().unwrap();
+    }
+    world.run_to_end(id).await;
+    Some(world)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_worker_that_lost_its_lease_and_wakes_up_at_any_call_spoils_nothing() {
     let (undisturbed, id) = whole("access").await;
     let expected = records(&undisturbed, &id).await;
-    let bound = Duration::from_mins(2);
+    let mut repeated = 0;
     for call in (0..).step_by(2) {
         let (world, id) = before_the_package().await;
-        let world = Arc::new(world);
-        let work = |world: &Arc<World>| {
-            let world = world.clone();
-            tokio::spawn(async move { world.step().await })
-        };
-        let mut sleeper = world.calls.hold_after(call);
-        let mut late = work(&world);
-        let slept = tokio::select! {
-            told = &mut sleeper.asleep => told.is_ok(),
-            _ = &mut late => false,
-        };
-        if !slept {
+        let Some(world) = with_a_late_worker(world, &id, call).await else {
             assert!(call > 60, "the matrix has many pages and parts: {call}");
-            return;
-        }
-        lapse(&world).await;
-        // The one who takes over is somewhere else when the late one wakes up.
-        let mut pause = world.calls.hold_after(call * 7 % 40);
-        let mut successor = work(&world);
-        let is_done = tokio::select! {
-            _ = &mut pause.asleep => false,
-            _ = &mut successor => true,
+            break;
         };
-        if is_done {
-            // Nobody else is to sleep in its place.
-            pause.release();
-        }
-        sleeper.release();
-        tokio::time::timeout(bound, late).await.unwrap().unwrap();
-        pause.release();
-        if !is_done {
-            tokio::time::timeout(bound, successor).await.unwrap().unwrap();
-        }
-        world.run_to_end(&id).await;
         assert_eq!(records(&world, &id).await, expected, "asleep at call {call}");
         check_evidence(&world, &id).await;
+        let (again, otherwise) = world.repeated_parts();
+        assert_eq!(otherwise, 0, "both write the same: asleep at call {call}");
+        repeated += again;
     }
+    assert!(repeated > 0, "both wrote the same part at least once");
 }
 
 /// Asks for access and kills the worker when all parts of the package are uploaded. Gives the request and the upload.
 pub(crate) async fn until_all_is_uploaded(world: &World) -> (String, String) {
-    let id = until_the_package(world).await;
+    let id = until_the_package(world, SMALL, json!({"right": "access"})).await;
     world.calls.die_at("CompleteMultipartUpload");
     while !world.calls.revive() {
         assert!(world.step().await, "it dies");

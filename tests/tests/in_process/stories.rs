@@ -22,24 +22,39 @@ pub(crate) async fn exercise(world: &World, right: &str) -> String {
     id
 }
 
-/// The package of a request, which must be sound, signed by the stack's key, and what the ledger says.
-pub(crate) async fn archive(world: &World, id: &str) -> Vec<u8> {
+/// What is handed out for a request, which must be what the ledger says.
+pub(crate) async fn handed_out(world: &World, id: &str) -> Vec<u8> {
     let request = world.ledger().request(&id.parse().unwrap()).await.unwrap().unwrap();
     let info = request.package.unwrap();
     let object = world.s3.get_object().bucket(World::BUCKET).key(&info.key).send().await.unwrap();
     let bytes = object.body.collect().await.unwrap().to_vec();
     assert_eq!(info.bytes, bytes.len() as u64);
     assert_eq!(info.sha256, hex(&sha2::Sha256::digest(&bytes)));
-    let verified = habeas::export::verify(bytes.as_slice(), Some(&world.signing_key()));
+    bytes
+}
+
+/// Checks that an archive is sound, of this request, and signed by the stack's key.
+pub(crate) fn check_archive(world: &World, id: &str, archive: &[u8]) {
+    let verified = habeas::export::verify(archive, Some(&world.signing_key()));
     let head = verified.map_err(|wrong| wrong.to_string()).unwrap().manifest.head;
     assert_eq!((head.request_id, head.complete), (id.parse().unwrap(), true));
+}
+
+/// The package of a request, which must be sound.
+pub(crate) async fn archive(world: &World, id: &str) -> Vec<u8> {
+    let bytes = handed_out(world, id).await;
+    check_archive(world, id, &bytes);
     bytes
 }
 
 /// The files of the package of a request.
 pub(crate) async fn package(world: &World, id: &str) -> BTreeMap<String, Vec<u8>> {
-    let bytes = archive(world, id).await;
-    let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+    files(archive(world, id).await)
+}
+
+/// The files of an archive.
+pub(crate) fn files(archive: Vec<u8>) -> BTreeMap<String, Vec<u8>> {
+    let mut zip = zip::ZipArchive::new(Cursor::new(archive)).unwrap();
     let mut files = BTreeMap::new();
     for at in 0..zip.len() {
         let mut file = zip.by_index(at).unwrap();

@@ -125,26 +125,38 @@ impl Making<'_> {
         Ok(Turn::On)
     }
 
-    /// The end of the archive, and of the upload. All bytes that are written from the signature on follow from the cursor,
-    /// so a package of this size under this name is this package, whoever completed it.
+    /// The end of the archive.
     pub(super) async fn end(&mut self) -> Result<Turn, Halt> {
         self.archive.finish()?;
+        self.cursor.at = Position::Close;
+        // The end is encrypted once it is pinned, like all before it.
+        if self.cursor.age.is_some() { Ok(Turn::Pause) } else { self.close().await }
+    }
+
+    /// The end of the upload. All bytes that are written from the signature on follow from the cursor, so a package of this
+    /// size under this name is this package, whoever completed it.
+    pub(super) async fn close(&mut self) -> Result<Turn, Halt> {
         let state = self.archive.pause()?.clone();
-        let part = self.archive.take();
+        let rest = self.archive.take();
+        let (part, bytes, sha256) = match &mut self.cursor.age {
+            Some(age) => (age.finish(rest)?, age.bytes(), age.sha256()),
+            None => (rest, state.bytes(), state.sha256()),
+        };
         let ended = match self.upload_part(part).await {
             Ok(()) => self.complete_upload().await,
             Err(halt) => Err(halt),
         };
         match ended {
             Ok(()) => {}
-            Err(Halt::Anew(upload::NO_UPLOAD)) if self.is_there(state.bytes()).await? => {}
+            Err(Halt::Anew(upload::NO_UPLOAD)) if self.is_there(bytes).await? => {}
             Err(halt) => return Err(halt),
         }
         let now = self.function.platform.driver.clock.now();
         Ok(Turn::Done(PackageInfo {
             key: self.key(),
-            bytes: state.bytes(),
-            sha256: state.sha256(),
+            bytes,
+            sha256,
+            encrypted: self.cursor.age.is_some(),
             expires_at: self.expires_at(now)?,
             deleted: false,
             links: 0,

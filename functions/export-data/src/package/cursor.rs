@@ -1,7 +1,8 @@
 //! Where a package stands between two pages: a few hundred bytes, whatever its size.
 
-use habeas::export::{ArchiveState, Chain, FileLink, ManifestSignature, staging};
+use habeas::export::{AgeFile, ArchiveState, Chain, FileLink, ManifestSignature, staging};
 use habeas::plan::Counts;
+use habeas::request::RequestId;
 use habeas::steps::{Next, Page, StepError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,9 @@ pub(super) struct Cursor {
     pub(super) upload: Option<String>,
     /// The parts that were uploaded, each by its number and tag.
     pub(super) parts: Chain,
+    /// The age file that the archive goes into, if the person gave a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) age: Option<AgeFile>,
     /// The archive as far as it was written.
     pub(super) archive: ArchiveState,
     /// What was written and is no part yet.
@@ -79,8 +83,10 @@ pub(super) enum Position {
     Signature { signature: ManifestSignature },
     /// The archive's directory, from this note on.
     Directory { read: Chain },
-    /// The end of the archive, and of the upload.
+    /// The end of the archive.
     End,
+    /// The end of the upload, of an archive that is whole.
+    Close,
 }
 
 /// A large media file of which a piece has been written.
@@ -100,13 +106,14 @@ impl Position {
 }
 
 impl Cursor {
-    pub(super) fn begin(making: staging::Making, created_at: Timestamp) -> Self {
+    pub(super) fn begin(making: staging::Making, created_at: Timestamp, age: Option<AgeFile>) -> Self {
         Self {
             making,
             created_at,
             page: 0,
             upload: None,
             parts: Chain::default(),
+            age,
             archive: ArchiveState::default(),
             rest: None,
             files: Chain::default(),
@@ -115,6 +122,11 @@ impl Cursor {
             so_far: SoFar::default(),
             at: Position::first(),
         }
+    }
+
+    /// The key of the package.
+    pub(super) fn key(&self, id: &RequestId) -> String {
+        staging::package(id, self.making, self.age.is_some())
     }
 
     pub(super) fn to_page(&self) -> Result<Page, StepError> {

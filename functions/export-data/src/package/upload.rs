@@ -2,9 +2,9 @@
 
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
-use habeas::export::{Chain, staging};
-use habeas::steps::{Job, StepError};
+use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
+use habeas::export::{Chain, ENCRYPTED_CHUNK};
+use habeas::steps::StepError;
 
 use super::limits::MOST_PARTS;
 use super::{Halt, Making};
@@ -25,9 +25,8 @@ pub(super) const NO_UPLOAD: &str = "the upload is not there any more";
 
 impl Function {
     /// Gives up an upload that nobody goes on with. If that fails the bucket's lifecycle rule removes it a day later.
-    pub(super) async fn abort_upload(&self, job: &Job, making: staging::Making, upload: Option<&str>) {
+    pub(super) async fn abort_upload(&self, key: String, upload: Option<&str>) {
         let Some(upload) = upload else { return };
-        let key = staging::package(&job.request.id, making);
         let abort = self.s3.abort_multipart_upload().bucket(&self.package_bucket).key(key).upload_id(upload);
         if let Err(error) = abort.send().await {
             habeas::telemetry::warn_chain("an upload was not aborted", &error);
@@ -37,21 +36,25 @@ impl Function {
 
 impl Making<'_> {
     pub(super) fn key(&self) -> String {
-        staging::package(&self.job.request.id, self.cursor.making)
+        self.cursor.key(&self.job.request.id)
     }
 
-    /// How large the next part is.
+    /// How large the next part is. To be encrypted it takes at least a chunk, and the byte that stays.
     pub(super) fn part_bytes(&self) -> usize {
-        self.function.limits.part_bytes(self.cursor.parts.count)
+        let least = if self.cursor.age.is_some() { ENCRYPTED_CHUNK + 1 } else { 0 };
+        self.function.limits.part_bytes(self.cursor.parts.count).max(least)
     }
 
-    /// The upload; begun if there is none.
+    /// The upload; begun if there is none. S3 wants to be told beforehand which checksum the parts will bring, and at the
+    /// end each of them once more.
     async fn upload(&mut self) -> Result<String, Halt> {
         if let Some(upload) = &self.cursor.upload {
             return Ok(upload.clone());
         }
         let create = self.function.s3.create_multipart_upload().bucket(&self.function.package_bucket).key(self.key());
-        let begun = create.content_type("application/zip").send().await.map_err(StepError::transient)?;
+        let kind = if self.cursor.age.is_some() { "application/octet-stream" } else { "application/zip" };
+        let create = create.content_type(kind).checksum_algorithm(ChecksumAlgorithm::Crc32);
+        let begun = create.send().await.map_err(StepError::transient)?;
         let upload = begun.upload_id.ok_or_else(|| StepError::transient(Incomplete("an upload")))?;
         self.cursor.upload = Some(upload.clone());
         Ok(upload)
@@ -72,6 +75,7 @@ impl Making<'_> {
             .key(self.key())
             .upload_id(upload)
             .part_number(number.cast_signed())
+            .checksum_algorithm(ChecksumAlgorithm::Crc32)
             .body(ByteStream::from(part))
             .send()
             .await
@@ -116,7 +120,8 @@ impl Making<'_> {
                 // What came after the last committed part is nobody's.
                 if number.cast_unsigned() <= self.cursor.parts.count {
                     add_part(&mut chain, number.cast_unsigned(), &tag);
-                    parts.push(CompletedPart::builder().part_number(number).e_tag(tag).build());
+                    let part = CompletedPart::builder().set_checksum_crc32(part.checksum_crc32);
+                    parts.push(part.part_number(number).e_tag(tag).build());
                 }
             }
         }
