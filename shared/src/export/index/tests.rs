@@ -51,7 +51,7 @@ fn page(language: &str, sections: &[(&str, u64, bool)]) -> String {
 }
 
 const SOME: [(&str, u64, bool); 3] =
-    [("yuncan_app.users", 7, false), ("yuncan_app.orders", 0, true), ("yuncan_app.devices", 0, false)];
+    [("yuncan_app.users", 7, false), ("yuncan_records.orders", 0, true), ("yuncan_app.devices", 0, false)];
 
 #[test]
 fn a_page_escapes_data_and_needs_nothing_from_outside() {
@@ -110,7 +110,7 @@ fn empty_collections_come_last_and_incomplete_ones_are_not_called_empty() {
     let searched = all.find("These were searched").unwrap();
     let unread = all.find("Of these not all could be read").unwrap();
     assert!(held < searched && searched < unread);
-    assert!(!all.contains("id=\"yuncan_app.orders\""));
-    assert!(all[unread..].contains("yuncan_app.devices") && !all[unread..].contains("yuncan_app.orders<"));
+    assert!(!all.contains("id=\"yuncan_records.orders\""));
+    assert!(all[unread..].contains("yuncan_app.devices") && !all[unread..].contains("yuncan_records.orders<"));
     assert!(page("en", &[]).contains("No system held anything about you."));
 }
