@@ -105,7 +105,10 @@ async fn access_gives_everything_that_may_leave_and_nothing_else() {
     let messages = json_of(&files, "data/small_app/messages.json");
     assert_eq!(messages.as_array().unwrap().len(), 2);
     for message in [from_ann, from_li] {
-        assert!(messages.as_array().unwrap().contains(&message), "without what the policy says is another's: {messages}");
+        assert!(
+            messages.as_array().unwrap().contains(&message),
+            "without what the policy says is another's: {messages}"
+        );
     }
     let pictures = json_of(&files, "data/small_files/pictures.json");
     assert_eq!(pictures[0]["key"], "pictures/u-li/face.png");
