@@ -142,7 +142,7 @@ pub(crate) async fn run(task: Task) -> Result<Outcome, BenchError> {
         queues: queues.clone(),
         clock: clock.clone(),
         random: random.clone(),
-        key_store: Arc::new(S3KeyStore::new(s3.clone(), PACKAGES.to_owned(), sealer.clone())),
+        key_store: Arc::new(S3KeyStore::new(s3.clone(), PACKAGES.to_owned(), sealer.clone(), clock.clone())),
         sealer: sealer.clone(),
     };
     let platform = Platform {

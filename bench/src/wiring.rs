@@ -31,10 +31,12 @@ fn missing(what: String) -> ConnectorError {
     ConnectorError::Permanent { operation: "secret", source: what.into() }
 }
 
-fn connectors(task: &Task) -> Connectors {
+fn connectors(platform: &Platform, task: &Task) -> Connectors {
+    let driver = &platform.driver;
+    let tables = aws_sdk_dynamodb::Client::new(&sdk(&task.endpoints.dynamodb));
     Connectors {
-        dynamodb: Arc::new(DynamoDb::new(aws_sdk_dynamodb::Client::new(&sdk(&task.endpoints.dynamodb)))),
-        s3: Some(S3::new(s3_client(&task.endpoints))),
+        dynamodb: Arc::new(DynamoDb::new(tables, driver.random.clone())),
+        s3: Some(S3::new(s3_client(&task.endpoints), driver.clock.clone())),
         postgresql: Some(Postgresql::new(Arc::new(Secrets(task.secrets.clone())))),
     }
 }
@@ -58,7 +60,7 @@ impl Signer for LocalSigner {
 pub(crate) fn export(platform: &Platform, task: &Task, s3: aws_sdk_s3::Client) -> export_data::Function {
     export_data::Function {
         platform: platform.clone(),
-        connectors: connectors(task),
+        connectors: connectors(platform, task),
         s3,
         package_bucket: PACKAGES.to_owned(),
         signer: Arc::new(LocalSigner::default()),
@@ -68,5 +70,5 @@ pub(crate) fn export(platform: &Platform, task: &Task, s3: aws_sdk_s3::Client) -
 
 /// delete-or-anonymize.
 pub(crate) fn erase(platform: &Platform, task: &Task, keys: DigestKeys) -> delete_or_anonymize::Function {
-    delete_or_anonymize::Function { platform: platform.clone(), keys, connectors: connectors(task) }
+    delete_or_anonymize::Function { platform: platform.clone(), keys, connectors: connectors(platform, task) }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use habeas::clock::SystemClock;
+use habeas::random::SystemRandom;
 
 /// A call to AWS, or to what stands in for it, that failed.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +72,7 @@ impl Clients {
     /// Connectors to the systems of a policy.
     #[must_use]
     pub fn connectors(&self) -> habeas::connectors::Connectors {
-        habeas::aws::connectors(&self.sdk, Arc::new(SystemClock::default()))
+        habeas::aws::connectors(&self.sdk, Arc::new(SystemClock::default()), Arc::new(SystemRandom))
     }
 
     fn new(config: &SdkConfig, emulated: bool) -> Self {

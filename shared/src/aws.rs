@@ -71,13 +71,14 @@ impl Platform {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let data_keys = KmsDataKeys::new(aws_sdk_kms::Client::new(&sdk), settings.optional("IDENTITY_KEY"));
         let sealer = Arc::new(Sealer::new(Arc::new(data_keys), clock.clone(), random.clone()));
+        let key_store = key_store(&settings, &sdk, &sealer, &clock);
         let urls: BTreeMap<_, _> = settings.queue_urls();
         let driver = Driver {
             ledger: Ledger::new(aws_sdk_dynamodb::Client::new(&sdk), settings.required("LEDGER_TABLE")?),
             queues: Arc::new(SqsQueues::new(aws_sdk_sqs::Client::new(&sdk), urls)),
             clock,
             random,
-            key_store: key_store(&settings, &sdk, &sealer),
+            key_store,
             sealer,
         };
         Ok(Self { driver, policies: policies(&settings, &sdk), settings, sdk })
@@ -109,7 +110,7 @@ impl Platform {
     /// Connectors to the controller's systems.
     #[must_use]
     pub fn connectors(&self) -> Connectors {
-        connectors(&self.sdk, self.driver.clock.clone())
+        connectors(&self.sdk, self.driver.clock.clone(), self.driver.random.clone())
     }
 
     /// Signs the manifests of packages.
@@ -154,8 +155,9 @@ impl Reader {
         let settings = Settings::from_env()?;
         let sdk = aws_config::defaults(BehaviorVersion::v2026_01_12()).load().await;
         let (clock, policies) = (clock(&settings)?, policies(&settings, &sdk));
-        let connectors = connectors(&sdk, clock.clone());
-        Self::with(&settings, &sdk, clock, Arc::new(SystemRandom), policies, connectors).await
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let connectors = connectors(&sdk, clock.clone(), random.clone());
+        Self::with(&settings, &sdk, clock, random, policies, connectors).await
     }
 
     /// The same with these clients.
@@ -208,18 +210,18 @@ fn sign_ins(settings: &Settings) -> Result<SignInVerifier, StartError> {
 
 /// Connectors to the systems that this configuration reaches.
 #[must_use]
-pub fn connectors(sdk: &SdkConfig, clock: Arc<dyn Clock>) -> Connectors {
+pub fn connectors(sdk: &SdkConfig, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Connectors {
     Connectors {
-        dynamodb: Arc::new(DynamoDb::new(aws_sdk_dynamodb::Client::new(sdk))),
-        s3: Some(S3::new(s3_client(sdk))),
+        dynamodb: Arc::new(DynamoDb::new(aws_sdk_dynamodb::Client::new(sdk), random)),
+        s3: Some(S3::new(s3_client(sdk), clock.clone())),
         postgresql: Some(Postgresql::new(Arc::new(AwsDatabaseCredentials::new(sdk, clock)))),
     }
 }
 
-fn key_store(settings: &Settings, sdk: &SdkConfig, sealer: &Arc<Sealer>) -> Arc<dyn KeyStore> {
+fn key_store(settings: &Settings, sdk: &SdkConfig, sealer: &Arc<Sealer>, clock: &Arc<dyn Clock>) -> Arc<dyn KeyStore> {
     match settings.optional("PACKAGE_BUCKET") {
         bucket if bucket.is_empty() => Arc::new(NoKeyStore),
-        bucket => Arc::new(S3KeyStore::new(s3_client(sdk), bucket, sealer.clone())),
+        bucket => Arc::new(S3KeyStore::new(s3_client(sdk), bucket, sealer.clone(), clock.clone())),
     }
 }
 

@@ -145,7 +145,7 @@ fn is_applied(strategy: &Strategy, value: &Value) -> bool {
         (_, Value::Null) => true,
         // A column of numbers or truth values gives back what a text became in it.
         (Strategy::Fixed(text), Value::Bool(there)) => *text == there.to_string(),
-        (Strategy::Fixed(text), there) => there.as_key() == Some(text),
+        (Strategy::Fixed(text), there) => there.as_key().as_deref() == Some(text),
         (Strategy::RandomText(form), Value::Text(there)) => {
             there.starts_with(STAND_IN) && there.ends_with(&form.suffix)
         }

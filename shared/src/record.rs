@@ -2,6 +2,7 @@
 //!
 //! The rule of this room: numbers keep their digits as they were stored, and nothing here prints.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
@@ -36,11 +37,12 @@ impl Value {
         }
     }
 
-    /// The text by which other rows may refer to it: a text, or a number's digits.
+    /// The text by which other rows may refer to it: a text, a number's digits, bytes as base64.
     #[must_use]
-    pub fn as_key(&self) -> Option<&str> {
+    pub fn as_key(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::Text(text) | Self::Number(text) => Some(text),
+            Self::Text(text) | Self::Number(text) => Some(Cow::Borrowed(text)),
+            Self::Bytes(bytes) => Some(Cow::Owned(base64::engine::general_purpose::STANDARD.encode(bytes))),
             _ => None,
         }
     }

@@ -25,7 +25,7 @@ use crate::calls::Calls;
 use crate::deployed::REGION;
 use crate::functions::Function;
 use crate::gate::Gate;
-use crate::objects::{Objects, SharedUploads};
+use crate::objects::{Locks, Objects, SharedUploads};
 use crate::obstructed::Obstructed;
 use crate::roles::Rights;
 use crate::services::Services;
@@ -44,6 +44,8 @@ pub(crate) struct Cloud {
     pub(crate) obstacles: Arc<Mutex<Vec<Obstacle>>>,
     pub(crate) uploads: SharedUploads,
     pub(crate) limits: Mutex<export_data::Limits>,
+    /// Objects that S3 lets nobody delete.
+    pub(crate) locks: Locks,
     /// Where the app's sign-in keeps its keys.
     pub(crate) keys_url: String,
     dynamodb_url: String,
@@ -62,9 +64,11 @@ impl Cloud {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let dynamodb_url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
+        let locks = Locks::default();
         let store = s3s_fs::FileSystem::new(folder).expect("a folder for objects");
         let uploads = SharedUploads::default();
-        let mut service = s3s::service::S3ServiceBuilder::new(Objects::new(store, uploads.clone()));
+        let mut service =
+            s3s::service::S3ServiceBuilder::new(Objects::new(store, uploads.clone()).with_locks(locks.clone()));
         let mut keys = s3s::auth::SimpleAuth::from_single(ADMINISTRATOR, "secret");
         for function in Function::ALL {
             keys.register(function.name().to_owned(), "secret".into());
@@ -79,6 +83,7 @@ impl Cloud {
             obstacles: Arc::default(),
             uploads,
             limits: Mutex::default(),
+            locks,
             keys_url,
             dynamodb_url,
             dynamodb: aws_smithy_http_client::Builder::new().build_http(),
@@ -129,10 +134,10 @@ impl Cloud {
             None => sdk(ADMINISTRATOR, services),
         };
         let credentials = AwsDatabaseCredentials::new(&sdk, self.clock.clone());
-        let inner = Arc::new(DynamoDb::new(dynamodb));
+        let inner = Arc::new(DynamoDb::new(dynamodb, self.random.clone()));
         Connectors {
             dynamodb: Arc::new(Obstructed { inner, obstacles: self.obstacles.clone() }),
-            s3: Some(S3::new(s3)),
+            s3: Some(S3::new(s3, self.clock.clone())),
             postgresql: Some(Postgresql::new(Arc::new(credentials))),
         }
     }
@@ -152,7 +157,7 @@ impl Cloud {
         let sealer = Arc::new(Sealer::new(Arc::new(keys), self.clock.clone(), self.random.clone()));
         let key_store: Arc<dyn KeyStore> = match settings.optional("PACKAGE_BUCKET") {
             bucket if bucket.is_empty() => Arc::new(NoKeyStore),
-            bucket => Arc::new(S3KeyStore::new(self.s3(function), bucket, sealer.clone())),
+            bucket => Arc::new(S3KeyStore::new(self.s3(function), bucket, sealer.clone(), self.clock.clone())),
         };
         let driver = Driver {
             ledger: Ledger::new(self.dynamodb(function), settings.required("LEDGER_TABLE")?),

@@ -113,6 +113,10 @@ fn dynamodb(operation: &str, body: &Value) -> Vec<Need> {
                 need(action, &string(&write["TableName"]), None);
             }
         }
+        "DescribeContinuousBackups" | "DescribeTable" => {
+            // Of the table itself, which tells nothing that is encrypted.
+            needs.push(Need::new(format!("dynamodb:{operation}"), table_arn(&string(&body["TableName"]))));
+        }
         other => panic!("dynamodb {other}: say here what it needs"),
     }
     needs
@@ -148,6 +152,12 @@ fn s3(request: &HttpRequest) -> Vec<Need> {
     let asks = |name: &str| query.split('&').any(|part| part.split('=').next() == Some(name));
     match (request.method(), key.is_empty()) {
         ("GET", true) if asks("versions") => vec![Need::new("s3:ListBucketVersions", bucket_arn(&bucket))],
+        ("GET", true) if asks("versioning") => vec![Need::new("s3:GetBucketVersioning", bucket_arn(&bucket))],
+        ("GET", true) if asks("object-lock") => {
+            vec![Need::new("s3:GetBucketObjectLockConfiguration", bucket_arn(&bucket))]
+        }
+        ("GET", false) if asks("legal-hold") => vec![Need::new("s3:GetObjectLegalHold", object(&bucket, &key))],
+        ("GET", false) if asks("retention") => vec![Need::new("s3:GetObjectRetention", object(&bucket, &key))],
         ("GET", true) if asks("list-type") => vec![Need::new("s3:ListBucket", bucket_arn(&bucket))],
         ("POST", true) if asks("delete") => {
             deletions(request).map(|deletion| Need::new(deletion.action(), object(&bucket, &deletion.key))).collect()

@@ -1,21 +1,26 @@
 //! S3 in this process: a file system's store, with a list of versions for a bucket that keeps none, and with uploads that
 //! hold to what S3 does: a part has the tag that its uploading gave it, an upload that is over is not there, and checksums
-//! are asked for at the beginning, brought with each part, and named once more at the end.
+//! are asked for at the beginning, brought with each part, and named once more at the end. An object that is locked stays.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::TryStreamExt as _;
+use jiff::Timestamp;
 use s3s::dto::{
-    AbortMultipartUploadInput, AbortMultipartUploadOutput, ChecksumAlgorithm, CompleteMultipartUploadInput,
-    CompleteMultipartUploadOutput, CompletedPart, CopyObjectInput, CopyObjectOutput, CreateBucketInput,
-    CreateBucketOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectsInput,
-    DeleteObjectsOutput, ETag, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
-    ListObjectVersionsInput, ListObjectVersionsOutput, ListObjectsV2Input, ListObjectsV2Output, ListPartsInput,
-    ListPartsOutput, ObjectVersion, Part, PutObjectInput, PutObjectOutput, StreamingBlob, UploadPartInput,
-    UploadPartOutput,
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, BucketVersioningStatus, ChecksumAlgorithm,
+    CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart, CopyObjectInput, CopyObjectOutput,
+    CreateBucketInput, CreateBucketOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectsInput,
+    DeleteObjectsOutput, ETag, Error, GetBucketVersioningInput, GetBucketVersioningOutput, GetObjectInput,
+    GetObjectLegalHoldInput, GetObjectLegalHoldOutput, GetObjectLockConfigurationInput,
+    GetObjectLockConfigurationOutput, GetObjectOutput, GetObjectRetentionInput, GetObjectRetentionOutput,
+    HeadObjectInput, HeadObjectOutput, ListObjectVersionsInput, ListObjectVersionsOutput, ListObjectsV2Input,
+    ListObjectsV2Output, ListPartsInput, ListPartsOutput, ObjectLockLegalHold, ObjectLockLegalHoldStatus,
+    ObjectLockRetention, ObjectLockRetentionMode, ObjectVersion, Part, PutObjectInput, PutObjectOutput, StreamingBlob,
+    UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
@@ -23,7 +28,11 @@ use s3s_fs::FileSystem;
 pub struct Objects {
     store: FileSystem,
     uploads: SharedUploads,
+    locks: Locks,
 }
+
+/// Locked objects by their key: until when, or until a legal hold is lifted.
+pub type Locks = Arc<Mutex<BTreeMap<String, Option<Timestamp>>>>;
 
 pub type SharedUploads = Arc<Mutex<Uploads>>;
 
@@ -57,7 +66,17 @@ fn crc32(bytes: &[u8]) -> String {
 
 impl Objects {
     pub fn new(store: FileSystem, uploads: SharedUploads) -> Self {
-        Self { store, uploads }
+        Self { store, uploads, locks: Locks::default() }
+    }
+
+    /// The same, with locks that others can set.
+    #[must_use]
+    pub fn with_locks(self, locks: Locks) -> Self {
+        Self { locks, ..self }
+    }
+
+    fn lock(&self, key: &str) -> S3Result<Option<Timestamp>> {
+        self.locks.lock().unwrap().get(key).copied().ok_or_else(|| s3_error!(NoSuchObjectLockConfiguration))
     }
 }
 
@@ -102,6 +121,61 @@ macro_rules! pass_on {
             $(async fn $method(&self, request: S3Request<$input>) -> S3Result<S3Response<$output>> {
                 self.store.$method(request).await
             })*
+
+            async fn get_bucket_versioning(
+                &self,
+                _: S3Request<GetBucketVersioningInput>,
+            ) -> S3Result<S3Response<GetBucketVersioningOutput>> {
+                let status = Some(BucketVersioningStatus::from_static(BucketVersioningStatus::ENABLED));
+                Ok(S3Response::new(GetBucketVersioningOutput { status, ..GetBucketVersioningOutput::default() }))
+            }
+
+            async fn get_object_lock_configuration(
+                &self,
+                _: S3Request<GetObjectLockConfigurationInput>,
+            ) -> S3Result<S3Response<GetObjectLockConfigurationOutput>> {
+                Err(s3_error!(ObjectLockConfigurationNotFoundError))
+            }
+
+            async fn get_object_legal_hold(
+                &self,
+                request: S3Request<GetObjectLegalHoldInput>,
+            ) -> S3Result<S3Response<GetObjectLegalHoldOutput>> {
+                let is_held = self.lock(&request.input.key)?.is_none();
+                let status = if is_held { ObjectLockLegalHoldStatus::ON } else { ObjectLockLegalHoldStatus::OFF };
+                let hold = ObjectLockLegalHold { status: Some(ObjectLockLegalHoldStatus::from_static(status)) };
+                Ok(S3Response::new(GetObjectLegalHoldOutput { legal_hold: Some(hold) }))
+            }
+
+            async fn get_object_retention(
+                &self,
+                request: S3Request<GetObjectRetentionInput>,
+            ) -> S3Result<S3Response<GetObjectRetentionOutput>> {
+                let until = self.lock(&request.input.key)?.ok_or_else(|| s3_error!(NoSuchObjectLockConfiguration))?;
+                let retention = ObjectLockRetention {
+                    mode: Some(ObjectLockRetentionMode::from_static(ObjectLockRetentionMode::COMPLIANCE)),
+                    retain_until_date: Some(SystemTime::from(until).into()),
+                };
+                Ok(S3Response::new(GetObjectRetentionOutput { retention: Some(retention) }))
+            }
+
+            async fn delete_objects(
+                &self,
+                mut request: S3Request<DeleteObjectsInput>,
+            ) -> S3Result<S3Response<DeleteObjectsOutput>> {
+                let objects = std::mem::take(&mut request.input.delete.objects);
+                let (locked, free) = objects.into_iter().partition::<Vec<_>, _>(|object| self.lock(&object.key).is_ok());
+                request.input.delete.objects = free;
+                let mut response = self.store.delete_objects(request).await?;
+                let denied = locked.into_iter().map(|object| Error {
+                    code: Some("AccessDenied".to_owned()),
+                    key: Some(object.key),
+                    version_id: object.version_id,
+                    ..Error::default()
+                });
+                response.output.errors.get_or_insert_default().extend(denied);
+                Ok(response)
+            }
 
             async fn list_object_versions(
                 &self,
@@ -214,5 +288,4 @@ pass_on! {
     get_object: GetObjectInput => GetObjectOutput;
     head_object: HeadObjectInput => HeadObjectOutput;
     list_objects_v2: ListObjectsV2Input => ListObjectsV2Output;
-    delete_objects: DeleteObjectsInput => DeleteObjectsOutput;
 }

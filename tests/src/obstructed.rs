@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use habeas::connectors::{Acted, Action, Connector, ConnectorError, Judge, Obstacle, ReadPage, Row, Target, Who};
+use habeas::connectors::{Acted, Action, Connector, ConnectorError, Hold, Judge, Obstacle, ReadPage, Row, Target, Who};
 use habeas::policy::CollectionRule;
 
 /// What the preflight of the others finds, and this besides.
@@ -30,6 +30,10 @@ impl Connector for Obstructed {
         cursor: Option<&str>,
     ) -> Result<Acted, ConnectorError> {
         self.inner.act(target, who, judge, cursor).await
+    }
+
+    async fn held(&self, target: &Target<'_>, rows: &[Row]) -> Result<Vec<Option<Hold>>, ConnectorError> {
+        self.inner.held(target, rows).await
     }
 
     async fn count(&self, target: &Target<'_>, who: Who<'_>) -> Result<u64, ConnectorError> {

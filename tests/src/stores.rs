@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType,
+    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
+    LocalSecondaryIndex, Projection, ProjectionType, ScalarAttributeType,
 };
-use habeas::policy::{Pinned, System};
+use habeas::policy::{Field, KeyKind, Pinned, Place, Table};
 
 /// Every item of a table as one sorted line each.
 pub async fn dump(client: &Client, table: &str) -> Vec<BTreeMap<String, String>> {
@@ -63,32 +63,60 @@ pub async fn create_ledger(client: &Client) {
         .unwrap();
 }
 
-pub(crate) async fn create_tables(client: &Client, policy: &Pinned) {
-    for system in &policy.policy().systems {
-        let System::Dynamodb { collections, .. } = system else {
-            continue;
-        };
-        for table in collections.values() {
-            let kinds = [KeyType::Hash, KeyType::Range];
-            let mut create = client.create_table().table_name(&table.table).billing_mode(BillingMode::PayPerRequest);
-            for (name, kind) in table.key.iter().zip(kinds) {
-                create =
-                    create.key_schema(key(name, kind)).attribute_definitions(attribute(name, ScalarAttributeType::S));
-            }
+/// The tables of a policy, empty. Indexes hold keys only: whatever else a test sees of a row comes from its table.
+pub async fn create_tables(client: &Client, policy: &Pinned) {
+    for (name, collections) in tables(policy) {
+        let mut create = client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
+        let mut attributes = BTreeMap::new();
+        let mut indexes = BTreeMap::new();
+        let mut table_key = Vec::new();
+        for (table, fields) in collections {
+            let kinds = |field: &str| match KeyKind::of(fields, field) {
+                KeyKind::Text => ScalarAttributeType::S,
+                KeyKind::Number => ScalarAttributeType::N,
+                KeyKind::Bytes => ScalarAttributeType::B,
+            };
+            attributes.extend(table.key_fields().map(|field| (field.to_owned(), kinds(field))));
             for (field, index) in &table.indexes {
-                create =
-                    create.attribute_definitions(attribute(field, ScalarAttributeType::S)).global_secondary_indexes(
-                        GlobalSecondaryIndex::builder()
-                            .index_name(index)
-                            .key_schema(key(field, KeyType::Hash))
-                            .projection(Projection::builder().projection_type(ProjectionType::All).build())
-                            .build()
-                            .unwrap(),
-                    );
+                let key: Vec<String> = table.index_key(field, index).into_iter().map(str::to_owned).collect();
+                indexes.insert(index.clone(), key);
             }
-            create.send().await.unwrap();
+            table_key.clone_from(&table.key);
+        }
+        for element in schema(&table_key) {
+            create = create.key_schema(element);
+        }
+        for (name, kind) in attributes {
+            create = create.attribute_definitions(attribute(&name, kind));
+        }
+        for (index, index_key) in indexes {
+            let projection = Projection::builder().projection_type(ProjectionType::KeysOnly).build();
+            let elements = Some(schema(&index_key));
+            create = if index_key[0] == table_key[0] {
+                let index = LocalSecondaryIndex::builder().index_name(index).set_key_schema(elements);
+                create.local_secondary_indexes(index.projection(projection).build().unwrap())
+            } else {
+                let index = GlobalSecondaryIndex::builder().index_name(index).set_key_schema(elements);
+                create.global_secondary_indexes(index.projection(projection).build().unwrap())
+            };
+        }
+        create.send().await.unwrap();
+    }
+}
+
+/// Each table with the collections that are in it.
+fn tables(policy: &Pinned) -> BTreeMap<&str, Vec<(&Table, &[Field])>> {
+    let mut tables: BTreeMap<&str, Vec<(&Table, &[Field])>> = BTreeMap::new();
+    for name in policy.collections() {
+        if let (Some(Place::Table(table)), Some(collection)) = (policy.place(name), policy.collection(name)) {
+            tables.entry(&table.table).or_default().push((table, &collection.fields));
         }
     }
+    tables
+}
+
+fn schema(fields: &[String]) -> Vec<KeySchemaElement> {
+    fields.iter().zip([KeyType::Hash, KeyType::Range]).map(|(name, kind)| key(name, kind)).collect()
 }
 
 fn key(name: &str, kind: KeyType) -> KeySchemaElement {

@@ -131,6 +131,11 @@ impl World {
         self.s3.delete_objects().bucket(Self::BUCKET).delete(delete).send().await.unwrap();
     }
 
+    /// Locks an object until then, or puts it under a legal hold: S3 lets nobody delete it.
+    pub fn lock(&self, key: &str, until: Option<Timestamp>) {
+        self.cloud.locks.lock().unwrap().insert(key.to_owned(), until);
+    }
+
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }

@@ -30,6 +30,9 @@ struct Cursor {
     /// What it has found so far that is kept.
     retained: u64,
     retained_until: Option<Timestamp>,
+    /// Whether something is kept of which nobody knows until when.
+    #[serde(default)]
+    has_no_end: bool,
     at: Option<String>,
 }
 
@@ -51,7 +54,8 @@ impl Function {
             Progress::Done(cursor) => {
                 let counts = Counts { retained: cursor.retained, ..counts };
                 let next = Next::Done { package: None, captured: None };
-                Ok(Page { counts, retained_until: cursor.retained_until, next })
+                let retained_until = cursor.retained_until.filter(|_| !cursor.has_no_end);
+                Ok(Page { counts, retained_until, next })
             }
         }
     }
@@ -80,14 +84,28 @@ impl Function {
         let judge = self.judge(job, &target)?;
         let page = connector.read(&target, Who::Person(job.person()?), cursor.at.as_deref()).await;
         let page = page.map_err(ConnectorError::into_step)?;
-        for row in &page.rows {
-            match judge(row).map_err(ConnectorError::into_step)? {
+        let mut left = Vec::new();
+        for row in page.rows {
+            match judge(&row).map_err(ConnectorError::into_step)? {
                 Decision::Retain { until, minimise } if minimise.is_empty() => {
                     cursor.retained += 1;
                     cursor.retained_until = cursor.retained_until.max(Some(until));
                 }
                 Decision::Leave => {}
-                Decision::Act(_) | Decision::Retain { .. } => cursor.left_over += 1,
+                Decision::Act(_) | Decision::Retain { .. } => left.push(row),
+            }
+        }
+        if !left.is_empty() {
+            // What its system keeps by itself is retained too, whatever the policy says.
+            for hold in connector.held(&target, &left).await.map_err(ConnectorError::into_step)? {
+                match hold {
+                    Some(hold) => {
+                        cursor.retained += 1;
+                        cursor.retained_until = cursor.retained_until.max(hold.until);
+                        cursor.has_no_end |= hold.until.is_none();
+                    }
+                    None => cursor.left_over += 1,
+                }
             }
         }
         let counts = Counts::default();

@@ -59,7 +59,7 @@ impl Function {
 
     /// The package bucket through the connector that can list and delete versions.
     fn packages(&self) -> S3 {
-        S3::new(self.s3.clone())
+        S3::new(self.s3.clone(), self.platform.driver.clock.clone())
     }
 
     async fn attend(&self, message: &Message, deadline: Timestamp) -> Handled {

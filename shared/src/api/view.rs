@@ -4,6 +4,7 @@ use lambda_http::http::{HeaderValue, StatusCode};
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
 
+use crate::export::words;
 use crate::ledger::{RequestView, keys};
 use crate::plan::Work;
 use crate::policy::{ErasureRule, Factor, Pinned, in_language};
@@ -70,6 +71,15 @@ pub fn summary_json(request: &Request, policy: &Pinned) -> Value {
     })
 }
 
+/// Why rows are kept that the policy would have erased: their system lets nobody.
+fn locked(language: &str) -> &'static str {
+    if words::is_chinese(language) {
+        "存储系统对其设有保留锁，在解除之前任何人都无法删除"
+    } else {
+        "The storage system keeps it under a lock, and lets nobody delete it before that ends"
+    }
+}
+
 /// A request with all that the person may know of it.
 #[must_use]
 pub fn request_json(view: &RequestView, policy: &Pinned) -> Value {
@@ -86,7 +96,9 @@ pub fn request_json(view: &RequestView, policy: &Pinned) -> Value {
             };
             let basis = match &policy.rule(collection)?.erasure {
                 ErasureRule::Retain { basis, .. } => in_language(basis, language),
-                ErasureRule::Erase { .. } | ErasureRule::Anonymise { .. } | ErasureRule::Keep { .. } => "",
+                ErasureRule::Erase { .. } | ErasureRule::Anonymise { .. } | ErasureRule::Keep { .. } => {
+                    locked(language)
+                }
             };
             Some(json!({
                 "collection": collection,

@@ -8,6 +8,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Clock;
 use crate::connectors::{ConnectorError, Handle, KeyStore, S3, Tuple};
 use crate::export::staging;
 use crate::identity::Sealer;
@@ -32,14 +33,15 @@ pub struct S3KeyStore {
     client: Client,
     bucket: String,
     sealer: Arc<Sealer>,
+    clock: Arc<dyn Clock>,
     remembered: Mutex<VecDeque<(String, Chunk)>>,
 }
 
 impl S3KeyStore {
     /// Keys in this bucket.
     #[must_use]
-    pub fn new(client: Client, bucket: String, sealer: Arc<Sealer>) -> Self {
-        Self { client, bucket, sealer, remembered: Mutex::new(VecDeque::new()) }
+    pub fn new(client: Client, bucket: String, sealer: Arc<Sealer>, clock: Arc<dyn Clock>) -> Self {
+        Self { client, bucket, sealer, clock, remembered: Mutex::new(VecDeque::new()) }
     }
 
     async fn chunk(&self, request: &RequestId, name: String) -> Result<Chunk, ConnectorError> {
@@ -103,7 +105,7 @@ impl KeyStore for S3KeyStore {
     }
 
     async fn forget(&self, request: &RequestId) -> Result<(), ConnectorError> {
-        let keys = S3::new(self.client.clone());
+        let keys = S3::new(self.client.clone(), self.clock.clone());
         // Always the first page: what was listed is gone when the next is asked for.
         loop {
             let page = keys.versions(&self.bucket, &staging::all_keys(request), None).await?;

@@ -13,6 +13,7 @@ mod walk;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 pub use dynamodb::DynamoDb;
 pub use obstacles::obstacles_of;
@@ -121,7 +122,7 @@ pub struct Row {
 
 /// What a connector finds a row by again.
 pub enum Handle {
-    /// A DynamoDB key.
+    /// A DynamoDB item as it was read, key and all: a change is made on the condition that what decided is still so.
     Item(crate::ledger::Item),
     /// A version of an object.
     Version {
@@ -205,6 +206,13 @@ pub trait Connector: Send + Sync {
         Ok(Acted { counts, next: page.next })
     }
 
+    /// Why rows that the policy would have gone, and that a fresh read still found, are there: the system keeps them itself.
+    /// None for a row that nothing keeps.
+    async fn held(&self, target: &Target<'_>, rows: &[Row]) -> Result<Vec<Option<Hold>>, ConnectorError> {
+        let _ = target;
+        Ok(vec![None; rows.len()])
+    }
+
     /// How many rows there are.
     async fn count(&self, target: &Target<'_>, who: Who<'_>) -> Result<u64, ConnectorError> {
         let (mut count, mut cursor) = (0, None);
@@ -250,6 +258,13 @@ fn judged(rows: Vec<Row>, judge: &dyn Judge) -> Result<(Counts, Vec<(Row, Action
     Ok((counts, actions))
 }
 
+/// A system keeps a row whatever it is asked: an object under a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Until when; none: until somebody lifts it.
+    pub until: Option<Timestamp>,
+}
+
 /// Something that stands in the way of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Obstacle {
@@ -288,6 +303,13 @@ impl Connectors {
     }
 }
 
+/// An error that a service answered with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the answer was {code}")]
+struct Answered {
+    code: String,
+}
+
 /// Sorts an SDK error by its code: what trying again cannot mend is permanent.
 fn refused<E>(operation: &'static str, error: E) -> ConnectorError
 where
@@ -302,8 +324,13 @@ where
         "InvalidArgument",
         "UnrecognizedClientException",
     ];
-    let permanent = error.code().is_some_and(|code| PERMANENT.contains(&code));
-    let source = Box::new(error);
+    let code = error.code().map(ToOwned::to_owned);
+    let permanent = code.as_deref().is_some_and(|code| PERMANENT.contains(&code));
+    // What a service answers in words repeats what was sent: a key, an object's name with a person's id in it.
+    let source: Box<dyn std::error::Error + Send + Sync> = match code {
+        Some(code) => Box::new(Answered { code }),
+        None => Box::new(error),
+    };
     if permanent {
         ConnectorError::Permanent { operation, source }
     } else {

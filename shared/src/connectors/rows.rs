@@ -8,7 +8,7 @@ use jiff::civil::DateTime;
 use super::{Action, ConnectorError, Person, Row, Target};
 use crate::mask::{self, Masked};
 use crate::policy::{
-    CollectionRule, ErasureRule, ExportRules, Field, Link, Period, Strategy, ViaRule, categories, deadline,
+    CollectionRule, ErasureRule, ExportRules, Field, Link, Period, Place, Strategy, ViaRule, categories, deadline,
 };
 use crate::random::Random;
 use crate::record::{Record, Value};
@@ -172,7 +172,9 @@ pub fn exported(target: &Target<'_>, person: &Person, row: &Record) -> Record {
     let Some(rule) = target.policy.rule(target.name) else { return copy };
     for (names, fields) in &rule.others {
         if !names_person(target, person, row, names) {
-            fields.iter().for_each(|field| drop(copy.remove(field)));
+            for field in fields {
+                copy.remove(field);
+            }
         }
     }
     copy
@@ -182,8 +184,12 @@ pub fn exported(target: &Target<'_>, person: &Person, row: &Record) -> Record {
 fn names_person(target: &Target<'_>, person: &Person, row: &Record, names: &str) -> bool {
     let links = target.links.iter().filter(|link| link.field() == names);
     let own = links.filter_map(|link| person.keys.keys.get(link.subject_field()?)).flatten();
+    let stands = |own: &String| match target.place {
+        Place::Table(table) => table.stands(names, own).into_owned(),
+        Place::Objects { .. } | Place::Relation { .. } => own.clone(),
+    };
     let value = row.at(names).and_then(Value::as_key);
-    value.is_some_and(|value| own.into_iter().any(|own| own == value))
+    value.is_some_and(|value| own.into_iter().any(|own| stands(own) == value))
 }
 
 /// What an export shows of a record: omitted categories are gone, masked ones masked, and so inside objects.

@@ -1,39 +1,40 @@
 //! S3: objects under a key pattern, with every version and delete marker.
+//!
+//! What a locked version means is in [`locks`].
 
-use std::fmt::Write as _;
+mod copies;
+mod locks;
+mod preflight;
+mod versions;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
-use serde::{Deserialize, Serialize};
 
+pub use copies::Objects;
+
+use self::versions::{Version, beginning, not_deleted};
 use super::walk::{Step, Stop};
-use super::{Action, Connector, ConnectorError, Handle, Obstacle, ReadPage, Row, Target, Who, refused};
-use crate::policy::{CollectionRule, Place};
-use crate::record::{Record, Value};
+use super::{
+    Acted, Action, Connector, ConnectorError, Decision, Handle, Hold, Judge, Obstacle, ReadPage, Row, Target, Who,
+};
+use crate::clock::Clock;
+use crate::plan::Counts;
+use crate::policy::{CollectionRule, Place, Template};
 
 /// Objects.
 #[derive(Clone, Debug)]
 pub struct S3 {
     client: Client,
-}
-
-/// Versions of one page.
-const PAGE: i32 = 200;
-/// Most deletes of one `DeleteObjects`.
-const BATCH: usize = 1000;
-
-#[derive(Serialize, Deserialize)]
-struct Marker {
-    key: String,
-    version: Option<String>,
+    clock: Arc<dyn Clock>,
 }
 
 impl S3 {
-    /// Objects behind this client.
+    /// Objects behind this client. The clock tells whether a lock has ended.
     #[must_use]
-    pub fn new(client: Client) -> Self {
-        Self { client }
+    pub fn new(client: Client, clock: Arc<dyn Clock>) -> Self {
+        Self { client, clock }
     }
 
     /// The client, for copying objects into a package.
@@ -41,93 +42,6 @@ impl S3 {
     pub fn objects(&self) -> Objects<'_> {
         Objects { client: &self.client }
     }
-
-    /// Deletes versions of objects in a bucket.
-    pub async fn delete(&self, bucket: &str, versions: Vec<(String, Option<String>)>) -> Result<(), ConnectorError> {
-        for chunk in versions.chunks(BATCH) {
-            let mut delete = Delete::builder().quiet(true);
-            for (key, version) in chunk {
-                let identifier = ObjectIdentifier::builder().key(key).set_version_id(version.clone()).build();
-                delete = delete.objects(identifier.map_err(|_| ConnectorError::Row("an object without a key"))?);
-            }
-            let delete = delete.build().map_err(|_| ConnectorError::Row("no objects to delete"))?;
-            let deleted = self
-                .client
-                .delete_objects()
-                .bucket(bucket)
-                .delete(delete)
-                .send()
-                .await
-                .map_err(|error| refused("s3:DeleteObjects", error))?;
-            if let Some(error) = deleted.errors().first() {
-                let code = error.code().unwrap_or("unknown").to_owned();
-                let source = format!("{} objects were not deleted, code {code}", deleted.errors().len()).into();
-                let operation = "s3:DeleteObjects";
-                return Err(if code == "AccessDenied" {
-                    ConnectorError::Permanent { operation, source }
-                } else {
-                    ConnectorError::Transient { operation, source }
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// A page of versions under a prefix.
-    pub async fn versions(&self, bucket: &str, prefix: &str, cursor: Option<&str>) -> Result<ReadPage, ConnectorError> {
-        let marker: Option<Marker> =
-            cursor.map(serde_json::from_str).transpose().map_err(|_| ConnectorError::Cursor)?;
-        let (key, version) = marker.map_or((None, None), |marker| (Some(marker.key), marker.version));
-        let page = self
-            .client
-            .list_object_versions()
-            .bucket(bucket)
-            .prefix(prefix)
-            .max_keys(PAGE)
-            .set_key_marker(key)
-            .set_version_id_marker(version)
-            .send()
-            .await
-            .map_err(|error| refused("s3:ListObjectVersions", error))?;
-        let mut rows = Vec::new();
-        for found in page.versions() {
-            let key = found.key().unwrap_or_default();
-            let mut record = described(key, found.last_modified());
-            record.set("bytes", Value::Number(found.size().unwrap_or(0).to_string()));
-            rows.push(version_row(key, found.version_id(), record, found.is_latest() == Some(true)));
-        }
-        for marker in page.delete_markers() {
-            let key = marker.key().unwrap_or_default();
-            rows.push(version_row(key, marker.version_id(), described(key, marker.last_modified()), false));
-        }
-        let next = if page.is_truncated() == Some(true) {
-            let marker = Marker {
-                key: page.next_key_marker().unwrap_or_default().to_owned(),
-                version: page.next_version_id_marker().map(ToOwned::to_owned),
-            };
-            Some(serde_json::to_string(&marker).map_err(|_| ConnectorError::Cursor)?)
-        } else {
-            None
-        };
-        Ok(ReadPage { rows, next })
-    }
-}
-
-fn described(key: &str, last_modified: Option<&aws_sdk_s3::primitives::DateTime>) -> Record {
-    let mut record = Record::default();
-    record.set("key", Value::Text(key.to_owned()));
-    let moment = last_modified.and_then(|at| jiff::Timestamp::from_second(at.secs()).ok());
-    if let Some(moment) = moment {
-        record.set("last_modified", Value::Text(crate::ledger::keys::moment(moment)));
-    }
-    record
-}
-
-fn version_row(key: &str, version: Option<&str>, record: Record, is_current: bool) -> Row {
-    // An object that was written while the bucket was not versioned has the version "null", and is deleted by that name:
-    // without a version a delete would only put a marker on top of it.
-    let version = version.map(ToOwned::to_owned);
-    Row { handle: Handle::Version { key: key.to_owned(), version }, record, is_current, link: 0 }
 }
 
 #[async_trait]
@@ -136,16 +50,19 @@ impl Connector for S3 {
         let Place::Objects { bucket, pattern } = target.place else {
             return Err(ConnectorError::WrongKind);
         };
-        let (before, after) = pattern.split_once('{').unwrap_or((pattern, ""));
         match who {
-            Who::Everyone => self.versions(bucket, before, cursor).await,
+            Who::Everyone => {
+                let mut page = self.versions(bucket, before(pattern), cursor).await?;
+                page.rows.retain(|row| matches!(&row.handle, Handle::Version { key, .. } if is_of(pattern, key)));
+                Ok(page)
+            }
             Who::Person(person) => {
                 let Some(stop) = Stop::from(target, person, Step::parse(cursor)?).await? else {
                     return Ok(ReadPage { rows: Vec::new(), next: None });
                 };
                 let value = stop.tuple().first().map_or("", String::as_str);
-                let after = after.split_once('}').map_or("", |(_, after)| after);
-                let prefix = format!("{before}{value}{after}");
+                let prefix = Template::of(pattern).map(|pattern| pattern.with(value));
+                let prefix = prefix.ok_or(ConnectorError::Row("a key pattern without one name in braces"))?;
                 let mut page = self.versions(bucket, &prefix, stop.at.native.as_deref()).await?;
                 for row in &mut page.rows {
                     row.link = stop.at.link;
@@ -155,69 +72,121 @@ impl Connector for S3 {
         }
     }
 
+    /// A version that is locked is left as it is: the fresh read finds it, and [`Connector::held`] says until when.
     async fn apply(&self, target: &Target<'_>, actions: Vec<(Row, Action)>) -> Result<(), ConnectorError> {
-        let Place::Objects { bucket, .. } = target.place else {
-            return Err(ConnectorError::WrongKind);
-        };
+        let bucket = bucket_of(target)?;
         let mut versions = Vec::new();
         for (row, action) in actions {
-            let Handle::Version { key, version } = row.handle else {
-                return Err(ConnectorError::WrongKind);
-            };
             match action {
-                Action::Erase => versions.push((key, version)),
-                Action::Change(_) => return Err(ConnectorError::Row("an object cannot be changed in place")),
+                Action::Erase => versions.push(version_of(&row)?),
+                Action::Change(_) => return Err(UNCHANGEABLE),
             }
         }
-        self.delete(bucket, versions).await
+        let deleted = self.try_delete(bucket, &versions).await?;
+        let is_done = deleted.busy.is_none() && self.are_locked(bucket, &deleted.denied).await?;
+        if is_done { Ok(()) } else { Err(not_deleted(&deleted)) }
     }
 
-    async fn preflight(&self, _: &Target<'_>, _: Option<&CollectionRule>) -> Result<Vec<Obstacle>, ConnectorError> {
-        Ok(Vec::new())
+    async fn act(
+        &self,
+        target: &Target<'_>,
+        who: Who<'_>,
+        judge: &dyn Judge,
+        cursor: Option<&str>,
+    ) -> Result<Acted, ConnectorError> {
+        let bucket = bucket_of(target)?;
+        let page = self.read(target, who, cursor).await?;
+        let read = page.rows.len() as u64;
+        let mut versions = Vec::new();
+        for row in page.rows {
+            match judge.judge(&row)? {
+                Decision::Act(Action::Erase) => versions.push(version_of(&row)?),
+                Decision::Act(Action::Change(_)) => return Err(UNCHANGEABLE),
+                Decision::Retain { minimise, .. } if !minimise.is_empty() => return Err(UNCHANGEABLE),
+                Decision::Retain { .. } | Decision::Leave => {}
+            }
+        }
+        let deleted = self.try_delete(bucket, &versions).await?;
+        if !self.are_locked(bucket, &deleted.denied).await? {
+            return Err(not_deleted(&deleted));
+        }
+        let erased = deleted.gone;
+        if deleted.busy.is_none() {
+            return Ok(Acted { counts: Counts { read, erased, ..Counts::default() }, next: page.next });
+        }
+        if erased == 0 {
+            return Err(not_deleted(&deleted));
+        }
+        // What is gone is counted; the page begins again for the rest.
+        let again = match (cursor, who) {
+            (Some(cursor), _) => cursor.to_owned(),
+            (None, Who::Person(_)) => Step::default().to_text()?,
+            (None, Who::Everyone) => beginning()?,
+        };
+        Ok(Acted { counts: Counts { read: erased, erased, ..Counts::default() }, next: Some(again) })
+    }
+
+    async fn held(&self, target: &Target<'_>, rows: &[Row]) -> Result<Vec<Option<Hold>>, ConnectorError> {
+        let versions = rows.iter().map(version_of).collect::<Result<Vec<_>, _>>()?;
+        self.locks(bucket_of(target)?, &versions).await
+    }
+
+    async fn preflight(
+        &self,
+        target: &Target<'_>,
+        rule: Option<&CollectionRule>,
+    ) -> Result<Vec<Obstacle>, ConnectorError> {
+        self.look_ahead(target, rule).await
     }
 }
 
-/// Reads and copies objects for a package.
-#[derive(Clone, Copy, Debug)]
-pub struct Objects<'a> {
-    client: &'a Client,
-}
+const UNCHANGEABLE: ConnectorError = ConnectorError::Row("an object cannot be changed in place");
 
-impl Objects<'_> {
-    /// The MIME type of an object.
-    pub async fn content_type(&self, bucket: &str, key: &str) -> Result<String, ConnectorError> {
-        let head = self.client.head_object().bucket(bucket).key(key).send().await;
-        let head = head.map_err(|error| refused("s3:HeadObject", error))?;
-        Ok(head.content_type().unwrap_or("application/octet-stream").to_owned())
-    }
-
-    /// Copies an object, without its bytes passing through here.
-    pub async fn copy(&self, bucket: &str, key: &str, to_bucket: &str, to_key: &str) -> Result<(), ConnectorError> {
-        let source = format!("{bucket}/{}", percent_encoded(key));
-        let copy = self
-            .client
-            .copy_object()
-            .copy_source(source)
-            .bucket(to_bucket)
-            .key(to_key)
-            // Tags are not the person's data, and copying them would need one more right.
-            .tagging_directive(aws_sdk_s3::types::TaggingDirective::Replace)
-            .send()
-            .await;
-        copy.map_err(|error| refused("s3:CopyObject", error))?;
-        Ok(())
+fn bucket_of<'a>(target: &Target<'a>) -> Result<&'a str, ConnectorError> {
+    match target.place {
+        Place::Objects { bucket, .. } => Ok(bucket),
+        Place::Table(_) | Place::Relation { .. } => Err(ConnectorError::WrongKind),
     }
 }
 
-/// A key as a copy source wants it: percent-encoded but for what a path may hold.
-fn percent_encoded(key: &str) -> String {
-    let mut encoded = String::with_capacity(key.len());
-    for byte in key.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
+fn version_of(row: &Row) -> Result<Version, ConnectorError> {
+    match &row.handle {
+        Handle::Version { key, version } => Ok((key.clone(), version.clone())),
+        Handle::Item(_) | Handle::Key { .. } => Err(ConnectorError::WrongKind),
+    }
+}
+
+/// What all keys of a pattern begin with.
+fn before(pattern: &str) -> &str {
+    pattern.split('{').next().unwrap_or_default()
+}
+
+/// Whether a key is of a pattern, whoever's it is: `media/{user_id}/avatars/` is not `media/{user_id}/photos/`. The value
+/// is one part of the key, between slashes.
+fn is_of(pattern: &str, key: &str) -> bool {
+    let Some(pattern) = Template::of(pattern) else { return false };
+    let Some(rest) = key.strip_prefix(pattern.before) else { return false };
+    let end = if pattern.after.is_empty() { Some(rest.len()) } else { rest.find(pattern.after) };
+    end.is_some_and(|end| end > 0 && !rest[..end].contains('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of;
+
+    #[test]
+    fn a_key_is_of_the_pattern_that_it_was_made_by_and_of_no_other() {
+        for (pattern, key, expected) in [
+            ("avatars/{user_id}/", "avatars/u-1/a.png", true),
+            ("avatars/{user_id}/", "avatars/a.png", false),
+            ("media/{user_id}/avatars/", "media/u-1/avatars/a.png", true),
+            ("media/{user_id}/avatars/", "media/u-1/photos/a.png", false),
+            ("media/{user_id}/avatars/", "media/u-1/photos/avatars/a.png", false),
+            ("media/{user_id}/avatars/", "media//avatars/a.png", false),
+            ("logs/{user_id}.json", "logs/u-1.json", true),
+            ("logs/{user_id}.json", "logs/u-1.csv", false),
+        ] {
+            assert_eq!(is_of(pattern, key), expected, "{pattern} {key}");
         }
     }
-    encoded
 }

@@ -1,6 +1,7 @@
 //! Walks a person's rows in a system that is asked for one value at a time: link after link, value after value, page after
 //! page, under one cursor.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -85,46 +86,73 @@ impl<'a> Stop<'a> {
     }
 }
 
-/// Whether an earlier link than this one leads to a record as well.
+/// Which of some records an earlier link than this one leads to as well. `stands` says how a value stands in a field.
 pub(super) async fn came_earlier(
     links: &[Link],
     before: usize,
-    record: &Record,
+    records: &[&Record],
     person: &Person,
-) -> Result<bool, ConnectorError> {
+    stands: &(dyn Fn(&str, &str) -> String + Sync),
+) -> Result<Vec<bool>, ConnectorError> {
+    let mut came = vec![false; records.len()];
+    if records.is_empty() {
+        return Ok(came);
+    }
     for link in links.iter().take(before) {
+        let held: Vec<Vec<Tuple>> = records.iter().map(|record| held_by(link, record)).collect();
         let mut chunk = 0;
+        // Chunk after chunk for all records at once: a chunk may be an object that has to be fetched.
         while let Some(values) = person.values(link, chunk).await? {
-            if values.iter().any(|tuple| holds(link, tuple, record)) {
-                return Ok(true);
+            let led_to: HashSet<Tuple> = values.iter().map(|tuple| standing(link, tuple, stands)).collect();
+            for (came, held) in came.iter_mut().zip(&held) {
+                *came |= held.iter().any(|held| led_to.contains(held));
             }
             chunk += 1;
         }
     }
-    Ok(false)
+    Ok(came)
 }
 
-/// Whether a record has these values in the fields of a link; in a list, in one of its elements.
-pub(super) fn holds(link: &Link, tuple: &[String], record: &Record) -> bool {
+/// What a record holds in the fields of a link; of a list, each element.
+fn held_by(link: &Link, record: &Record) -> Vec<Tuple> {
     let fields: Vec<&str> = link.pairs.iter().map(|pair| pair.field.as_str()).collect();
-    record.keys_at(&fields).iter().any(|keys| keys.as_slice() == tuple)
+    record.keys_at(&fields)
+}
+
+/// The values of a link as they stand in its fields.
+fn standing(link: &Link, tuple: &Tuple, stands: &(dyn Fn(&str, &str) -> String + Sync)) -> Tuple {
+    link.pairs.iter().zip(tuple).map(|(pair, value)| stands(&pair.field, value)).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::identity::SubjectKeys;
+    use crate::personal::IdentityKind;
     use crate::policy::{Origin, Pair};
     use crate::record::Value;
 
-    #[test]
-    fn a_list_leads_to_its_row_by_each_element() {
-        let pair = Pair { field: "profile.emails".into(), origin_field: "email".into() };
-        let link = Link { pairs: vec![pair], origin: Origin::Subject, captured: false };
-        let emails = Value::List(vec![Value::Text("a".into()), Value::Text("b".into())]);
+    fn link(fields: &[&str]) -> Link {
+        let pairs = fields.iter().map(|field| Pair { field: (*field).into(), origin_field: "email".into() }).collect();
+        Link { pairs, origin: Origin::Subject, captured: false }
+    }
+
+    async fn came(link: Link, email: &str, record: &Record) -> bool {
+        let keys = BTreeMap::from([("email".to_owned(), vec![email.to_owned()])]);
+        let person = Person::known_by(SubjectKeys { kind: IdentityKind::Email, value: email.to_owned(), keys });
+        let stands = |_: &str, value: &str| format!("MAIL#{value}");
+        came_earlier(&[link.clone(), link], 1, &[record], &person, &stands).await.unwrap() == [true]
+    }
+
+    #[tokio::test]
+    async fn a_list_leads_to_its_row_by_each_element_as_it_stands_there() {
+        let emails = Value::List(vec![Value::Text("MAIL#a".into()), Value::Text("MAIL#b".into())]);
         let profile = Value::Map([("emails".to_owned(), emails)].into_iter().collect());
         let record: Record = [("profile".to_owned(), profile)].into_iter().collect();
-        assert!(holds(&link, &["b".to_owned()], &record));
-        assert!(!holds(&link, &["c".to_owned()], &record));
-        assert!(!holds(&link, &["a".to_owned(), "b".to_owned()], &record));
+        assert!(came(link(&["profile.emails"]), "b", &record).await);
+        assert!(!came(link(&["profile.emails"]), "c", &record).await);
+        assert!(!came(link(&["profile.emails", "profile.name"]), "a", &record).await, "one of its fields is missing");
     }
 }

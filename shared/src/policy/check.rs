@@ -7,6 +7,7 @@ mod masking;
 mod periods;
 mod references;
 mod rules;
+mod tables;
 
 use super::Bundle;
 
@@ -61,6 +62,7 @@ pub fn check(bundle: &Bundle) -> Vec<Problem> {
     fields::check(bundle, &mut problems);
     fideslang::check(bundle, &mut problems);
     masking::check(bundle, &mut problems);
+    tables::check(bundle, &mut problems);
     collections::check(bundle, &mut problems);
     problems.0
 }

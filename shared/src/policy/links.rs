@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::dataset::{self, Direction, visit};
-use super::{Bundle, Collection, Place, place};
+use super::{Bundle, Collection, Place, Template, place};
 
 /// A field here and the field elsewhere whose values it holds.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -369,15 +369,32 @@ fn own_links(bundle: &Bundle, name: &str, held: &Held<'_>) -> Vec<Link> {
         let found = subject.identities.iter().find(|(candidate, _)| Some(candidate.name()) == kind);
         return found.map(|(_, field)| Link::to_subject("key", field)).into_iter().collect();
     }
+    let (mut links, formed) = formed_links(bundle, *place);
     if name == subject.collection {
-        return subject.identities.values().map(|field| Link::to_subject(field, field)).collect();
+        let as_they_are = subject.identities.values().filter(|field| !formed.contains(field.as_str()));
+        links.extend(as_they_are.map(|field| Link::to_subject(field, field)));
+        return links;
     }
-    let mut links = Vec::new();
     visit(&collection.fields, "", &mut |path, field| {
         let identity = field.fides_meta.identity.as_deref().and_then(|kind| bundle.identity_field(kind));
-        links.extend(identity.map(|identity| Link::to_subject(path, identity)));
+        let link = identity.map(|identity| Link::to_subject(path, identity)).filter(|link| !links.contains(link));
+        links.extend(link);
     });
     links
+}
+
+/// Links by the key fields of a table in which an identity stands in a form (`USER#{user_id}`), and the fields of the
+/// subject collection that they hold.
+fn formed_links<'a>(bundle: &'a Bundle, place: Place<'_>) -> (Vec<Link>, BTreeSet<&'a str>) {
+    let (mut links, mut formed) = (Vec::new(), BTreeSet::new());
+    for (field, form) in place.table().into_iter().flat_map(|table| &table.links) {
+        let identity = Template::of(form).and_then(|form| bundle.identity_field(form.name));
+        if let Some(identity) = identity {
+            links.push(Link::to_subject(field, identity));
+            formed.insert(identity);
+        }
+    }
+    (links, formed)
 }
 
 /// What stands in braces in a key pattern.
@@ -391,6 +408,12 @@ fn collect_edges(name: &str, collection: &Collection, place: Place<'_>, held: &H
             edges.push(Edge { from: from.to_owned(), to: name.to_owned(), pair: pair_of("key", field) });
         }
         return;
+    }
+    for (field, form) in place.table().into_iter().flat_map(|table| &table.links) {
+        let Some((from, origin)) = Template::of(form).and_then(|form| form.name.rsplit_once('.')) else { continue };
+        if held.contains_key(from) && from != name {
+            edges.push(Edge { from: from.to_owned(), to: name.to_owned(), pair: pair_of(field, origin) });
+        }
     }
     visit(&collection.fields, "", &mut |path, field| {
         for reference in &field.fides_meta.references {

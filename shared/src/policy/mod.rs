@@ -15,6 +15,7 @@ pub mod model;
 pub mod permissions;
 pub mod rules;
 pub mod systems;
+pub mod tables;
 pub mod words;
 
 use std::fmt;
@@ -28,6 +29,7 @@ pub use links::{Graph, KeySet, Link, Origin, Pair};
 pub use model::*;
 pub use rules::*;
 pub use systems::*;
+pub use tables::{Condition, KeyKind, KeyPath, Table, Template};
 
 /// Why a policy cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -160,6 +162,15 @@ impl<'a> Place<'a> {
         match self {
             Self::Objects { pattern, .. } => Some(pattern),
             Self::Table(_) | Self::Relation { .. } => None,
+        }
+    }
+
+    /// The table, if it is one.
+    #[must_use]
+    pub fn table(self) -> Option<&'a Table> {
+        match self {
+            Self::Table(table) => Some(table),
+            Self::Objects { .. } | Self::Relation { .. } => None,
         }
     }
 

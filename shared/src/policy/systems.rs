@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::tables::{Condition, Table};
+
 /// A place that holds data.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", try_from = "SystemText")]
@@ -15,6 +17,9 @@ pub enum System {
         id: String,
         /// The dataset that describes it.
         dataset: String,
+        /// How many capacity units a second each worker may spend in it; none: as many as it takes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        capacity_units_per_second: Option<u32>,
         /// Collection to table.
         collections: BTreeMap<String, Table>,
     },
@@ -116,19 +121,6 @@ impl System {
     }
 }
 
-/// A DynamoDB table.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Table {
-    /// Its name.
-    pub table: String,
-    /// Partition key and, if there is one, sort key.
-    pub key: Vec<String>,
-    /// Field to the index that can be queried by it.
-    #[serde(default)]
-    pub indexes: BTreeMap<String, String>,
-}
-
 /// Objects under a key pattern.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -148,6 +140,7 @@ struct SystemText {
     bucket: Option<String>,
     secret: Option<String>,
     schema: Option<String>,
+    capacity_units_per_second: Option<u32>,
     #[serde(default)]
     collections: BTreeMap<String, PlaceText>,
 }
@@ -168,18 +161,28 @@ struct PlaceText {
     #[serde(default)]
     indexes: BTreeMap<String, String>,
     objects: Option<String>,
+    #[serde(default)]
+    index_keys: BTreeMap<String, Vec<String>>,
+    #[serde(default, rename = "where")]
+    conditions: BTreeMap<String, Condition>,
+    #[serde(default)]
+    links: BTreeMap<String, String>,
 }
 
 impl TryFrom<SystemText> for System {
     type Error = String;
 
     fn try_from(text: SystemText) -> Result<Self, String> {
-        let SystemText { kind, id, dataset, bucket, secret, schema, collections } = text;
+        let SystemText { kind, id, dataset, bucket, secret, schema, capacity_units_per_second, collections } = text;
+        if capacity_units_per_second.is_some() && !matches!(kind, Kind::Dynamodb) {
+            return Err(format!("system {id} has no capacity_units_per_second, which is for dynamodb; leave it out"));
+        }
         let places = collections.into_iter();
         match (kind, bucket, secret, schema) {
             (Kind::Dynamodb, None, None, None) => {
                 let collections = places.map(|(name, place)| Ok((name.clone(), place.into_table(&id, &name)?)));
-                Ok(Self::Dynamodb { collections: collections.collect::<Result<_, String>>()?, id, dataset })
+                let collections = collections.collect::<Result<_, String>>()?;
+                Ok(Self::Dynamodb { id, dataset, capacity_units_per_second, collections })
             }
             (Kind::S3, Some(bucket), None, None) => {
                 let collections = places.map(|(name, place)| Ok((name.clone(), place.into_objects(&id, &name)?)));
@@ -207,16 +210,17 @@ impl TryFrom<SystemText> for System {
 impl PlaceText {
     fn into_table(self, system: &str, name: &str) -> Result<Table, String> {
         match self {
-            Self { table: Some(table), key: Some(key), indexes, objects: None } => Ok(Table { table, key, indexes }),
+            Self { table: Some(table), key: Some(key), indexes, objects: None, index_keys, conditions, links } => {
+                Ok(Table { table, key, indexes, index_keys, conditions, links })
+            }
             _ => Err(format!("{name} of system {system} is a table: {{table: NAME, key: [FIELD], indexes: {{}}}}")),
         }
     }
 
     fn into_relation(self, system: &str, name: &str) -> Result<Relation, String> {
+        let is_plain = self.has_no_index();
         match self {
-            Self { table, key, indexes, objects: None } if indexes.is_empty() => {
-                Ok(Relation { table, key: key.unwrap_or_default() })
-            }
+            Self { table, key, objects: None, .. } if is_plain => Ok(Relation { table, key: key.unwrap_or_default() }),
             _ => {
                 Err(format!("{name} of system {system} is a table of a database: {{table: SCHEMA.NAME, key: [FIELD]}}"))
             }
@@ -224,11 +228,15 @@ impl PlaceText {
     }
 
     fn into_objects(self, system: &str, name: &str) -> Result<Objects, String> {
+        let is_plain = self.has_no_index();
         match self {
-            Self { table: None, key: None, indexes, objects: Some(objects) } if indexes.is_empty() => {
-                Ok(Objects { objects })
-            }
+            Self { table: None, key: None, objects: Some(objects), .. } if is_plain => Ok(Objects { objects }),
             _ => Err(format!("{name} of system {system} is objects: {{objects: \"prefix/{{user_id}}/\"}}")),
         }
+    }
+
+    /// Whether nothing is said that only a DynamoDB table has.
+    fn has_no_index(&self) -> bool {
+        self.indexes.is_empty() && self.index_keys.is_empty() && self.conditions.is_empty() && self.links.is_empty()
     }
 }

@@ -85,11 +85,19 @@ async fn read_subject(
     let field = policy.identity_field(kind).ok_or(ResolveError::UnknownKind)?;
     let keys = BTreeMap::from([(field.to_owned(), vec![value.to_owned()])]);
     let person = Person::known_by(SubjectKeys { kind, value: value.to_owned(), keys });
-    let page = connector.read(&target, Who::Person(&person), None).await?;
-    if page.rows.len() > MAX_ROWS || page.next.is_some() {
-        return Err(ResolveError::TooMany);
+    let (mut records, mut cursor) = (Vec::new(), None);
+    // A page may hold less than it could, and may be empty.
+    loop {
+        let page = connector.read(&target, Who::Person(&person), cursor.as_deref()).await?;
+        records.extend(page.rows.into_iter().map(|row| row.record));
+        if records.len() > MAX_ROWS {
+            return Err(ResolveError::TooMany);
+        }
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(records),
+        }
     }
-    Ok(page.rows.into_iter().map(|row| row.record).collect())
 }
 
 /// The fields of the subject collection that any link, or an identity, holds.

@@ -6,6 +6,7 @@ mod masking;
 mod mistakes;
 mod reach;
 mod rules;
+mod tables;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -17,6 +18,7 @@ use habeas_cli::commands::Verdict;
 use habeas_e2e::yaml;
 use mistakes::MISTAKES;
 use rules::RULE_MISTAKES;
+use tables::TABLE_MISTAKES;
 
 /// A file of the small policy.
 #[derive(Clone, Copy, Debug)]
@@ -175,6 +177,35 @@ fn warnings_alone_do_not_make_a_policy_unsound_unless_they_are_denied() {
         assert_eq!(verdict, Verdict::Bad);
         assert!(out.contains("datasets/app.yaml:6: warning: ") && !out.contains("sound"), "{out}");
     });
+}
+
+#[test]
+fn every_mistake_in_a_table_is_found_at_its_line_with_what_to_do() {
+    let missed = missed(SMALL, TABLE_MISTAKES.iter().map(|mistake| (Level::Error, mistake)));
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn collections_that_are_told_apart_may_share_a_table() {
+    let posts = "posts: {table: small-posts, key: [user_id, post_id]}";
+    let apart = [
+        (
+            File::Policy,
+            posts,
+            "posts: {table: small, key: [user_id, post_id], where: {post_id: {begins_with: \"P#\"}}}",
+        ),
+        (
+            File::Policy,
+            "orders: {table: small-orders, key: [user_id, order_id]}",
+            "orders: {table: small, key: [user_id, post_id], where: {post_id: {begins_with: \"O#\"}}}",
+        ),
+        (File::Dataset, "- {name: order_id, data_categories", "- {name: post_id, data_categories"),
+    ];
+    assert_eq!(findings(&apart, |_| {}), []);
+    let overlapping = [apart[0], (apart[1].0, apart[1].1, "orders: {table: small, key: [user_id, post_id]}"), apart[2]];
+    let found = findings(&overlapping, |_| {});
+    let [finding] = found.as_slice() else { unreachable!("{found:?}") };
+    assert!(finding.message.contains("tell the rows of the two apart under where"), "{finding}");
 }
 
 #[test]

@@ -168,7 +168,7 @@ fn a_data_system_is_for_those_who_work_on_it() {
     let read_secret = ["secretsmanager:GetSecretValue"].as_slice();
     let sign_in = ["rds-db:connect"].as_slice();
     let expected = [
-        ("SubjectTableArn", lookup, ["dynamodb:Query"].as_slice()),
+        ("SubjectTableArn", lookup, ["dynamodb:BatchGetItem", "dynamodb:Query"].as_slice()),
         ("SubjectSecretArns", lookup, read_secret),
         ("SubjectDatabaseUserArns", lookup, sign_in),
         ("DataSecretArns", work, read_secret),
@@ -313,7 +313,7 @@ fn a_function_may_take_from_exactly_the_queue_that_feeds_it() {
 /// A dry run writes nothing because it cannot.
 #[test]
 fn whoever_plans_for_operators_may_only_read() {
-    const READS: [&str; 5] = ["Decrypt", "Describe", "Get", "List", "Query"];
+    const READS: [&str; 6] = ["BatchGet", "Decrypt", "Describe", "Get", "List", "Query"];
     // Its own log group, and the way into the VPC, which is Lambda's alone: other tests say so. What it may do in a
     // database, the database's own user says.
     const BESIDES: [&str; 3] = ["WriteLogs", "AttachToVpc", "SignInToDataDatabases"];

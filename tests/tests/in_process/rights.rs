@@ -97,11 +97,21 @@ fn what_roles_hold_for_the_emulator_alone_is_listed() {
 
 #[tokio::test]
 async fn a_step_that_lacks_a_right_ends_at_once_and_waits_for_an_operator() {
+    // Without these the work is done all the same: less is told beforehand, and nothing of Li's is locked.
+    const SPARED: [&str; 5] = [
+        "dynamodb:DescribeContinuousBackups",
+        "s3:GetBucketObjectLockConfiguration",
+        "s3:GetBucketVersioning",
+        "s3:GetObjectLegalHold",
+        "s3:GetObjectRetention",
+    ];
     let of_data = |line: &&Grant| {
         let resources = ["DataTableArns", "DataIndexArns", "DataBucketArns", "DataObjectArns"];
-        line.function == Function::DeleteOrAnonymize && resources.contains(&line.resource.as_str())
+        line.function == Function::DeleteOrAnonymize
+            && resources.contains(&line.resource.as_str())
+            && !SPARED.contains(&line.action.as_str())
     };
-    let mut tried = BTreeSet::new();
+    let mut tried = BTreeMap::new();
     for line in stack().grants().filter(of_data) {
         let world = World::that_goes_on_without(line.clone()).await;
         settle(&world).await;
@@ -111,15 +121,18 @@ async fn a_step_that_lacks_a_right_ends_at_once_and_waits_for_an_operator() {
         let id = answer.body["request_id"].as_str().unwrap().parse().unwrap();
         assert_eq!(world.ledger().request(&id).await.unwrap().unwrap().status, Status::NeedsAttention, "{line}");
         let last = world.ledger().events(&id).await.unwrap().pop().unwrap().fact;
-        assert!(matches!(last, Fact::StepFailed { reason: FailureReason::Permanent, .. }), "{line}: {last:?}");
-        tried.insert(line.action.as_str());
+        let Fact::StepFailed { reason, .. } = last else { unreachable!("{line}: {last:?}") };
+        tried.insert(line.action.as_str(), reason);
     }
+    // What is missing to read is found before anything is changed.
     let expected = [
-        "dynamodb:BatchWriteItem",
-        "dynamodb:Query",
-        "dynamodb:UpdateItem",
-        "s3:DeleteObjectVersion",
-        "s3:ListBucketVersions",
+        ("dynamodb:BatchGetItem", FailureReason::PreflightRefused),
+        ("dynamodb:DeleteItem", FailureReason::Permanent),
+        ("dynamodb:DescribeTable", FailureReason::PreflightRefused),
+        ("dynamodb:Query", FailureReason::PreflightRefused),
+        ("dynamodb:UpdateItem", FailureReason::Permanent),
+        ("s3:DeleteObjectVersion", FailureReason::Permanent),
+        ("s3:ListBucketVersions", FailureReason::PreflightRefused),
     ];
     assert_eq!(tried, expected.into());
 }

@@ -134,7 +134,8 @@ fn check_links(name: &str, place: Place<'_>, links: &[Link], problems: &mut Prob
     }
     for link in links {
         let field = link.field();
-        if table.key.first().is_none_or(|key| key != field) && !table.indexes.contains_key(field) {
+        let fields: Vec<&str> = link.pairs.iter().map(|pair| pair.field.as_str()).collect();
+        if table.path(&fields).is_none() {
             let message = format!("{field} is neither the partition key nor has it an index; add one under indexes");
             problems.dataset(name, Some(field), message);
         }

@@ -1,10 +1,10 @@
-//! Fields that references, keys and indexes name must be there.
+//! Fields that references name must be there.
 
 use std::collections::BTreeMap;
 
 use super::Problems;
 use crate::policy::dataset::{self, Reference, visit};
-use crate::policy::{Bundle, Collection, System, Table};
+use crate::policy::{Bundle, Collection};
 
 pub(super) fn check(bundle: &Bundle, problems: &mut Problems) {
     let collections = dataset::by_name(&bundle.datasets);
@@ -22,7 +22,6 @@ pub(super) fn check(bundle: &Bundle, problems: &mut Problems) {
         let message = format!("{field} is not in {}; name the field with the language", subject.collection);
         problems.policy(&["subject", "locale_field"], message);
     }
-    tables(bundle, &collections, problems);
 }
 
 fn check_reference(
@@ -53,41 +52,5 @@ fn check_reference(
             );
             problems.dataset(name, Some(path), message);
         }
-    }
-}
-
-fn tables(bundle: &Bundle, collections: &BTreeMap<String, &Collection>, problems: &mut Problems) {
-    let mut seen: BTreeMap<&str, String> = BTreeMap::new();
-    for (position, system) in bundle.policy.systems.iter().enumerate() {
-        let System::Dynamodb { dataset, collections: tables, .. } = system else { continue };
-        let at = position.to_string();
-        for (name, table) in tables {
-            let path = ["systems", &at, "collections", name];
-            let full_name = format!("{dataset}.{name}");
-            if let Some(collection) = collections.get(&full_name) {
-                key_fields(&path, &full_name, collection, table, problems);
-            }
-            if let Some(other) = seen.get(table.table.as_str()) {
-                let message = format!(
-                    "table {:?} holds {other} already, and a rule for one would act on the rows of both; give {full_name} \
-                     its own table",
-                    table.table
-                );
-                problems.policy(&[&path[..], &["table"]].concat(), message);
-            } else {
-                seen.insert(&table.table, full_name);
-            }
-        }
-    }
-}
-
-fn key_fields(path: &[&str], name: &str, collection: &Collection, table: &Table, problems: &mut Problems) {
-    for (position, field) in table.key.iter().enumerate().filter(|(_, field)| collection.field(field).is_none()) {
-        let message = format!("key {field:?} is not a field of {name}; add it to the dataset or correct it");
-        problems.policy(&[path, &["key", &position.to_string()]].concat(), message);
-    }
-    for field in table.indexes.keys().filter(|field| collection.field(field).is_none()) {
-        let message = format!("index field {field:?} is not a field of {name}; an index is <field>: <index name>");
-        problems.policy(&[path, &["indexes", field]].concat(), message);
     }
 }

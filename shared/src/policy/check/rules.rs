@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Problems;
+use super::{Problems, tables};
 use crate::mask::{Class, LEAST_TOKEN_LENGTH, TOKEN_LENGTH};
 use crate::policy::expand::strategy_at;
 use crate::policy::{Bundle, Collection, CollectionRule, ErasureRule, Field, Link, Place, Strategy, Text, ViaRule};
@@ -187,14 +187,8 @@ impl Check<'_> {
                      erase, fixed, random, generalise or salted_hash",
                 );
             }
-            let Place::Table(table) = self.place else { continue };
-            if table.key.contains(field) && *strategy != Strategy::Keep {
-                problems.policy(&path, format!("{field} is part of the table's key and cannot be changed in place"));
-            }
-            let empties = *strategy == Strategy::Null || *strategy == Strategy::Fixed(String::new());
-            if table.indexes.contains_key(field) && empties {
-                problems
-                    .policy(&path, format!("{field} is an index key, which DynamoDB refuses to hold null or empty"));
+            if let Place::Table(table) = self.place {
+                tables::strategy(&path, self, table, (field, strategy), problems);
             }
         }
     }

@@ -29,6 +29,8 @@ pub(super) const STORIES: &[Story] = &[
     Story { play: |world| Box::pin(cancellation_taken_back(world)) },
     Story { play: |world| Box::pin(sweep_of_more_than_a_page(world)) },
     Story { play: |world| Box::pin(looks(world)) },
+    Story { play: |world| Box::pin(erasure_of_what_is_locked(world)) },
+    Story { play: |world| Box::pin(sweep_of_what_is_locked(world)) },
 ];
 
 /// Everything that can be asked of a finished request, until its package is gone.
@@ -107,6 +109,28 @@ async fn overdue_erasure(world: &World) {
     world.run_to_end(&id).await;
     let events = evidence(world, &id).await.events;
     assert!(events.iter().any(|event| event.fact == habeas::evidence::Fact::Overdue));
+}
+
+/// S3 keeps a picture whatever it is asked, and the person is told until when.
+async fn erasure_of_what_is_locked(world: &World) {
+    world.lock("pictures/u-li/face.png", Some("2027-03-01T00:00:00Z".parse().unwrap()));
+    let id = exercise(world, "erasure").await;
+    let told = world.call("GET", &format!("/v1/requests/{id}"), Some(&fresh(world, LI)), None).await.body;
+    let retained = told["retained"].as_array().unwrap();
+    let pictures = retained.iter().find(|kept| kept["collection"] == "small_files.pictures").unwrap();
+    assert_eq!((&pictures["rows"], &pictures["until"]), (&json!(1), &json!("2027-03-01T00:00:00Z")));
+    assert_eq!(
+        pictures["basis"],
+        "The storage system keeps it under a lock, and lets nobody delete it before that ends"
+    );
+}
+
+/// A picture whose time is over is locked; it stays, and the sweep ends as every other.
+async fn sweep_of_what_is_locked(world: &World) {
+    world.lock("pictures/u-ann/old.png", Some("2027-03-01T00:00:00Z".parse().unwrap()));
+    let id = world.sweep().await;
+    world.run_to_end(&id).await;
+    assert!(world.data().await["small-files"].iter().any(|object| object["key"] == "pictures/u-ann/old.png"));
 }
 
 /// From the confirmation over the cooling-off period to the end.
