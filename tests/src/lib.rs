@@ -17,6 +17,7 @@
 mod calls;
 mod cloud;
 mod deployed;
+mod faults;
 mod functions;
 mod gate;
 mod needs;
@@ -28,14 +29,18 @@ mod services;
 mod sign_in;
 pub mod signing_key;
 pub mod stores;
+pub mod suite;
 pub mod template;
+mod versions;
 mod world;
 pub mod yaml;
 
 pub use calls::{Calls, Hold};
 pub use deployed::Deployed;
+pub use faults::Faults;
 pub use functions::Function;
 pub use postgres::TestDatabase;
 pub use sign_in::SignIns;
-pub use stores::dump;
+pub use stores::{create_tables, dump};
+pub use versions::{Bucket, Denies, Versions};
 pub use world::{Answered, World};
