@@ -150,6 +150,17 @@ fn s3(request: &HttpRequest) -> Vec<Need> {
     let decrypt = || Need::key("kms:Decrypt", key_of(&bucket), "s3");
     let query = request.uri().split_once('?').map_or("", |(_, query)| query);
     let asks = |name: &str| query.split('&').any(|part| part.split('=').next() == Some(name));
+    let get = if asks("versionId") { "s3:GetObjectVersion" } else { "s3:GetObject" };
+    // What is written with tags, or under a lock, asks for more than the right to write.
+    let settings = || {
+        let of = [
+            ("x-amz-tagging", "s3:PutObjectTagging"),
+            ("x-amz-object-lock-mode", "s3:PutObjectRetention"),
+            ("x-amz-object-lock-legal-hold", "s3:PutObjectLegalHold"),
+        ];
+        let given = of.into_iter().filter(|(header, _)| request.headers().get(*header).is_some());
+        given.map(|(_, action)| Need::new(action, object(&bucket, &key))).collect::<Vec<_>>()
+    };
     match (request.method(), key.is_empty()) {
         ("GET", true) if asks("versions") => vec![Need::new("s3:ListBucketVersions", bucket_arn(&bucket))],
         ("GET", true) if asks("versioning") => vec![Need::new("s3:GetBucketVersioning", bucket_arn(&bucket))],
@@ -162,10 +173,27 @@ fn s3(request: &HttpRequest) -> Vec<Need> {
         ("POST", true) if asks("delete") => {
             deletions(request).map(|deletion| Need::new(deletion.action(), object(&bucket, &deletion.key))).collect()
         }
-        ("HEAD", false) if !asks("versionId") => vec![Need::new("s3:GetObject", object(&bucket, &key))],
-        ("PUT", false) if asks("partNumber") => vec![put(), decrypt()],
+        ("GET", false) if asks("tagging") => {
+            let action = if asks("versionId") { "s3:GetObjectVersionTagging" } else { "s3:GetObjectTagging" };
+            vec![Need::new(action, object(&bucket, &key))]
+        }
+        ("HEAD", false) => vec![Need::new(get, object(&bucket, &key))],
+        ("PUT", false) if asks("partNumber") => {
+            let mut needs = vec![put(), decrypt()];
+            if let Some(source) = request.headers().get("x-amz-copy-source") {
+                let (source, is_version) = match source.split_once("?versionId=") {
+                    Some((source, _)) => (source, true),
+                    None => (source, false),
+                };
+                let source = percent_decoded(source);
+                let (from, from_key) = source.trim_start_matches('/').split_once('/').unwrap();
+                let action = if is_version { "s3:GetObjectVersion" } else { "s3:GetObject" };
+                needs.extend([Need::new(action, object(from, from_key)), Need::key("kms:Decrypt", key_of(from), "s3")]);
+            }
+            needs
+        }
         ("PUT", false) => match request.headers().get("x-amz-copy-source") {
-            None => vec![put(), data_key()],
+            None => [vec![put(), data_key()], settings()].concat(),
             Some(source) => {
                 let source = percent_decoded(source);
                 let (from, from_key) = source.trim_start_matches('/').split_once('/').unwrap();
@@ -180,8 +208,8 @@ fn s3(request: &HttpRequest) -> Vec<Need> {
         },
         ("GET", false) if asks("uploadId") => vec![Need::new("s3:ListMultipartUploadParts", object(&bucket, &key))],
         ("DELETE", false) if asks("uploadId") => vec![Need::new("s3:AbortMultipartUpload", object(&bucket, &key))],
-        ("GET", false) if !asks("versionId") => read(&bucket, &key).into(),
-        ("POST", false) if asks("uploads") => vec![put(), data_key()],
+        ("GET", false) => vec![Need::new(get, object(&bucket, &key)), decrypt()],
+        ("POST", false) if asks("uploads") => [vec![put(), data_key()], settings()].concat(),
         ("POST", false) if asks("uploadId") => vec![put(), decrypt()],
         (method, _) => panic!("s3 {method} {}: say here what it needs", request.uri()),
     }

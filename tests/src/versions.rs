@@ -1,6 +1,9 @@
 //! S3 in this process with versions, delete markers and locks, of which the file system's store has none. It serves what
 //! the connector calls, as the S3 User Guide says ("Working with delete markers", "Locking objects").
 
+mod bodies;
+
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
@@ -9,12 +12,15 @@ use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use jiff::Timestamp;
 use s3s::dto::{
-    BucketVersioningStatus, DeleteMarkerEntry, DeleteObjectsInput, DeleteObjectsOutput, Error,
-    GetBucketVersioningInput, GetBucketVersioningOutput, GetObjectLegalHoldInput, GetObjectLegalHoldOutput,
-    GetObjectLockConfigurationInput, GetObjectLockConfigurationOutput, GetObjectRetentionInput,
-    GetObjectRetentionOutput, ListObjectVersionsInput, ListObjectVersionsOutput, MFADeleteStatus,
-    ObjectLockConfiguration, ObjectLockEnabled, ObjectLockLegalHold, ObjectLockLegalHoldStatus, ObjectLockRetention,
-    ObjectLockRetentionMode, ObjectVersion,
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, BucketVersioningStatus, CompleteMultipartUploadInput,
+    CompleteMultipartUploadOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteMarkerEntry,
+    DeleteObjectsInput, DeleteObjectsOutput, Error, GetBucketVersioningInput, GetBucketVersioningOutput,
+    GetObjectInput, GetObjectLegalHoldInput, GetObjectLegalHoldOutput, GetObjectLockConfigurationInput,
+    GetObjectLockConfigurationOutput, GetObjectOutput, GetObjectRetentionInput, GetObjectRetentionOutput,
+    GetObjectTaggingInput, GetObjectTaggingOutput, HeadObjectInput, HeadObjectOutput, ListObjectVersionsInput,
+    ListObjectVersionsOutput, MFADeleteStatus, ObjectLockConfiguration, ObjectLockEnabled, ObjectLockLegalHold,
+    ObjectLockLegalHoldStatus, ObjectLockRetention, ObjectLockRetentionMode, ObjectVersion, PutObjectInput,
+    PutObjectOutput, UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 
@@ -34,7 +40,10 @@ pub struct Bucket {
     pub denies: Denies,
     /// So many deletes that are not the first of their call are answered with `SlowDown`.
     pub slow: usize,
+    /// What happens just before the next object is written.
+    pub before_next_write: Option<Between>,
     versions: Vec<Version>,
+    uploads: BTreeMap<String, bodies::Open>,
     written: u64,
 }
 
@@ -47,6 +56,9 @@ pub enum Denies {
     Everything,
 }
 
+/// Something that somebody else does meanwhile.
+type Between = Box<dyn FnOnce(&mut Bucket) + Send>;
+
 /// A version of an object, or a delete marker.
 struct Version {
     key: String,
@@ -58,6 +70,7 @@ struct Version {
     body: Option<Vec<u8>>,
     locked_until: Option<Timestamp>,
     has_legal_hold: bool,
+    settings: bodies::Settings,
 }
 
 impl Versions {
@@ -119,6 +132,16 @@ impl Bucket {
         self.version(key, Some(id)).unwrap().has_legal_hold = is_held;
     }
 
+    /// What an object holds now.
+    pub fn body(&self, key: &str) -> Option<&[u8]> {
+        self.versions.iter().find(|version| version.key == key)?.body.as_deref()
+    }
+
+    /// Uploads that nobody has completed or given up.
+    pub fn open_uploads(&self) -> usize {
+        self.uploads.len()
+    }
+
     /// Every version: key, version, and what it holds.
     pub fn dump(&self) -> Vec<String> {
         self.versions.iter().map(|version| format!("{} {} {:?}", version.key, version.id, version.body)).collect()
@@ -132,7 +155,17 @@ impl Bucket {
             self.versions.retain(|version| version.key != key || version.id != "null");
         }
         let key = key.to_owned();
-        self.versions.push(Version { key, id: id.clone(), number, body, locked_until: None, has_legal_hold: false });
+        let settings = bodies::Settings::default();
+        let id_of_new = id.clone();
+        self.versions.push(Version {
+            key,
+            id: id_of_new,
+            number,
+            body,
+            locked_until: None,
+            has_legal_hold: false,
+            settings,
+        });
         // By key, the newest first, as they are listed.
         self.versions.sort_by(|a, b| a.key.cmp(&b.key).then(b.number.cmp(&a.number)));
         id
@@ -163,6 +196,59 @@ impl Version {
 
 #[async_trait::async_trait]
 impl S3 for Versions {
+    async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+        self.head(&request.input).map(S3Response::new)
+    }
+
+    async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+        self.get(&request.input).map(S3Response::new)
+    }
+
+    async fn get_object_tagging(
+        &self,
+        request: S3Request<GetObjectTaggingInput>,
+    ) -> S3Result<S3Response<GetObjectTaggingOutput>> {
+        let GetObjectTaggingInput { bucket, key, version_id, .. } = request.input;
+        self.tags(&bucket, &key, version_id.as_deref()).map(S3Response::new)
+    }
+
+    async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+        self.put_if(request.input).await.map(S3Response::new)
+    }
+
+    async fn create_multipart_upload(
+        &self,
+        request: S3Request<CreateMultipartUploadInput>,
+    ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        self.begin(request.input).map(S3Response::new)
+    }
+
+    async fn upload_part(&self, request: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
+        self.put_part(request.input).await.map(S3Response::new)
+    }
+
+    async fn upload_part_copy(
+        &self,
+        request: S3Request<UploadPartCopyInput>,
+    ) -> S3Result<S3Response<UploadPartCopyOutput>> {
+        self.copy_part(&request.input).map(S3Response::new)
+    }
+
+    async fn complete_multipart_upload(
+        &self,
+        request: S3Request<CompleteMultipartUploadInput>,
+    ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+        self.complete(request.input).map(S3Response::new)
+    }
+
+    async fn abort_multipart_upload(
+        &self,
+        request: S3Request<AbortMultipartUploadInput>,
+    ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+        let AbortMultipartUploadInput { bucket, upload_id, .. } = request.input;
+        self.give_up(&bucket, &upload_id).map(|()| S3Response::new(AbortMultipartUploadOutput::default()))
+    }
+
     async fn list_object_versions(
         &self,
         request: S3Request<ListObjectVersionsInput>,

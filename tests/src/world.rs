@@ -15,7 +15,7 @@ use habeas::connectors::{Connectors, Obstacle};
 use habeas::export::PublicKey;
 use habeas::ledger::Ledger;
 use habeas::plan::Queue;
-use habeas::policy::Pinned;
+use habeas::policy::{Pinned, System};
 use habeas::steps::Message;
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::{Body, Error, Request};
@@ -87,7 +87,11 @@ impl World {
         stores::create_ledger(&dynamodb).await;
         stores::create_tables(&dynamodb, &policy).await;
         let policies = "policybucket";
-        for bucket in [Self::BUCKET, Self::FILES, policies] {
+        let data = policy.policy().systems.iter().filter_map(|system| match system {
+            System::S3 { bucket, .. } => Some(bucket.as_str()),
+            _ => None,
+        });
+        for bucket in data.chain([Self::BUCKET, policies]) {
             s3.create_bucket().bucket(bucket).send().await.unwrap();
         }
         let stored = policy.to_stored().unwrap().into();

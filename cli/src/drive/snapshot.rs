@@ -68,7 +68,7 @@ impl Snapshot {
                     Some(connection) => databases::rows(connection, database.table(name)).await?,
                     None => continue,
                 },
-                Some(Place::Objects { .. }) | None => continue,
+                Some(Place::Objects { .. } | Place::Rows { .. }) | None => continue,
             };
             let row = |stored| Row { collection, stored, exported: Map::new() };
             snapshot.rows.extend(stored.into_iter().map(row));

@@ -131,7 +131,7 @@ fn spots(policy: &Pinned) -> BTreeMap<String, Spot> {
         .filter_map(|name| {
             let spot = match policy.place(name)? {
                 Place::Table(table) => Spot::Table(table.table.clone()),
-                Place::Objects { bucket, .. } => Spot::Bucket(bucket.to_owned()),
+                Place::Objects { bucket, .. } | Place::Rows { bucket, .. } => Spot::Bucket(bucket.to_owned()),
                 Place::Relation { database, .. } => Spot::Database(database.id.clone()),
             };
             Some((name.to_owned(), spot))

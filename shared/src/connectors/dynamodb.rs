@@ -144,6 +144,6 @@ impl DynamoDb {
 fn table_of<'a>(target: &Target<'a>) -> Result<&'a Table, ConnectorError> {
     match target.place {
         Place::Table(table) => Ok(table),
-        Place::Objects { .. } | Place::Relation { .. } => Err(ConnectorError::WrongKind),
+        Place::Objects { .. } | Place::Rows { .. } | Place::Relation { .. } => Err(ConnectorError::WrongKind),
     }
 }

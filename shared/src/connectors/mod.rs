@@ -3,6 +3,7 @@
 //! The rules of this room: a page is bounded, its cursor survives a restart, and doing an action again does nothing more.
 
 mod dynamodb;
+pub mod formats;
 mod obstacles;
 mod person;
 mod postgresql;
@@ -294,7 +295,9 @@ impl Connectors {
     pub fn of(&self, place: Place<'_>) -> Result<&dyn Connector, ConnectorError> {
         match place {
             Place::Table(_) => Ok(self.dynamodb.as_ref()),
-            Place::Objects { .. } => self.s3.as_ref().map(|s3| s3 as &dyn Connector).ok_or(ConnectorError::WrongKind),
+            Place::Objects { .. } | Place::Rows { .. } => {
+                self.s3.as_ref().map(|s3| s3 as &dyn Connector).ok_or(ConnectorError::WrongKind)
+            }
             Place::Relation { .. } => {
                 let postgresql = self.postgresql.as_ref().map(|postgresql| postgresql as &dyn Connector);
                 postgresql.ok_or(ConnectorError::WrongKind)

@@ -186,7 +186,7 @@ fn names_person(target: &Target<'_>, person: &Person, row: &Record, names: &str)
     let own = links.filter_map(|link| person.keys.keys.get(link.subject_field()?)).flatten();
     let stands = |own: &String| match target.place {
         Place::Table(table) => table.stands(names, own).into_owned(),
-        Place::Objects { .. } | Place::Relation { .. } => own.clone(),
+        Place::Objects { .. } | Place::Rows { .. } | Place::Relation { .. } => own.clone(),
     };
     let value = row.at(names).and_then(Value::as_key);
     value.is_some_and(|value| own.into_iter().any(|own| stands(own) == value))

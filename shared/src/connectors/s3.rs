@@ -1,19 +1,25 @@
-//! S3: objects under a key pattern, with every version and delete marker.
+//! S3: objects under a key pattern, with every version and delete marker, and rows inside objects.
 //!
 //! What a locked version means is in [`locks`].
 
 mod copies;
+mod keys;
 mod locks;
+mod object;
+mod pattern;
 mod preflight;
+mod rows;
+mod upload;
 mod versions;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 
 pub use copies::Objects;
 
+use self::rows::Rows;
 use self::versions::{Version, beginning, not_deleted};
 use super::walk::{Step, Stop};
 use super::{
@@ -28,13 +34,15 @@ use crate::policy::{CollectionRule, Place, Template};
 pub struct S3 {
     client: Client,
     clock: Arc<dyn Clock>,
+    /// Rows that are being read, between two pages.
+    kept: Arc<Mutex<Option<rows::Kept>>>,
 }
 
 impl S3 {
     /// Objects behind this client. The clock tells whether a lock has ended.
     #[must_use]
     pub fn new(client: Client, clock: Arc<dyn Clock>) -> Self {
-        Self { client, clock }
+        Self { client, clock, kept: Arc::default() }
     }
 
     /// The client, for copying objects into a package.
@@ -47,8 +55,12 @@ impl S3 {
 #[async_trait]
 impl Connector for S3 {
     async fn read(&self, target: &Target<'_>, who: Who<'_>, cursor: Option<&str>) -> Result<ReadPage, ConnectorError> {
-        let Place::Objects { bucket, pattern } = target.place else {
-            return Err(ConnectorError::WrongKind);
+        let (bucket, pattern) = match target.place {
+            Place::Objects { bucket, pattern } => (bucket, pattern),
+            Place::Rows { bucket, rows: place } => {
+                return Rows { s3: self, bucket, place }.read(target, who, cursor).await;
+            }
+            Place::Table(_) | Place::Relation { .. } => return Err(ConnectorError::WrongKind),
         };
         match who {
             Who::Everyone => {
@@ -74,7 +86,9 @@ impl Connector for S3 {
 
     /// A version that is locked is left as it is: the fresh read finds it, and [`Connector::held`] says until when.
     async fn apply(&self, target: &Target<'_>, actions: Vec<(Row, Action)>) -> Result<(), ConnectorError> {
-        let bucket = bucket_of(target)?;
+        let Place::Objects { bucket, .. } = target.place else {
+            return Err(ConnectorError::WrongKind);
+        };
         let mut versions = Vec::new();
         for (row, action) in actions {
             match action {
@@ -94,7 +108,12 @@ impl Connector for S3 {
         judge: &dyn Judge,
         cursor: Option<&str>,
     ) -> Result<Acted, ConnectorError> {
-        let bucket = bucket_of(target)?;
+        let bucket = match target.place {
+            Place::Rows { bucket, rows: place } => {
+                return Rows { s3: self, bucket, place }.act(target, who, judge, cursor).await;
+            }
+            _ => bucket_of(target)?,
+        };
         let page = self.read(target, who, cursor).await?;
         let read = page.rows.len() as u64;
         let mut versions = Vec::new();
@@ -144,7 +163,7 @@ const UNCHANGEABLE: ConnectorError = ConnectorError::Row("an object cannot be ch
 
 fn bucket_of<'a>(target: &Target<'a>) -> Result<&'a str, ConnectorError> {
     match target.place {
-        Place::Objects { bucket, .. } => Ok(bucket),
+        Place::Objects { bucket, .. } | Place::Rows { bucket, .. } => Ok(bucket),
         Place::Table(_) | Place::Relation { .. } => Err(ConnectorError::WrongKind),
     }
 }

@@ -198,7 +198,9 @@ impl Looking<'_> {
         match work {
             Work::Capture { fields, .. } => self.capture(connector, &target, fields).await,
             Work::Erase { .. } => self.judge(connector, &target).await,
-            _ if matches!(target.place, Place::Objects { .. }) => self.current(connector, &target).await,
+            _ if matches!(target.place, Place::Objects { .. } | Place::Rows { .. }) => {
+                self.current(connector, &target).await
+            }
             _ => Ok(match self.count(connector, &target).await? {
                 Some(found) => Rows::exactly(found),
                 None => Rows::default(),

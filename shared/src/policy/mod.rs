@@ -146,6 +146,13 @@ pub enum Place<'a> {
         /// The key pattern.
         pattern: &'a str,
     },
+    /// Rows inside the objects of a bucket.
+    Rows {
+        /// The bucket's name.
+        bucket: &'a str,
+        /// Which objects, and how they are stored.
+        rows: &'a RowObjects,
+    },
     /// A table, partitioned table or view of a database.
     Relation {
         /// The database.
@@ -161,7 +168,7 @@ impl<'a> Place<'a> {
     pub fn pattern(self) -> Option<&'a str> {
         match self {
             Self::Objects { pattern, .. } => Some(pattern),
-            Self::Table(_) | Self::Relation { .. } => None,
+            Self::Table(_) | Self::Rows { .. } | Self::Relation { .. } => None,
         }
     }
 
@@ -170,7 +177,7 @@ impl<'a> Place<'a> {
     pub fn table(self) -> Option<&'a Table> {
         match self {
             Self::Table(table) => Some(table),
-            Self::Objects { .. } | Self::Relation { .. } => None,
+            Self::Objects { .. } | Self::Rows { .. } | Self::Relation { .. } => None,
         }
     }
 
@@ -309,7 +316,10 @@ fn place<'a>(policy: &'a Policy, collection: &'a str) -> Option<Place<'a>> {
     policy.systems.iter().find_map(|system| match system {
         System::Dynamodb { dataset: of, collections, .. } if of == dataset => collections.get(name).map(Place::Table),
         System::S3 { dataset: of, collections, bucket, .. } if of == dataset => {
-            collections.get(name).map(|objects| Place::Objects { bucket, pattern: &objects.objects })
+            collections.get(name).map(|place| match place {
+                S3Place::Objects(objects) => Place::Objects { bucket, pattern: &objects.objects },
+                S3Place::Rows(rows) => Place::Rows { bucket, rows },
+            })
         }
         System::Postgresql(database) if database.dataset == dataset => Some(Place::Relation { database, name }),
         _ => None,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Database, Pinned, Place, System};
+use super::{Database, Pinned, Place, S3Place, System};
 
 /// Parameter name to value; lists are joined by commas.
 ///
@@ -16,6 +16,7 @@ pub fn parameters(policy: &Pinned, partition: &str, region: &str, account: &str)
     let mut indexes = Vec::new();
     let mut buckets = Vec::new();
     let mut objects = Vec::new();
+    let mut row_objects = Vec::new();
     let mut secrets = Vec::new();
     let secret_arn = |database: &Database| secret_arn(&database.secret, partition, region, account);
     for system in &policy.policy().systems {
@@ -29,9 +30,12 @@ pub fn parameters(policy: &Pinned, partition: &str, region: &str, account: &str)
             }
             System::S3 { bucket, collections, .. } => {
                 let arn = format!("arn:{partition}:s3:::{bucket}");
-                for pattern in collections.values() {
-                    let prefix = pattern.objects.split('{').next().unwrap_or_default();
-                    objects.push(format!("{arn}/{prefix}*"));
+                for place in collections.values() {
+                    let arn = format!("{arn}/{}*", place.prefix());
+                    if matches!(place, S3Place::Rows(_)) {
+                        row_objects.push(arn.clone());
+                    }
+                    objects.push(arn);
                 }
                 buckets.push(arn);
             }
@@ -45,7 +49,7 @@ pub fn parameters(policy: &Pinned, partition: &str, region: &str, account: &str)
             subject_indexes = table.indexes.values().map(|index| format!("{subject_table}/index/{index}")).collect();
         }
         Some(Place::Relation { database, .. }) => subject_secrets.push(secret_arn(database)),
-        Some(Place::Objects { .. }) | None => {}
+        Some(Place::Objects { .. } | Place::Rows { .. }) | None => {}
     }
     [
         ("PolicyDigest", policy.digest().as_str().to_owned()),
@@ -56,6 +60,7 @@ pub fn parameters(policy: &Pinned, partition: &str, region: &str, account: &str)
         ("DataIndexArns", joined(indexes)),
         ("DataBucketArns", joined(buckets)),
         ("DataObjectArns", joined(objects)),
+        ("DataRowObjectArns", joined(row_objects)),
         ("DataSecretArns", joined(secrets)),
         ("CapturesKeys", (!policy.graph().captures().is_empty()).to_string()),
     ]

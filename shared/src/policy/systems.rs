@@ -31,8 +31,8 @@ pub enum System {
         dataset: String,
         /// The bucket's name.
         bucket: String,
-        /// Collection to key pattern.
-        collections: BTreeMap<String, Objects>,
+        /// Collection to the objects that it is, or is in.
+        collections: BTreeMap<String, S3Place>,
     },
     /// A PostgreSQL database.
     Postgresql(Database),
@@ -121,6 +121,54 @@ impl System {
     }
 }
 
+/// What a collection in a bucket is.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum S3Place {
+    /// Whole objects, each somebody's.
+    Objects(Objects),
+    /// Rows inside objects.
+    Rows(RowObjects),
+}
+
+impl S3Place {
+    /// What all its keys begin with.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        let (pattern, ends) = match self {
+            Self::Objects(objects) => (&objects.objects, '{'),
+            Self::Rows(rows) => (&rows.rows, '*'),
+        };
+        pattern.split(ends).next().unwrap_or_default()
+    }
+}
+
+/// Rows inside objects.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RowObjects {
+    /// Which objects: `*` stands for any characters but a slash, and a slash at the end for all keys that begin like this:
+    /// `events/dt=*/`.
+    pub rows: String,
+    /// How the rows are stored.
+    pub format: RowFormat,
+    /// What stands between two fields of CSV; a comma if it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<char>,
+}
+
+/// How rows are stored in an object. Text may be compressed with gzip or Zstandard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RowFormat {
+    /// A JSON object a line.
+    Jsonl,
+    /// A header and records.
+    Csv,
+    /// Apache Parquet.
+    Parquet,
+}
+
 /// Objects under a key pattern.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -167,6 +215,16 @@ struct PlaceText {
     conditions: BTreeMap<String, Condition>,
     #[serde(default)]
     links: BTreeMap<String, String>,
+    rows: Option<String>,
+    format: Option<RowFormat>,
+    delimiter: Option<char>,
+}
+
+impl PlaceText {
+    /// Whether it says something that only rows inside objects have.
+    fn is_rows(&self) -> bool {
+        self.rows.is_some() || self.format.is_some() || self.delimiter.is_some()
+    }
 }
 
 impl TryFrom<SystemText> for System {
@@ -185,7 +243,7 @@ impl TryFrom<SystemText> for System {
                 Ok(Self::Dynamodb { id, dataset, capacity_units_per_second, collections })
             }
             (Kind::S3, Some(bucket), None, None) => {
-                let collections = places.map(|(name, place)| Ok((name.clone(), place.into_objects(&id, &name)?)));
+                let collections = places.map(|(name, place)| Ok((name.clone(), place.into_s3(&id, &name)?)));
                 Ok(Self::S3 { collections: collections.collect::<Result<_, String>>()?, id, dataset, bucket })
             }
             (Kind::Postgresql, None, Some(secret), schema) => {
@@ -209,16 +267,17 @@ impl TryFrom<SystemText> for System {
 
 impl PlaceText {
     fn into_table(self, system: &str, name: &str) -> Result<Table, String> {
+        let is_rows = self.is_rows();
         match self {
-            Self { table: Some(table), key: Some(key), indexes, objects: None, index_keys, conditions, links } => {
-                Ok(Table { table, key, indexes, index_keys, conditions, links })
-            }
+            Self {
+                table: Some(table), key: Some(key), indexes, objects: None, index_keys, conditions, links, ..
+            } if !is_rows => Ok(Table { table, key, indexes, index_keys, conditions, links }),
             _ => Err(format!("{name} of system {system} is a table: {{table: NAME, key: [FIELD], indexes: {{}}}}")),
         }
     }
 
     fn into_relation(self, system: &str, name: &str) -> Result<Relation, String> {
-        let is_plain = self.has_no_index();
+        let is_plain = self.has_no_index() && !self.is_rows();
         match self {
             Self { table, key, objects: None, .. } if is_plain => Ok(Relation { table, key: key.unwrap_or_default() }),
             _ => {
@@ -227,11 +286,27 @@ impl PlaceText {
         }
     }
 
-    fn into_objects(self, system: &str, name: &str) -> Result<Objects, String> {
+    fn into_s3(self, system: &str, name: &str) -> Result<S3Place, String> {
         let is_plain = self.has_no_index();
-        match self {
-            Self { table: None, key: None, objects: Some(objects), .. } if is_plain => Ok(Objects { objects }),
-            _ => Err(format!("{name} of system {system} is objects: {{objects: \"prefix/{{user_id}}/\"}}")),
+        let Self { table: None, key: None, objects, rows, format, delimiter, .. } = self else {
+            return Err(format!(
+                "{name} of system {system} is objects or rows inside objects, and has no table or key"
+            ));
+        };
+        match (objects, rows, format, delimiter) {
+            (Some(objects), None, None, None) if is_plain => Ok(S3Place::Objects(Objects { objects })),
+            (None, Some(rows), Some(format), delimiter) if is_plain => {
+                let is_mark = |mark: char| mark.is_ascii() && !matches!(mark, '"' | '\r' | '\n');
+                if delimiter.is_some_and(|mark| format != RowFormat::Csv || !is_mark(mark)) {
+                    let message = "the delimiter is one ASCII character, of CSV only";
+                    return Err(format!("{name} of system {system}: {message}"));
+                }
+                Ok(S3Place::Rows(RowObjects { rows, format, delimiter }))
+            }
+            _ => Err(format!(
+                "{name} of system {system} is objects: {{objects: \"prefix/{{user_id}}/\"}}, or rows inside objects: \
+                 {{rows: \"prefix/*/\", format: jsonl}}"
+            )),
         }
     }
 

@@ -39,7 +39,7 @@ impl Objects<'_> {
 }
 
 /// A key as a copy source wants it: percent-encoded but for what a path may hold.
-fn percent_encoded(key: &str) -> String {
+pub(super) fn percent_encoded(key: &str) -> String {
     let mut encoded = String::with_capacity(key.len());
     for byte in key.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {

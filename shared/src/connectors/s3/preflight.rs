@@ -5,6 +5,7 @@ use std::error::Error;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::{BucketVersioningStatus, MfaDeleteStatus};
 
+use super::rows::Rows;
 use super::{S3, before};
 use crate::connectors::{ConnectorError, Obstacle, Target, refused};
 use crate::policy::{CollectionRule, ErasureRule, Place};
@@ -16,12 +17,24 @@ impl S3 {
         target: &Target<'_>,
         rule: Option<&CollectionRule>,
     ) -> Result<Vec<Obstacle>, ConnectorError> {
-        let Place::Objects { bucket, pattern } = target.place else {
-            return Err(ConnectorError::WrongKind);
-        };
+        match target.place {
+            Place::Objects { bucket, pattern } => self.bucket_ahead(target, bucket, before(pattern), rule).await,
+            Place::Rows { bucket, rows: place } => Rows { s3: self, bucket, place }.preflight(target, rule).await,
+            Place::Table(_) | Place::Relation { .. } => Err(ConnectorError::WrongKind),
+        }
+    }
+
+    /// What of a bucket would stand in the way of what a rule does under a prefix.
+    pub(super) async fn bucket_ahead(
+        &self,
+        target: &Target<'_>,
+        bucket: &str,
+        prefix: &str,
+        rule: Option<&CollectionRule>,
+    ) -> Result<Vec<Obstacle>, ConnectorError> {
         let obstacle =
             |refuses, message| Obstacle { refuses, collection: target.name.to_owned(), field: None, message };
-        let list = self.client.list_object_versions().bucket(bucket).prefix(before(pattern)).max_keys(1);
+        let list = self.client.list_object_versions().bucket(bucket).prefix(prefix).max_keys(1);
         if let Err(error) = list.send().await {
             let message = if error.code() == Some("NoSuchBucket") {
                 format!("there is no bucket {bucket:?}; create it, or correct its name in the policy")

@@ -4,6 +4,7 @@ mod objects;
 mod objects_preflight;
 mod pace;
 mod relations;
+mod rows_in_objects;
 mod single_table;
 mod tables;
 mod tables_change;

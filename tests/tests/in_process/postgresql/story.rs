@@ -1,6 +1,7 @@
 //! Whole requests of a person who is in a database, by the functions themselves.
 
 use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
 
 use habeas::request::Status;
 use habeas_e2e::{TestDatabase, World};
@@ -35,6 +36,33 @@ const TABLES: &str = "
     INSERT INTO sales.invoices VALUES (1, 7, '1 Long Street', '2026-01-02'), (2, 7, '1 Long Street', '2020-01-02'),
         (3, 8, '2 Short Street', '2026-01-02')";
 
+/// Pages that were looked at, a line each, as a stream leaves them: two objects, of which one is compressed.
+const VIEWS: [(&str, &str); 2] = [
+    (
+        "views/dt=2026-11-01/1.jsonl",
+        r#"{"view_id":"v1","customer":7,"page":"/lamp"}
+{"view_id":"v2","customer":8,"page":"/book", "at" : 1.50}
+{"view_id":"v3","customer":77,"page":"/about"}
+"#,
+    ),
+    (
+        "views/dt=2026-11-02/1.jsonl.gz",
+        r#"{"view_id":"v4","customer":8,"page":"/lamp"}
+{"view_id":"v5","customer":"7","page":"/book"}
+"#,
+    ),
+];
+
+fn is_gzip(key: &str) -> bool {
+    key.rsplit('.').next() == Some("gz")
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
 struct Shop {
     _database: TestDatabase,
     sql: Client,
@@ -49,6 +77,10 @@ async fn shop() -> Shop {
     let world = World::with_database(secrets).await;
     for (id, order, text) in [("t1", "o1", "Where is it?"), ("t2", "o3", "Thank you")] {
         world.put("shop-tickets", &[("ticket_id", id), ("order_id", order), ("text", text)]).await;
+    }
+    for (key, lines) in VIEWS {
+        let body = if is_gzip(key) { gzip(lines.as_bytes()) } else { lines.as_bytes().to_vec() };
+        world.s3.put_object().bucket("shop-lake").key(key).body(body.into()).send().await.unwrap();
     }
     Shop { _database: database, sql, world }
 }
@@ -72,6 +104,23 @@ impl Shop {
             SELECT i::text FROM sales.invoices i WHERE customer_id = {customer}"
         ))
         .await
+    }
+
+    /// The lines of both objects.
+    async fn views(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (key, _) in VIEWS {
+            let object = self.world.s3.get_object().bucket("shop-lake").key(key).send().await.unwrap();
+            let body = object.body.collect().await.unwrap().to_vec();
+            let mut text = String::new();
+            if is_gzip(key) {
+                flate2::read::MultiGzDecoder::new(body.as_slice()).read_to_string(&mut text).unwrap();
+            } else {
+                text = String::from_utf8(body).unwrap();
+            }
+            lines.extend(text.lines().map(ToOwned::to_owned));
+        }
+        lines
     }
 
     async fn ask(&self, right: &str) -> String {
@@ -108,6 +157,7 @@ async fn an_access_shows_a_person_everything_over_every_path() {
     assert_eq!(names(rows("shop_db", "addresses"), "street"), ["1 Long Street"]);
     assert_eq!(rows("shop_db", "logins").len(), 5_500);
     assert_eq!(names(rows("shop_support", "tickets"), "text"), ["Where is it?"]);
+    assert_eq!(names(rows("shop_lake", "views"), "view_id"), ["v1", "v5"]);
 }
 
 #[tokio::test]
@@ -125,6 +175,15 @@ async fn an_erasure_goes_along_every_path_and_leaves_others_and_what_is_kept() {
     assert_eq!(shop.lines(invoices).await, ["(1,7,,2026-01-02)"], "kept without its address; the old one is gone");
     let tickets = habeas_e2e::dump(&shop.world.dynamodb, "shop-tickets").await;
     assert_eq!(tickets.iter().map(|ticket| ticket["ticket_id"].as_str()).collect::<Vec<_>>(), ["t2"]);
+    assert_eq!(
+        shop.views().await,
+        [
+            r#"{"view_id":"v2","customer":8,"page":"/book", "at" : 1.50}"#,
+            r#"{"view_id":"v3","customer":77,"page":"/about"}"#,
+            r#"{"view_id":"v4","customer":8,"page":"/lamp"}"#,
+        ],
+        "other people's lines are as they were, to the byte"
+    );
     // Once more finds nothing to do, and does nothing.
     shop.world.advance(jiff::SignedDuration::from_hours(1));
     let before = shop
