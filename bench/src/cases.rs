@@ -13,8 +13,9 @@ use tokio::io::AsyncWriteExt as _;
 use tokio_postgres::{Client, Config, NoTls, config::Host};
 
 use crate::function::{Outcome, Task};
+use crate::lake::{self, Store};
 use crate::report::{Better, Report};
-use crate::stores;
+use crate::stores::{self, Endpoints};
 use crate::{BenchError, itself, print, say};
 
 /// The options of a run.
@@ -35,20 +36,34 @@ pub(crate) struct Options {
     /// Rows of the large person.
     #[arg(long, default_value_t = 1_000_000)]
     large_rows: u64,
+    /// Rows of the person in a DynamoDB table.
+    #[arg(long, default_value_t = 100_000)]
+    table_rows: u64,
+    /// Rows of the person in JSON Lines.
+    #[arg(long, default_value_t = 1_000_000)]
+    line_rows: u64,
+    /// A folder of Parquet files as `peers/parquet_objects.py` writes them.
+    #[arg(long)]
+    parquet: Option<PathBuf>,
     /// Messages attended to at once, where a time is measured.
     #[arg(long, default_value_t = 4)]
     at_once: usize,
 }
 
-/// What `peers/fides.py` prints.
+/// What the peers measured.
 #[derive(Default, Deserialize)]
 struct Peer {
+    access_small_s: Option<f64>,
     access_90k_s: Option<f64>,
     erasure_90k_s: Option<f64>,
+    parquet_erase_s: Option<f64>,
+    parquet_erase_mib: Option<f64>,
 }
 
 /// The person with about 90,000 rows of their own.
 const PERSON: &str = "u1@load.example";
+/// A person of the sample project, with few rows.
+const FEW: &str = "customer-1@example.com";
 /// The person with as many rows as one wants.
 const LARGE: &str = "u2@load.example";
 /// The secret that bench/fides/policy.yaml names.
@@ -79,6 +94,8 @@ pub(crate) async fn run(options: Options) -> Result<(), BenchError> {
         at_once,
     };
 
+    let few = measure("access, few rows", &task(Right::Access, FEW, options.at_once)).await?;
+    report.add("ratio.access_few", few.seconds, "s", peer.access_small_s, Better::Smaller);
     let fast = measure("access, about 90,000 rows", &task(Right::Access, PERSON, options.at_once)).await?;
     report.add("ratio.access_90k", fast.seconds, "s", peer.access_90k_s, Better::Smaller);
     let single = measure("the same, one message at a time", &task(Right::Access, PERSON, 1)).await?;
@@ -89,12 +106,59 @@ pub(crate) async fn run(options: Options) -> Result<(), BenchError> {
     report.add("rows_per_s.export.postgresql", rows_per_s, "rows/s", None, Better::Larger);
     let erased = measure("erasure, about 90,000 rows", &task(Right::Erasure, PERSON, options.at_once)).await?;
     report.add("ratio.erasure_90k", erased.seconds, "s", peer.erasure_90k_s, Better::Smaller);
-    report.add("rss_mib.delete-or-anonymize", erased.rss_mib, "MiB", None, Better::Smaller);
-
+    report.add("rss_mib.delete-or-anonymize.postgresql", erased.rss_mib, "MiB", None, Better::Smaller);
     database.drop().await?;
+    lake(&options, &endpoints, folder.path(), &peer, &mut report).await?;
     report.write(&options.out)?;
     print(&report.table());
     say(&format!("written to {}", options.out.display()));
+    Ok(())
+}
+
+/// Exports from a table and from JSON Lines, and an erasure from Parquet.
+async fn lake(
+    options: &Options,
+    endpoints: &Endpoints,
+    folder: &Path,
+    peer: &Peer,
+    report: &mut Report,
+) -> Result<(), BenchError> {
+    lake::prepare(endpoints, folder).await?;
+    let task = |store: Store, right| -> Result<Task, BenchError> {
+        Ok(Task {
+            endpoints: endpoints.clone(),
+            policy: store.policy(folder)?,
+            secrets: BTreeMap::new(),
+            right,
+            kind: IdentityKind::Email,
+            identity: lake::EMAIL.to_owned(),
+            at_once: 1,
+        })
+    };
+    say(&format!("writing {} items ...", options.table_rows));
+    lake::fill_table(endpoints, options.table_rows).await?;
+    let table = measure("access, a table", &task(Store::Table, Right::Access)?).await?;
+    report.add(
+        "rows_per_s.export.dynamodb",
+        rows(table.counts.exported) / table.seconds,
+        "rows/s",
+        None,
+        Better::Larger,
+    );
+    report.add("rss_mib.export-data.dynamodb", table.rss_mib, "MiB", Some(EXPORT_LIMIT_MIB), Better::Smaller);
+    say(&format!("writing {} lines of the person's ...", options.line_rows));
+    let bytes = lake::fill_lines(endpoints, options.line_rows).await?;
+    let lines = measure("access, JSON Lines", &task(Store::Lines, Right::Access)?).await?;
+    say(&format!("  {} MiB became a package of {} MiB", bytes >> 20, lines.package_bytes >> 20));
+    report.add("rows_per_s.export.jsonl", rows(lines.counts.exported) / lines.seconds, "rows/s", None, Better::Larger);
+    report.add("rss_mib.export-data.jsonl", lines.rss_mib, "MiB", Some(EXPORT_LIMIT_MIB), Better::Smaller);
+    if let Some(parquet) = &options.parquet {
+        let bytes = lake::fill_parquet(endpoints, parquet).await?;
+        let erased = measure("erasure, Parquet", &task(Store::Parquet, Right::Erasure)?).await?;
+        say(&format!("  from {} MiB", bytes >> 20));
+        report.add("ratio.parquet_erase", erased.seconds, "s", peer.parquet_erase_s, Better::Smaller);
+        report.add("rss_mib.delete-or-anonymize", erased.rss_mib, "MiB", peer.parquet_erase_mib, Better::Smaller);
+    }
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 
 mod cases;
 mod function;
+mod lake;
 mod report;
 mod stores;
 mod wiring;

@@ -7,6 +7,7 @@ With --peers the peers are installed and timed first, in the same run and on the
 import argparse
 import json
 import os
+import shutil
 import sys
 import zipfile
 from pathlib import Path
@@ -22,6 +23,7 @@ FOLDER = LOCAL / NAME
 FIDES = "2.78.2"
 SAMPLE = "fides/data/sample_project/"
 PEER_SECONDS = 3600
+PARQUET_FILES = 8
 RUN_SECONDS = 3 * 3600
 
 
@@ -39,13 +41,41 @@ def sample():
     return folder / SAMPLE
 
 
-def peers(url):
-    """What Fides takes for the same requests: a JSON file."""
+def peers(url, files):
+    """What the peers take for the same: a JSON file."""
     out = FOLDER / "fides.json"
     with timed("Fides, for comparison"):
         command = [sys.executable, ROOT / "bench/peers/fides.py", "--postgres", url, "--folder", FOLDER / "fides", "--out", out]
         call(command, quiet=False, timeout=PEER_SECONDS)
-    return out
+    measured = json.loads(out.read_text(encoding="utf-8")) | parquet_peer(files)
+    both = FOLDER / "peers.json"
+    both.write_text(json.dumps(measured), encoding="utf-8")
+    return both
+
+
+def parquet():
+    """About a gigabyte of Parquet files, the same in every run."""
+    venvs.ensure("parquet")
+    folder = FOLDER / "parquet"
+    if len(list(folder.glob("*.parquet"))) < PARQUET_FILES:
+        with timed(f"writing {PARQUET_FILES} Parquet files"):
+            python = venvs.program("parquet", "python3")
+            call([python, ROOT / "bench/peers/parquet_objects.py", folder, str(PARQUET_FILES)], timeout=1800)
+    return folder
+
+
+def parquet_peer(folder):
+    """What the way of S3 Find and Forget takes for the same files."""
+    output = FOLDER / "parquet-out"
+    output.mkdir(exist_ok=True)
+    files = sorted(folder.glob("*.parquet"))
+    pairs = [path for file in files for path in (file, output / file.name)]
+    with timed("erasing from Parquet as S3 Find and Forget does, for comparison"):
+        script = ROOT / "bench/peers/parquet_s3f2_way.py"
+        printed = call([venvs.program("parquet", "python3"), script, "user_id", "user-00004242", *pairs], timeout=PEER_SECONDS)
+    shutil.rmtree(output)
+    done = json.loads(printed)
+    return {"parquet_erase_s": done["seconds"], "parquet_erase_mib": done["peak_mib"]}
 
 
 def build():
@@ -59,16 +89,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peers", action="store_true", help="install and time the peers as well")
     parser.add_argument("--large-rows", default=os.environ.get("HABEAS_BENCH_ROWS") or "1000000", help="rows of the large person")
+    parser.add_argument("--table-rows", default=os.environ.get("HABEAS_BENCH_TABLE_ROWS") or "100000", help="items of a table")
+    parser.add_argument("--line-rows", default=os.environ.get("HABEAS_BENCH_LINE_ROWS") or "1000000", help="lines of JSON Lines")
     arguments = parser.parse_args()
     venvs.ensure("stack")
     FOLDER.mkdir(parents=True, exist_ok=True)
     with lock(NAME, wait_seconds=60):
-        program, place = build(), sample()
+        program, place, files = build(), sample(), parquet()
         try:
             url = postgres.test_environment(postgres.start(NAME))["HABEAS_TEST_POSTGRES"]
             command = [program, "run", "--sample", place, "--out", LOCAL / "bench.json", "--large-rows", arguments.large_rows]
+            command += ["--parquet", files, "--table-rows", arguments.table_rows, "--line-rows", arguments.line_rows]
             if arguments.peers:
-                command += ["--peer", peers(url)]
+                command += ["--peer", peers(url, files)]
             call(command, env=no_aws() | {"HABEAS_BENCH_POSTGRES": url}, quiet=False, timeout=RUN_SECONDS)
         finally:
             postgres.stop(NAME)
