@@ -105,7 +105,7 @@ impl Tally {
 
 /// Goes through an object's rows, and asks about each that matches.
 ///
-/// Memory: a few chunks of the object (tens of MiB) for text; for Parquet about one row group.
+/// Memory: a few chunks of the object (about 10 MiB) for text; for Parquet about one row group.
 pub async fn walk(
     format: Format,
     source: &SourceRef,

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::{ConnectorError, FormatError};
 
 /// Bytes of one read of a stream. Few in unit tests, so that every boundary is met there.
-pub(super) const CHUNK: u64 = if cfg!(test) { 997 } else { 8 << 20 };
+pub(super) const CHUNK: u64 = if cfg!(test) { 997 } else { 2 << 20 };
 /// Reads under way while a chunk is being worked on.
 const AHEAD: usize = 2;
 

@@ -10,7 +10,9 @@ use async_trait::async_trait;
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ObjectLockMode, ServerSideEncryption};
+use aws_sdk_s3::types::{
+    ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, ObjectLockMode, ServerSideEncryption,
+};
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
@@ -166,7 +168,8 @@ impl Upload {
         }
         let place = self.old.place.clone();
         let create = place.client.create_multipart_upload().bucket(&place.bucket).key(&place.key);
-        let create = with_settings!(create, self.settings().await?);
+        // S3 wants to be told beforehand which checksum the parts will bring.
+        let create = with_settings!(create, self.settings().await?).checksum_algorithm(ChecksumAlgorithm::Crc32);
         let begun = create.send().await.map_err(|error| failed("s3:CreateMultipartUpload", error))?;
         let id = begun.upload_id.unwrap_or_default();
         self.upload = Some(id.clone());
@@ -324,7 +327,12 @@ fn is_unknown<E: ProvideErrorMetadata>(error: &E) -> bool {
 
 async fn put(place: &ObjectPlace, id: &str, number: i32, bytes: Bytes) -> Result<CompletedPart, FormatError> {
     let put = place.client.upload_part().bucket(&place.bucket).key(&place.key).upload_id(id).part_number(number);
-    let put = put.body(ByteStream::from(bytes)).send().await.map_err(|error| failed("s3:UploadPart", error))?;
+    let put = put
+        .checksum_algorithm(ChecksumAlgorithm::Crc32)
+        .body(ByteStream::from(bytes))
+        .send()
+        .await
+        .map_err(|error| failed("s3:UploadPart", error))?;
     // An upload that is checked part by part wants each part's checksum again in the end.
     Ok(CompletedPart::builder()
         .part_number(number)

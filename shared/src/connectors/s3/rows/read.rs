@@ -167,7 +167,8 @@ fn weight(value: &Value) -> usize {
 
 impl Reader {
     fn begin(mut self) -> Result<Pages, ConnectorError> {
-        let (sender, pages) = sync_channel(1);
+        // Two pages are in memory at most: the one that is worked on, and the one that waits.
+        let (sender, pages) = sync_channel(0);
         let runtime = tokio::runtime::Handle::current();
         let work = move || {
             let mut page = Page { rows: Vec::new(), bytes: 0, sender };
