@@ -13,14 +13,15 @@ use jiff::Timestamp;
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, BucketVersioningStatus, ChecksumAlgorithm,
     CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart, CopyObjectInput, CopyObjectOutput,
-    CreateBucketInput, CreateBucketOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectsInput,
-    DeleteObjectsOutput, ETag, Error, GetBucketVersioningInput, GetBucketVersioningOutput, GetObjectInput,
-    GetObjectLegalHoldInput, GetObjectLegalHoldOutput, GetObjectLockConfigurationInput,
-    GetObjectLockConfigurationOutput, GetObjectOutput, GetObjectRetentionInput, GetObjectRetentionOutput,
-    HeadObjectInput, HeadObjectOutput, ListObjectVersionsInput, ListObjectVersionsOutput, ListObjectsV2Input,
-    ListObjectsV2Output, ListPartsInput, ListPartsOutput, ObjectLockLegalHold, ObjectLockLegalHoldStatus,
-    ObjectLockRetention, ObjectLockRetentionMode, ObjectVersion, Part, PutObjectInput, PutObjectOutput, StreamingBlob,
-    UploadPartInput, UploadPartOutput,
+    CopyPartResult, CopySource, CreateBucketInput, CreateBucketOutput, CreateMultipartUploadInput,
+    CreateMultipartUploadOutput, DeleteObjectsInput, DeleteObjectsOutput, ETag, Error, GetBucketVersioningInput,
+    GetBucketVersioningOutput, GetObjectInput, GetObjectLegalHoldInput, GetObjectLegalHoldOutput,
+    GetObjectLockConfigurationInput, GetObjectLockConfigurationOutput, GetObjectOutput, GetObjectRetentionInput,
+    GetObjectRetentionOutput, HeadObjectInput, HeadObjectOutput, ListObjectVersionsInput, ListObjectVersionsOutput,
+    ListObjectsV2Input, ListObjectsV2Output, ListPartsInput, ListPartsOutput, ObjectLockLegalHold,
+    ObjectLockLegalHoldStatus, ObjectLockRetention, ObjectLockRetentionMode, ObjectVersion, Part, PutObjectInput,
+    PutObjectOutput, Range, StreamingBlob, UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput,
+    UploadPartOutput,
 };
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
@@ -58,6 +59,14 @@ impl UploadedPart {
     fn is(&self, told: &CompletedPart) -> bool {
         told.e_tag.as_ref().map(ETag::value) == Some(&self.tag) && told.checksum_crc32.as_ref() == Some(&self.crc32)
     }
+}
+
+async fn all_of(body: StreamingBlob) -> S3Result<Vec<u8>> {
+    let read = body.try_fold(Vec::new(), async |mut all, piece| {
+        all.extend_from_slice(&piece);
+        Ok(all)
+    });
+    read.await.map_err(|_| s3_error!(IncompleteBody))
 }
 
 fn crc32(bytes: &[u8]) -> String {
@@ -225,16 +234,36 @@ macro_rules! pass_on {
             ) -> S3Result<S3Response<UploadPartOutput>> {
                 let UploadPartInput { body, upload_id, part_number, checksum_crc32, .. } = request.input;
                 let body = body.ok_or_else(|| s3_error!(IncompleteBody))?;
-                let read = body.try_fold(Vec::new(), async |mut all, piece| {
-                    all.extend_from_slice(&piece);
-                    Ok(all)
-                });
-                let bytes = read.await.map_err(|_| s3_error!(IncompleteBody))?;
+                let bytes = all_of(body).await?;
                 if checksum_crc32 != Some(crc32(&bytes)) {
                     return Err(s3_error!(BadDigest));
                 }
                 let tag = self.uploads.lock().unwrap().add(&upload_id, part_number, bytes)?;
-                Ok(S3Response::new(UploadPartOutput { e_tag: Some(tag), ..Default::default() }))
+                Ok(S3Response::new(UploadPartOutput { e_tag: Some(tag), checksum_crc32, ..Default::default() }))
+            }
+
+            async fn upload_part_copy(
+                &self,
+                request: S3Request<UploadPartCopyInput>,
+            ) -> S3Result<S3Response<UploadPartCopyOutput>> {
+                let UploadPartCopyInput { copy_source, copy_source_range, upload_id, part_number, .. } =
+                    request.input.clone();
+                let CopySource::Bucket { bucket, key, .. } = copy_source else {
+                    return Err(s3_error!(NotImplemented));
+                };
+                let range = copy_source_range.map(|range| Range::parse(&range)).transpose();
+                let get = GetObjectInput {
+                    bucket: bucket.into(),
+                    key: key.into(),
+                    range: range.map_err(|_| s3_error!(InvalidRange))?,
+                    ..GetObjectInput::default()
+                };
+                let got = self.store.get_object(request.map_input(|_| get)).await?.output;
+                let bytes = all_of(got.body.ok_or_else(|| s3_error!(NoSuchKey))?).await?;
+                let checksum_crc32 = Some(crc32(&bytes));
+                let e_tag = Some(self.uploads.lock().unwrap().add(&upload_id, part_number, bytes)?);
+                let copy_part_result = Some(CopyPartResult { e_tag, checksum_crc32, ..Default::default() });
+                Ok(S3Response::new(UploadPartCopyOutput { copy_part_result, ..Default::default() }))
             }
 
             async fn list_parts(&self, request: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {

@@ -24,13 +24,13 @@ const PARTS_OF_A_SIZE: u32 = 1000;
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { part_bytes: 8 << 20, batch_objects: 64, batch_bytes: 16 << 20, page_objects: 1024, page_bytes: 64 << 20 }
+        Self { part_bytes: 5 << 20, batch_objects: 64, batch_bytes: 4 << 20, page_objects: 1024, page_bytes: 64 << 20 }
     }
 }
 
 impl Limits {
     /// How large the part after so many others is: a thousand of the first size, a thousand of twice that, and so on, so
-    /// that 10,000 parts of 8 MiB and more hold 430 GiB.
+    /// that 10,000 parts of 5 MiB and more hold 268 GiB.
     #[must_use]
     pub(super) fn part_bytes(&self, parts: u32) -> usize {
         self.part_bytes * (1 + parts.min(MOST_PARTS) as usize / PARTS_OF_A_SIZE as usize)
