@@ -42,5 +42,5 @@ pub use functions::Function;
 pub use postgres::TestDatabase;
 pub use sign_in::SignIns;
 pub use stores::{create_tables, dump};
-pub use versions::{Bucket, Denies, Versions};
+pub use versions::{Between, Bucket, Denies, Versions};
 pub use world::{Answered, World};

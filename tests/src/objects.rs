@@ -61,7 +61,8 @@ impl UploadedPart {
     }
 }
 
-async fn all_of(body: StreamingBlob) -> S3Result<Vec<u8>> {
+/// The bytes of a body.
+pub(crate) async fn all_of(body: StreamingBlob) -> S3Result<Vec<u8>> {
     let read = body.try_fold(Vec::new(), async |mut all, piece| {
         all.extend_from_slice(&piece);
         Ok(all)

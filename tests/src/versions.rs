@@ -57,7 +57,7 @@ pub enum Denies {
 }
 
 /// Something that somebody else does meanwhile.
-type Between = Box<dyn FnOnce(&mut Bucket) + Send>;
+pub type Between = Box<dyn FnOnce(&mut Bucket) + Send>;
 
 /// A version of an object, or a delete marker.
 struct Version {

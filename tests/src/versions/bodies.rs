@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use futures::TryStreamExt as _;
 use s3s::dto::{
     CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CopyPartResult, CopySource,
     CreateMultipartUploadInput, CreateMultipartUploadOutput, ETag, ETagCondition, GetObjectInput, GetObjectOutput,
@@ -13,6 +12,7 @@ use s3s::dto::{
 use s3s::{S3Result, s3_error};
 
 use super::{Bucket, Version, Versions};
+use crate::objects::all_of;
 
 /// What an object is written with beside its bytes.
 #[derive(Clone, Default)]
@@ -37,15 +37,6 @@ fn is_met(condition: Option<&ETagCondition>, tag: Option<&str>) -> bool {
         None | Some(ETagCondition::Any) => true,
         Some(ETagCondition::ETag(ETag::Strong(wanted) | ETag::Weak(wanted))) => Some(wanted.as_str()) == tag,
     }
-}
-
-async fn bytes_of(body: Option<StreamingBlob>) -> S3Result<Vec<u8>> {
-    let body = body.ok_or_else(|| s3_error!(IncompleteBody))?;
-    let all = body.try_fold(Vec::new(), async |mut all, piece| {
-        all.extend_from_slice(&piece);
-        Ok(all)
-    });
-    all.await.map_err(|_| s3_error!(IncompleteBody))
 }
 
 impl Bucket {
@@ -134,7 +125,7 @@ impl Versions {
 
     pub(super) async fn put_if(&self, input: PutObjectInput) -> S3Result<PutObjectOutput> {
         let settings = Settings { content_type: input.content_type, metadata: input.metadata, tags: input.tagging };
-        let body = bytes_of(input.body).await?;
+        let body = all_of(input.body.ok_or_else(|| s3_error!(IncompleteBody))?).await?;
         let version_id = self.open(&input.bucket)?.write_if(&input.key, input.if_match.as_ref(), body, settings)?;
         Ok(PutObjectOutput { version_id, ..PutObjectOutput::default() })
     }
@@ -156,7 +147,7 @@ impl Versions {
     }
 
     pub(super) async fn put_part(&self, input: UploadPartInput) -> S3Result<UploadPartOutput> {
-        let bytes = bytes_of(input.body).await?;
+        let bytes = all_of(input.body.ok_or_else(|| s3_error!(IncompleteBody))?).await?;
         let e_tag = Some(self.part(&input.bucket, &input.upload_id, input.part_number, bytes)?);
         Ok(UploadPartOutput { e_tag, ..UploadPartOutput::default() })
     }

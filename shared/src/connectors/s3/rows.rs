@@ -53,8 +53,12 @@ struct Cursor {
 /// How far an object has been read.
 #[derive(Clone, Serialize, Deserialize)]
 struct Part {
+    /// The object, which may be gone or another when the walk goes on: then nothing of it has been read.
+    key: String,
     /// The version.
     version: Option<String>,
+    /// What the version held.
+    etag: Option<String>,
     /// Rows of it that have been read.
     rows: u64,
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use habeas::clock::ManualClock;
 use habeas::connectors::{Action, Connector, ConnectorError, Decision, Hold, Judge, Row, S3, Target, Who};
 use habeas::mask::Masked;
@@ -10,7 +11,7 @@ use habeas::plan::Counts;
 use habeas::policy::Pinned;
 use habeas::record::Value;
 use habeas_e2e::suite::{Fixture, OTHER, PERSON, person};
-use habeas_e2e::{Denies, Versions, connector_suite};
+use habeas_e2e::{Between, Denies, Versions, connector_suite};
 use jiff::Timestamp;
 
 use super::policy;
@@ -241,4 +242,46 @@ async fn an_object_that_cannot_be_read_hides_no_other_and_is_told_in_the_end() {
     assert!(matches!(error, ConnectorError::Permanent { .. }));
     assert!(habeas::telemetry::chain(&error).contains("1 objects"), "{}", habeas::telemetry::chain(&error));
     assert_eq!(events.lines(2), [line(OTHER, 2)]);
+}
+
+#[tokio::test]
+async fn an_object_that_goes_or_changes_between_two_pages_hides_no_row_of_another() {
+    for is_gone in [true, false] {
+        let events = Events::new();
+        events.store.bucket().versioning = None;
+        events.put(1, &(0..6000).map(|number| line(PERSON, number)).collect::<Vec<_>>());
+        events.put(2, &(6000..6010).map(|number| line(PERSON, number)).collect::<Vec<_>>());
+        let (li, target) = (person(PERSON), events.target());
+        let first = events.connector().read(&target, Who::Person(&li), None).await.unwrap();
+        assert!(first.rows.len() < 6000);
+        if is_gone {
+            let gone = ObjectIdentifier::builder().key(key(1)).version_id("null").build().unwrap();
+            let delete = Delete::builder().objects(gone).build().unwrap();
+            events.store.client().delete_objects().bucket("files").delete(delete).send().await.unwrap();
+        } else {
+            events.put(1, &[line(PERSON, 7000)]);
+        }
+        let rest = events.connector().read(&target, Who::Person(&li), first.next.as_deref()).await.unwrap();
+        assert_eq!((rest.rows.len(), rest.next), (if is_gone { 10 } else { 11 }, None));
+    }
+}
+
+#[tokio::test]
+async fn what_was_done_before_an_object_failed_is_counted() {
+    let events = Events::new();
+    events.put(1, &[line(PERSON, 1), line(OTHER, 2)]);
+    events.put(2, &[line(PERSON, 3)]);
+    let at_the_second: Between = Box::new(|bucket| bucket.denies = Denies::Everything);
+    let at_the_first: Between = Box::new(|bucket| bucket.before_next_write = Some(at_the_second));
+    events.store.bucket().before_next_write = Some(at_the_first);
+    let (li, target) = (person(PERSON), events.target());
+    let first = events.connector().act(&target, Who::Person(&li), &erase, None).await.unwrap();
+    assert_eq!(first.counts.erased, 1);
+    let cursor = first.next.unwrap();
+    let again = events.connector().act(&target, Who::Person(&li), &erase, Some(&cursor)).await;
+    assert!(matches!(again.err(), Some(ConnectorError::Permanent { .. })), "nothing was done: it is an error");
+    events.store.bucket().denies = Denies::Nothing;
+    let rest = events.connector().act(&target, Who::Person(&li), &erase, Some(&cursor)).await.unwrap();
+    assert_eq!((rest.counts.erased, rest.next), (1, None));
+    assert_eq!(events.dump().await, [line(OTHER, 2)]);
 }

@@ -210,22 +210,23 @@ impl Reader {
     async fn key(&mut self, key: &Key, page: &mut Page) -> Result<(), Stop> {
         let mut versions: Vec<&Listed> = key.versions.iter().collect();
         versions.sort_by_key(|version| !version.is_current);
-        let resumed = self.cursor.part.take().and_then(|part| {
-            let at = versions.iter().position(|version| version.id == part.version)?;
-            Some((at, part.rows))
-        });
-        let (from, mut skipped) = resumed.unwrap_or((0, 0));
-        for version in versions.into_iter().skip(from) {
-            self.version(key, version, std::mem::take(&mut skipped), page).await?;
+        let mut part = self.cursor.part.take().filter(|part| part.key == key.key);
+        let at = part.as_ref().and_then(|part| versions.iter().position(|version| version.id == part.version));
+        for version in versions.into_iter().skip(at.unwrap_or(0)) {
+            self.version(key, version, part.take(), page).await?;
         }
         Ok(())
     }
 
-    async fn version(&mut self, key: &Key, version: &Listed, skip: u64, page: &mut Page) -> Result<(), Stop> {
+    /// Reads a version, or the rest of it.
+    async fn version(&mut self, key: &Key, version: &Listed, read: Option<Part>, page: &mut Page) -> Result<(), Stop> {
         let place = ObjectPlace { client: self.s3.client.clone(), bucket: self.bucket.clone(), key: key.key.clone() };
         let Some(head) = place.head(version.id.as_deref()).await? else {
             return Ok(());
         };
+        let etag = head.e_tag().map(ToOwned::to_owned);
+        let is_same = |part: &Part| part.version == version.id && part.etag == etag;
+        let skip = read.filter(is_same).map_or(0, |part| part.rows);
         let (mut met, mut is_left) = (0, false);
         let (cursor, links) = (&self.cursor, &self.links);
         let mut take = |record: &Record, way: usize| {
@@ -234,8 +235,8 @@ impl Reader {
                 return Ok(Verdict::Keep);
             }
             if page.is_full() {
-                let part = Some(Part { version: version.id.clone(), rows: met - 1 });
-                let at = Cursor { part, ..cursor.clone() };
+                let (key, version, etag) = (key.key.clone(), version.id.clone(), etag.clone());
+                let at = Cursor { part: Some(Part { key, version, etag, rows: met - 1 }), ..cursor.clone() };
                 is_left = !page.send(at.next()?);
                 if is_left {
                     return Ok(Verdict::Stop);

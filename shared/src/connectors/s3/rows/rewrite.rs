@@ -7,6 +7,7 @@ use crate::connectors::s3::object::ObjectPlace;
 use crate::connectors::s3::pattern::Pattern;
 use crate::connectors::s3::upload::Upload;
 use crate::connectors::{Acted, Action, ConnectorError, Decision, Handle, Judge, Row, Target, Who};
+use crate::plan::Counts;
 use crate::policy::{CollectionRule, ErasureRule};
 use crate::record::Record;
 
@@ -14,7 +15,8 @@ use crate::record::Record;
 const ATTEMPTS: u8 = 5;
 
 impl Rows<'_> {
-    /// Rewrites the objects of a page.
+    /// Rewrites the objects of a page. If one fails after others were done, those are told, and it is the first of the next
+    /// page.
     pub(in crate::connectors::s3) async fn act(
         &self,
         target: &Target<'_>,
@@ -31,7 +33,7 @@ impl Rows<'_> {
             Some(rule) => whose.with_only(judged(rule)),
             None => whose,
         };
-        let mut walk = Walk { rows: self, whose, links, judge, acted: &mut acted, unread: &mut cursor.unread };
+        let mut done = cursor.after.clone();
         let pattern = Pattern(&self.place.rows);
         let mut keys = Keys::after(&self.s3.client, self.bucket, pattern.prefix(), cursor.after.take());
         let (mut seen, mut objects, mut bytes) = (0, 0, 0);
@@ -47,10 +49,20 @@ impl Rows<'_> {
             if pattern.matches(&key.key) {
                 objects += 1;
                 bytes += key.versions.iter().map(|version| version.size).sum::<u64>();
-                walk.key(&key).await?;
+                let unread = &mut cursor.unread;
+                let mut walk = Walk { rows: self, whose: &whose, links: &links, judge, acted: &mut acted, unread };
+                if let Err(error) = walk.key(&key).await {
+                    if acted.counts == Counts::default() {
+                        return Err(error);
+                    }
+                    crate::telemetry::warn_chain("an object was not done, and comes first on the next page", &error);
+                    acted.next = Cursor { after: done, ..cursor }.next()?;
+                    return Ok(acted);
+                }
             }
+            done = Some(key.key.clone());
             if objects >= OBJECTS || bytes >= BYTES || seen >= KEYS {
-                acted.next = Cursor { after: Some(key.key), ..cursor }.next()?;
+                acted.next = Cursor { after: done, ..cursor }.next()?;
                 return Ok(acted);
             }
         }
@@ -70,8 +82,8 @@ fn judged(rule: &CollectionRule) -> Vec<String> {
 /// A page of objects that are written anew.
 struct Walk<'a, 'p> {
     rows: &'a Rows<'a>,
-    whose: Whose,
-    links: Vec<usize>,
+    whose: &'p Whose,
+    links: &'p [usize],
     judge: &'a dyn Judge,
     acted: &'p mut Acted,
     unread: &'p mut Unread,
@@ -145,7 +157,7 @@ impl Walk<'_, '_> {
         };
         let source: SourceRef = place.version(&head)?;
         let mut decide = |record: &Record, way: usize| self.decide(place, version.id.as_ref(), false, record, way);
-        let tally = walk(format(self.rows.place), &source, &self.whose, &mut decide, Mode::Glance).await?;
+        let tally = walk(format(self.rows.place), &source, self.whose, &mut decide, Mode::Glance).await?;
         Ok(tally.has_work())
     }
 
@@ -196,7 +208,7 @@ impl Walk<'_, '_> {
         let format = format(self.rows.place);
         let mut upload = Upload::new(old.clone(), head, self.rows.now());
         let mut decide = |record: &Record, way: usize| self.decide(place, old.id.as_ref(), true, record, way);
-        let walked = walk(format, &source, &self.whose, &mut decide, Mode::Rewrite(&mut upload)).await;
+        let walked = walk(format, &source, self.whose, &mut decide, Mode::Rewrite(&mut upload)).await;
         let tally = match walked {
             Ok(tally) if tally.has_work() => tally,
             other => {
@@ -213,7 +225,7 @@ impl Walk<'_, '_> {
         };
         let head = place.head(written.version.as_deref()).await?.ok_or(FormatError::Changed)?;
         let new: SourceRef = place.version(&head)?;
-        let fresh = walk(format, &new, &self.whose, &mut decide, Mode::Look).await;
+        let fresh = walk(format, &new, self.whose, &mut decide, Mode::Look).await;
         let is_as_written = fresh.as_ref().is_ok_and(|fresh| tally.is_confirmed_by(fresh));
         let is_next = is_as_written && self.follows(place, written.version.as_deref(), old.id.as_deref()).await?;
         if is_as_written && is_next {
