@@ -64,6 +64,8 @@ struct Peer {
 const PERSON: &str = "u1@load.example";
 /// A person of the sample project, with few rows.
 const FEW: &str = "customer-1@example.com";
+/// Another one, who is erased before anything is timed.
+const GONE: &str = "customer-2@example.com";
 /// The person with as many rows as one wants.
 const LARGE: &str = "u2@load.example";
 /// The secret that bench/fides/policy.yaml names.
@@ -91,6 +93,7 @@ pub(crate) async fn run(options: Options) -> Result<(), BenchError> {
         right,
         kind: IdentityKind::Email,
         identity: identity.to_owned(),
+        warm: Some(if right == Right::Erasure { GONE } else { FEW }.to_owned()),
         at_once,
     };
 
@@ -132,6 +135,7 @@ async fn lake(
             right,
             kind: IdentityKind::Email,
             identity: lake::EMAIL.to_owned(),
+            warm: None,
             at_once: 1,
         })
     };

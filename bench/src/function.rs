@@ -41,6 +41,8 @@ pub(crate) struct Task {
     pub(crate) kind: IdentityKind,
     /// The identity.
     pub(crate) identity: String,
+    /// Whose request is answered first, so that connections stand as they do in a worker that has been at work.
+    pub(crate) warm: Option<String>,
     /// How many messages are attended to at once.
     pub(crate) at_once: usize,
 }
@@ -100,7 +102,7 @@ impl DataKeys for LocalKeys {
     }
 }
 
-/// The functions that do the work of a request, each started once.
+/// The functions that do the work of a request: an execution environment of each.
 struct Functions {
     export: Arc<export_data::Function>,
     erase: Arc<delete_or_anonymize::Function>,
@@ -151,13 +153,20 @@ pub(crate) async fn run(task: Task) -> Result<Outcome, BenchError> {
         driver,
         policies: Arc::new(OnePolicy(policy.clone())),
     };
-    let functions = Arc::new(Functions {
-        export: Arc::new(crate::wiring::export(&platform, &task, s3.clone())),
-        erase: Arc::new(crate::wiring::erase(&platform, &task, digest_keys()?)),
-    });
+    let environment = || {
+        Ok(Arc::new(Functions {
+            export: Arc::new(crate::wiring::export(&platform, &task, s3.clone())),
+            erase: Arc::new(crate::wiring::erase(&platform, &task, digest_keys()?)),
+        }))
+    };
+    let mut environments = (0..task.at_once).map(|_| environment()).collect::<Result<Vec<_>, BenchError>>()?;
+    if let Some(warm) = &task.warm {
+        let id = open(&platform, &policy, &task, warm).await?;
+        drive(&platform, &mut environments, &queues, &id).await?;
+    }
     let begun = start();
-    let id = open(&platform, &policy, &task).await?;
-    drive(&platform, &functions, &queues, &id, task.at_once).await?;
+    let id = open(&platform, &policy, &task, &task.identity).await?;
+    drive(&platform, &mut environments, &queues, &id).await?;
     let seconds = begun.elapsed().as_secs_f64();
     let request = platform.driver.ledger.request(&id).await.map_err(BenchError::other)?;
     let request = request.ok_or_else(|| BenchError::Other("the request is gone".to_owned()))?;
@@ -180,11 +189,11 @@ fn digest_keys() -> Result<DigestKeys, BenchError> {
 }
 
 /// Opens a request that is verified and planned at once: verification is a person's time, not the machine's.
-async fn open(platform: &Platform, policy: &Pinned, task: &Task) -> Result<RequestId, BenchError> {
+async fn open(platform: &Platform, policy: &Pinned, task: &Task, identity: &str) -> Result<RequestId, BenchError> {
     let driver = &platform.driver;
     let now = driver.clock.now();
     let id = RequestId::new(driver.random.as_ref());
-    let subject = SubjectKeys { kind: task.kind, value: task.identity.clone(), keys: BTreeMap::new() };
+    let subject = SubjectKeys { kind: task.kind, value: identity.to_owned(), keys: BTreeMap::new() };
     let sealed = driver.sealer.seal(&id, seal::end::SUBJECT, &subject).await.map_err(BenchError::other)?;
     let matter = Matter::Right(task.right);
     let mut change = Request::open(NewRequest {
@@ -206,24 +215,23 @@ async fn open(platform: &Platform, policy: &Pinned, task: &Task) -> Result<Reque
     Ok(change.request.id)
 }
 
-/// Attends to messages until the request has ended.
+/// Attends to messages until the request has ended: each environment to one at a time, as Lambda's do.
 async fn drive(
     platform: &Platform,
-    functions: &Arc<Functions>,
+    free: &mut Vec<Arc<Functions>>,
     queues: &HandQueues,
     id: &RequestId,
-    at_once: usize,
 ) -> Result<(), BenchError> {
     let mut busy = tokio::task::JoinSet::new();
     loop {
-        while busy.len() < at_once
+        while !free.is_empty()
             && let Some((queue, message)) = queues.take()
+            && let Some(functions) = free.pop()
         {
-            let functions = functions.clone();
-            busy.spawn(async move { functions.attend(queue, message).await });
+            busy.spawn(async move { functions.attend(queue, message).await.map(|()| functions) });
         }
         if let Some(done) = busy.join_next().await {
-            done.map_err(BenchError::other)??;
+            free.push(done.map_err(BenchError::other)??);
             continue;
         }
         let request = platform.driver.ledger.request(id).await.map_err(BenchError::other)?;

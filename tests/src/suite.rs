@@ -288,6 +288,54 @@ pub async fn a_huge_row_is_read_and_erased(fixture: &dyn Fixture) {
     assert!(fixture.dump().await == before, "the other's huge row is as it was");
 }
 
+/// A connector may have no quicker way; if it has one, it leads to the same.
+pub async fn lines_are_the_rows_as_they_are_whatever_else_is_asked_meanwhile(fixture: &dyn Fixture) {
+    fixture.add(OTHER, 3).await;
+    let count = fixture.add_pages(PERSON).await as u64;
+    let (li, target, connector) = (person(PERSON), target(fixture), fixture.connector());
+    let parse = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap().to_string();
+    let (mut read, mut cursor) = (Vec::new(), None);
+    loop {
+        let (who, at) = (Who::Person(&li), cursor.as_deref());
+        let Some(lines) = connector.lines(&target, who, at).await.unwrap() else { return };
+        // The next page may be on its way.
+        let meanwhile = tokio::time::timeout(std::time::Duration::from_mins(1), connector.count(&target, who)).await;
+        assert_eq!(meanwhile.expect("it is answered").unwrap(), count);
+        let text = String::from_utf8(lines.text).unwrap();
+        assert_eq!(text.lines().count() as u64, lines.rows);
+        read.extend(text.lines().map(parse));
+        let page = fixture.connector().read(&target, who, at).await.unwrap();
+        assert_eq!(page.next, lines.next);
+        cursor = lines.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    let rows = rows(fixture, Who::Person(&li)).await;
+    assert_eq!(read, rows.iter().map(|row| parse(row)).collect::<Vec<_>>());
+}
+
+/// A connector may have no quicker way; if it has one, it leads to the same.
+pub async fn having_every_row_go_is_acting_on_each(fixture: &dyn Fixture) {
+    fixture.add(OTHER, 3).await;
+    let mut count = fixture.add_pages(PERSON).await as u64;
+    count += u64::from(fixture.add_linked_twice(PERSON).await);
+    let before = of_others(fixture).await;
+    let (li, target) = (person(PERSON), target(fixture));
+    let (mut counts, mut cursor) = (Counts::default(), None);
+    loop {
+        let erased = fixture.connector().erase(&target, Who::Person(&li), cursor.as_deref()).await.unwrap();
+        let Some(acted) = erased else { return };
+        counts.add(&acted.counts);
+        cursor = acted.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(counts, Counts { read: count, erased: count, ..Counts::default() });
+    assert!(fixture.dump().await == before, "the person's rows are gone, and nothing else");
+}
+
 pub async fn a_cursor_of_another_kind_is_refused(fixture: &dyn Fixture) {
     fixture.add(PERSON, 1).await;
     let (li, target) = (person(PERSON), target(fixture));
@@ -315,6 +363,8 @@ macro_rules! connector_suite {
             a_preflight_finds_nothing_where_nothing_is_wrong_and_touches_nothing,
             nothing_is_found_where_nothing_is,
             a_huge_row_is_read_and_erased,
+            lines_are_the_rows_as_they_are_whatever_else_is_asked_meanwhile,
+            having_every_row_go_is_acting_on_each,
             a_cursor_of_another_kind_is_refused);
     };
     ($module:ident, $fixture:expr; $($behaviour:ident),*) => {

@@ -1,7 +1,7 @@
 //! One page of one collection, copied into the staging area.
 
 use aws_sdk_s3::primitives::ByteStream;
-use habeas::connectors::{ConnectorError, Handle, Row, Target, Who, exported, is_omitted};
+use habeas::connectors::{ConnectorError, Handle, Lines, Row, Target, Who, exported, is_omitted, is_shown_whole};
 use habeas::export::staging;
 use habeas::plan::Counts;
 use habeas::policy::{Pinned, Place};
@@ -27,23 +27,36 @@ impl Function {
         let person = job.person()?;
         let target = Target::of(&job.policy, collection).map_err(ConnectorError::into_step)?;
         let connector = self.connectors.of(target.place).map_err(ConnectorError::into_step)?;
-        let read = connector.read(&target, Who::Person(person), cursor.at.as_deref()).await;
-        let read = read.map_err(ConnectorError::into_step)?;
-        let mut counts = Counts { read: read.rows.len() as u64, ..Counts::default() };
-        let mut lines = Vec::new();
-        for (position, row) in read.rows.into_iter().filter(|row| row.is_current).enumerate() {
-            let row = self.with_object(job, collection, target.place, row, cursor.page, position).await?;
-            let record = exported(&target, person, &row.record);
-            serde_json::to_writer(&mut lines, &record).map_err(StepError::permanent)?;
-            lines.push(b'\n');
-            counts.exported += 1;
-        }
+        let at = cursor.at.as_deref();
+        let quick = match is_shown_whole(&target) {
+            true => connector.lines(&target, Who::Person(person), at).await.map_err(ConnectorError::into_step)?,
+            false => None,
+        };
+        let (lines, counts, next) = match quick {
+            Some(Lines { text, rows, next }) => {
+                (text, Counts { read: rows, exported: rows, ..Counts::default() }, next)
+            }
+            None => {
+                let read = connector.read(&target, Who::Person(person), at).await;
+                let read = read.map_err(ConnectorError::into_step)?;
+                let mut counts = Counts { read: read.rows.len() as u64, ..Counts::default() };
+                let mut lines = Vec::new();
+                for (position, row) in read.rows.into_iter().filter(|row| row.is_current).enumerate() {
+                    let row = self.with_object(job, collection, target.place, row, cursor.page, position).await?;
+                    let record = exported(&target, person, &row.record);
+                    serde_json::to_writer(&mut lines, &record).map_err(StepError::permanent)?;
+                    lines.push(b'\n');
+                    counts.exported += 1;
+                }
+                (lines, counts, read.next)
+            }
+        };
         if !lines.is_empty() {
             let key = staging::page(&job.request.id, job.claim.step.number, cursor.page);
             let put = self.s3.put_object().bucket(&self.package_bucket).key(key).body(ByteStream::from(lines));
             put.send().await.map_err(StepError::transient)?;
         }
-        let next = match read.next {
+        let next = match next {
             None => Next::Done { package: None, captured: None },
             Some(at) => {
                 let next = Cursor { page: cursor.page + 1, at: Some(at) };

@@ -40,9 +40,9 @@ impl Function {
     /// no need of them, and whoever is erased after it should not be found in them.
     pub(crate) async fn clear_staging(&self, job: &Job) -> Result<Page, StepError> {
         let id = &job.request.id;
-        for prefix in [staging::all_pages(id), staging::all_media(id), staging::all_notes(id)] {
-            self.delete_all(&prefix).await.map_err(ConnectorError::into_step)?;
-        }
+        let (pages, media, notes) = (staging::all_pages(id), staging::all_media(id), staging::all_notes(id));
+        let cleared = futures::try_join!(self.delete_all(&pages), self.delete_all(&media), self.delete_all(&notes));
+        cleared.map_err(ConnectorError::into_step)?;
         Ok(Page::last(Counts::default()))
     }
 

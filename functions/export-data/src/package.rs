@@ -12,6 +12,7 @@ mod cursor;
 mod encrypt;
 mod limits;
 mod notes;
+mod shelf;
 mod upload;
 
 use habeas::export::{
@@ -26,6 +27,7 @@ use habeas::steps::{Job, Next, Page, StepError};
 use crate::Function;
 use cursor::{Cursor, Position};
 pub use limits::Limits;
+use shelf::Shelf;
 
 /// How often a package may be begun anew before an operator has to look at it.
 const MOST_BEGINNINGS: u32 = 10;
@@ -94,8 +96,17 @@ struct Making<'a> {
     archive: Archive,
     /// Finished files that no note holds yet, one a line.
     finished: Vec<u8>,
+    /// What the index will show of collections that no note holds yet, one a line.
+    sections: Vec<u8>,
     /// The columns of the collection that is being written, once this page knows them.
     columns: Option<Columns>,
+    /// The staged records,
+    pages: Shelf,
+    /// and objects.
+    media: Shelf,
+    /// Whether nothing of this making has been kept: its name, which has the attempt in it, is then known to this worker
+    /// alone.
+    is_unknown: bool,
     /// What this page may still do.
     left: limits::Left,
 }
@@ -103,6 +114,7 @@ struct Making<'a> {
 impl Function {
     pub(crate) async fn make_package(&self, job: &Job, cursor: Option<&str>) -> Result<Page, StepError> {
         let now = self.platform.driver.clock.now();
+        let is_unknown = cursor.is_none();
         let cursor = match cursor {
             None => {
                 let making = staging::Making { attempt: job.claim.step.attempt, time: 1 };
@@ -111,7 +123,7 @@ impl Function {
             Some(json) => serde_json::from_str(json).map_err(StepError::permanent)?,
         };
         let (making, key, upload) = (cursor.making, cursor.key(&job.request.id), cursor.upload.clone());
-        let page = match Making::resume(self, job, cursor).await {
+        let page = match Making::resume(self, job, cursor, is_unknown).await {
             Ok(making) => making.page().await,
             Err(halt) => Err(halt),
         };
@@ -133,7 +145,7 @@ impl Function {
 
 impl<'a> Making<'a> {
     /// Takes up what the last page left.
-    async fn resume(function: &'a Function, job: &'a Job, cursor: Cursor) -> Result<Self, Halt> {
+    async fn resume(function: &'a Function, job: &'a Job, cursor: Cursor, is_unknown: bool) -> Result<Self, Halt> {
         let view = function.platform.driver.ledger.view(&job.request.id).await.map_err(StepError::transient)?;
         let steps = view.ok_or_else(|| StepError::permanent(NoPlan))?.steps;
         let plan = ManifestPlan::of(steps.iter().map(|step| (step.number, &step.work)))?;
@@ -143,8 +155,21 @@ impl<'a> Making<'a> {
         });
         let (sources, left) = (sources.collect(), function.limits.left());
         let archive = Archive::resume(ArchiveState::default(), Vec::new());
-        let mut making =
-            Self { function, job, sources, plan, cursor, archive, finished: Vec::new(), columns: None, left };
+        let mut making = Self {
+            function,
+            job,
+            sources,
+            plan,
+            cursor,
+            archive,
+            finished: Vec::new(),
+            sections: Vec::new(),
+            columns: None,
+            pages: Shelf::default(),
+            media: Shelf::default(),
+            is_unknown,
+            left,
+        };
         let mut rest = making.rest().await?;
         making.encrypt_rest(&mut rest).await?;
         making.archive = Archive::resume(std::mem::take(&mut making.cursor.archive), rest);
@@ -182,6 +207,7 @@ impl<'a> Making<'a> {
     /// Leaves everything where the next page finds it.
     async fn pause(mut self) -> Result<Next, Halt> {
         self.note_finished().await?;
+        self.note_sections().await?;
         self.leave_columns().await?;
         self.cursor.archive = self.archive.pause()?.clone();
         if self.cursor.age.is_none() && self.archive.ready_bytes() >= self.part_bytes() {
@@ -221,4 +247,9 @@ impl<'a> Making<'a> {
     fn source(&self) -> Option<&Source> {
         self.sources.get(self.cursor.source)
     }
+}
+
+/// The records of a staged page, the entries of a note.
+fn lines(page: &[u8]) -> impl Iterator<Item = &[u8]> {
+    page.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
 }

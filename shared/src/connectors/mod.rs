@@ -20,7 +20,9 @@ pub use dynamodb::DynamoDb;
 pub use obstacles::obstacles_of;
 pub use person::{KeyStore, NoKeyStore, Person, Tuple};
 pub use postgresql::{AwsDatabaseCredentials, DatabaseCredentials, Postgresql};
-pub use rows::{Decision, decide, decide_sweep, erasure_judge, exported, is_omitted, masked};
+pub use rows::{
+    Decision, decide, decide_sweep, erases_all, erasure_judge, exported, is_omitted, is_shown_whole, masked,
+};
 pub use s3::{Objects, S3};
 
 use serde::Serialize;
@@ -187,6 +189,18 @@ pub trait Connector: Send + Sync {
     /// A page of rows.
     async fn read(&self, target: &Target<'_>, who: Who<'_>, cursor: Option<&str>) -> Result<ReadPage, ConnectorError>;
 
+    /// A page of rows as an export writes them, where nothing of them is left out or changed: the same rows and cursors as
+    /// [`Connector::read`] gives. None: this system has no quicker way to them than that.
+    async fn lines(
+        &self,
+        target: &Target<'_>,
+        who: Who<'_>,
+        cursor: Option<&str>,
+    ) -> Result<Option<Lines>, ConnectorError> {
+        let _ = (target, who, cursor);
+        Ok(None)
+    }
+
     /// Does something to rows that were read. Doing it again, or to a row that is gone, does nothing.
     async fn apply(&self, target: &Target<'_>, actions: Vec<(Row, Action)>) -> Result<(), ConnectorError>;
 
@@ -205,6 +219,18 @@ pub trait Connector: Send + Sync {
             self.apply(target, actions).await?;
         }
         Ok(Acted { counts, next: page.next })
+    }
+
+    /// Erases a page of rows of which every one goes: what [`Connector::act`] does with a judge that says so of each. None:
+    /// this system has no quicker way than that.
+    async fn erase(
+        &self,
+        target: &Target<'_>,
+        who: Who<'_>,
+        cursor: Option<&str>,
+    ) -> Result<Option<Acted>, ConnectorError> {
+        let _ = (target, who, cursor);
+        Ok(None)
     }
 
     /// Why rows that the policy would have gone, and that a fresh read still found, are there: the system keeps them itself.
@@ -234,6 +260,16 @@ pub trait Connector: Send + Sync {
         target: &Target<'_>,
         rule: Option<&CollectionRule>,
     ) -> Result<Vec<Obstacle>, ConnectorError>;
+}
+
+/// Rows as lines of JSON, and where the next page begins.
+pub struct Lines {
+    /// A record a line, with all of its fields.
+    pub text: Vec<u8>,
+    /// How many.
+    pub rows: u64,
+    /// Where the next page begins; none: this was the last.
+    pub next: Option<String>,
 }
 
 /// What a judge says of rows: how many go and how many change, and what is to be done.

@@ -6,6 +6,7 @@
 mod apply;
 mod catalog;
 mod credentials;
+mod erase;
 mod error;
 mod page;
 mod preflight;
@@ -25,13 +26,14 @@ use tokio::sync::OwnedMutexGuard;
 pub use credentials::{AwsDatabaseCredentials, DatabaseCredentials};
 
 use super::walk::Step;
-use super::{Acted, Action, Connector, ConnectorError, Handle, Judge, Obstacle, ReadPage, Row, Target, Who, judged};
-use crate::policy::{CollectionRule, Database, Origin, Place};
+use super::{Acted, Action, Connector, ConnectorError, Judge, Lines, Obstacle, ReadPage, Row, Target, Who, judged};
+use crate::policy::{CollectionRule, Database, Field, Origin, Place};
 use catalog::{KeyPart, Relation};
 use error::permanent;
-use page::{Key, Purpose, Query, Room};
+use page::{Key, Purpose, Query, Room, Taken};
 use session::{READ, Session};
 use statement::Values;
+use types::Family;
 use ways::{Facts, Stop, Ways, relation_of};
 
 /// Tables in PostgreSQL databases.
@@ -69,6 +71,17 @@ impl Connector for Postgresql {
         session.unless_failed(page)
     }
 
+    async fn lines(
+        &self,
+        target: &Target<'_>,
+        who: Who<'_>,
+        cursor: Option<&str>,
+    ) -> Result<Option<Lines>, ConnectorError> {
+        let mut session = self.session(database(target)?).await?;
+        let lines = session.lines(target, who, cursor).await;
+        session.unless_failed(lines)
+    }
+
     async fn apply(&self, target: &Target<'_>, actions: Vec<(Row, Action)>) -> Result<(), ConnectorError> {
         let mut session = self.session(database(target)?).await?;
         let applied = session.apply_to(target, actions).await;
@@ -89,6 +102,17 @@ impl Connector for Postgresql {
         let applied = session.apply_to(target, actions).await;
         session.unless_failed(applied)?;
         Ok(Acted { counts, next: page.next })
+    }
+
+    async fn erase(
+        &self,
+        target: &Target<'_>,
+        who: Who<'_>,
+        cursor: Option<&str>,
+    ) -> Result<Option<Acted>, ConnectorError> {
+        let mut session = self.session(database(target)?).await?;
+        let erased = session.erase(target, who, cursor).await;
+        session.unless_failed(erased)
     }
 
     async fn count(&self, target: &Target<'_>, who: Who<'_>) -> Result<u64, ConnectorError> {
@@ -119,7 +143,7 @@ impl Session {
         done
     }
 
-    /// A page of rows: from one link after the other, as many as there is room for.
+    /// A page of rows.
     async fn page(
         &mut self,
         target: &Target<'_>,
@@ -127,22 +151,56 @@ impl Session {
         cursor: Option<&str>,
         purpose: Purpose,
     ) -> Result<ReadPage, ConnectorError> {
+        let mut taken = Taken::Rows { link: 0, rows: Vec::new() };
+        let next = self.gather(target, who, cursor, purpose, &mut taken).await?;
+        let Taken::Rows { rows, .. } = taken else { return Err(ConnectorError::Cursor) };
+        Ok(ReadPage { rows, next })
+    }
+
+    /// The same as lines of JSON, just as the database writes it; none where it writes bytes otherwise than an export does.
+    async fn lines(
+        &mut self,
+        target: &Target<'_>,
+        who: Who<'_>,
+        cursor: Option<&str>,
+    ) -> Result<Option<Lines>, ConnectorError> {
+        let (relation, _) = self.target(target).await?;
+        let is_bytes =
+            |field: &Field| relation.column(&field.name).is_some_and(|column| column.family == Family::Bytes);
+        if target.fields.iter().any(is_bytes) {
+            return Ok(None);
+        }
+        let mut taken = Taken::Lines { text: Vec::new(), rows: 0 };
+        let next = self.gather(target, who, cursor, Purpose::Show, &mut taken).await?;
+        let Taken::Lines { text, rows } = taken else { return Err(ConnectorError::Cursor) };
+        Ok(Some(Lines { text, rows, next }))
+    }
+
+    /// Takes rows from one link after the other, as many as there is room for. Gives where the next page begins.
+    async fn gather(
+        &mut self,
+        target: &Target<'_>,
+        who: Who<'_>,
+        cursor: Option<&str>,
+        purpose: Purpose,
+        taken: &mut Taken,
+    ) -> Result<Option<String>, ConnectorError> {
         let (relation, key) = self.target(target).await?;
         let step = Step::parse(cursor)?;
         let mut after = step.native.as_deref().map(parse_key).transpose()?;
         if after.as_ref().is_some_and(|after| after.len() != key.len()) {
             return Err(ConnectorError::Cursor);
         }
-        let (mut stop, mut room, mut rows) = (Stop { link: step.link, chunk: step.chunk }, Room::default(), Vec::new());
+        let (mut stop, mut room) = (Stop { link: step.link, chunk: step.chunk }, Room::default());
         loop {
             let Some((found, at)) = self.find(target, who, stop).await? else {
-                return Ok(ReadPage { rows, next: None });
+                return Ok(None);
             };
             if at != stop {
                 (stop, after) = (at, None);
             }
             if room.is_none() {
-                return Ok(ReadPage { rows, next: Some(cursor_of(stop, after.as_ref())?) });
+                return Ok(Some(cursor_of(stop, after.as_ref())?));
             }
             let query = Query {
                 relation: &relation,
@@ -152,19 +210,15 @@ impl Session {
                 condition: found.condition,
                 values: found.values,
             };
-            let portion = self.portion(&query, after.as_ref(), purpose, &mut room).await?;
-            let last = portion.rows.last().map(|(key, ..)| key.clone());
-            rows.extend(portion.rows.into_iter().map(|(values, version, record)| Row {
-                handle: Handle::Key { values, version },
-                record,
-                is_current: true,
-                link: stop.link,
-            }));
+            if let Taken::Rows { link, .. } = taken {
+                *link = stop.link;
+            }
+            let portion = self.portion(&query, after.as_ref(), purpose, &mut room, taken).await?;
             if portion.is_last {
                 (stop, after) = (stop.next(target, who), None);
             } else {
-                let after = last.or(after);
-                return Ok(ReadPage { rows, next: Some(cursor_of(stop, after.as_ref())?) });
+                let after = portion.last.or(after);
+                return Ok(Some(cursor_of(stop, after.as_ref())?));
             }
         }
     }

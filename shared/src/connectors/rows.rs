@@ -43,6 +43,14 @@ pub fn erasure_judge<'a>(
     })
 }
 
+/// Whether an erasure has every row go that leads to the person, whatever is in it.
+#[must_use]
+pub fn erases_all(target: &Target<'_>) -> bool {
+    let erasure = target.policy.rule(target.name).map(|rule| &rule.erasure);
+    let goes = |rule: &ViaRule| matches!(rule, ViaRule::Erase);
+    matches!(erasure, Some(ErasureRule::Erase { via }) if via.values().all(goes))
+}
+
 /// What an erasure does to a row that was found through a link.
 pub fn decide(
     rule: &CollectionRule,
@@ -178,6 +186,19 @@ pub fn exported(target: &Target<'_>, person: &Person, row: &Record) -> Record {
         }
     }
     copy
+}
+
+/// Whether an export shows a person's rows of a collection just as they are.
+#[must_use]
+pub fn is_shown_whole(target: &Target<'_>) -> bool {
+    let rules = &target.policy.policy().export;
+    let has_others = target.policy.rule(target.name).is_some_and(|rule| !rule.others.is_empty());
+    !has_others && target.fields.iter().all(|field| is_whole(rules, field))
+}
+
+fn is_whole(rules: &ExportRules, field: &Field) -> bool {
+    let is_touched = |category: &String| is_omitted(rules, category) || masked(rules, category).is_some();
+    !field.data_categories.iter().any(is_touched) && field.fields.iter().all(|inner| is_whole(rules, inner))
 }
 
 /// Whether the value of a field is the person's: it leads to the subject's own row, and to theirs.

@@ -4,9 +4,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use csv::{Terminator, WriterBuilder};
-use serde::{Deserialize, Serialize};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::connectors::is_omitted;
@@ -36,13 +38,41 @@ pub enum TableError {
     Csv(#[from] csv::Error),
 }
 
-/// A record whose values are still text: numbers keep their digits.
-pub type Fields<'a> = BTreeMap<String, &'a RawValue>;
+/// A record whose values are still text: numbers keep their digits. In the order in which it was staged, so that nothing is
+/// sorted for each of many records.
+pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 /// Reads a line of a staged page.
 pub fn fields(line: &[u8]) -> Result<Fields<'_>, TableError> {
     Ok(serde_json::from_slice(line)?)
 }
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a record")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Vec::new();
+                while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+                    fields.push((name, value));
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+/// A field's name, in the line itself unless something in it is escaped.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// A kind of JSON value, as JSON Schema names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +140,7 @@ pub(crate) struct Column {
 
 /// The columns of a collection: those that the dataset declares in its order, then what else the records were found to
 /// have, up to a bound. Beyond it a field goes to [`MORE`].
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Columns {
     pub(crate) list: Vec<Column>,
     declared: usize,
@@ -118,6 +148,9 @@ pub struct Columns {
     has_more: bool,
     #[serde(skip)]
     places: BTreeMap<String, usize>,
+    /// The columns of the last record's fields, in its order: most likely those of the next.
+    #[serde(skip)]
+    last: Vec<usize>,
 }
 
 impl Columns {
@@ -145,12 +178,26 @@ impl Columns {
 
     /// Takes notice of a record's fields.
     pub fn see(&mut self, record: &Fields<'_>) {
-        for (name, value) in record {
-            let place = self.places.get(name).copied().or_else(|| self.found(name));
+        let mut last = std::mem::take(&mut self.last);
+        for (at, (name, value)) in record.0.iter().enumerate() {
+            let place = self.place(name, at, &mut last).or_else(|| self.found(name));
             if let Some(column) = place.and_then(|place| self.list.get_mut(place)) {
                 column.kinds.add(Kind::of(value));
             }
         }
+        self.last = last;
+    }
+
+    /// The column of a field that stands at this place in its record. `last`: those of the record before.
+    fn place(&self, name: &str, at: usize, last: &mut Vec<usize>) -> Option<usize> {
+        let is_it = |place: &usize| self.list.get(*place).is_some_and(|column| column.name == name);
+        if let Some(place) = last.get(at).copied().filter(is_it) {
+            return Some(place);
+        }
+        let place = self.places.get(name).copied()?;
+        last.resize(last.len().max(at + 1), usize::MAX);
+        last[at] = place;
+        Some(place)
     }
 
     /// Makes a column of a field that is not declared, if there is room.
@@ -175,22 +222,21 @@ impl Columns {
     pub fn header(&self) -> Result<Vec<u8>, TableError> {
         let names = self.list.iter().map(|column| column.name.as_str()).chain(self.has_more.then_some(MORE));
         let mut rows = Rows::default();
-        rows.push(names.map(|name| Cow::Owned(guarded(name.to_owned()))))?;
+        rows.push(names.map(|name| guarded(Cow::Borrowed(name))))?;
         rows.finish()
     }
 
     /// Adds a record to a piece of the table.
     pub fn row(&self, record: &Fields<'_>, rows: &mut Rows) -> Result<(), TableError> {
-        let mut cells = Vec::with_capacity(self.list.len() + 1);
-        for column in &self.list {
-            cells.push(record.get(&column.name).map_or(Ok(Cow::Borrowed("")), |value| cell(value))?);
+        let mut cells = vec![Cow::Borrowed(""); self.list.len()];
+        let mut rest = BTreeMap::new();
+        for (at, (name, value)) in record.0.iter().enumerate() {
+            match self.place(name, at, &mut rows.last).and_then(|place| cells.get_mut(place)) {
+                Some(place) => *place = cell(value)?,
+                None => drop(rest.insert(name.as_ref(), *value)),
+            }
         }
         if self.has_more {
-            let rest: Fields<'_> = record
-                .iter()
-                .filter(|(name, _)| !self.places.contains_key(*name))
-                .map(|(n, v)| (n.clone(), *v))
-                .collect();
             cells.push(if rest.is_empty() { Cow::Borrowed("") } else { serde_json::to_string(&rest)?.into() });
         }
         rows.push(cells.into_iter())
@@ -198,42 +244,56 @@ impl Columns {
 }
 
 /// Some lines of a table.
-pub struct Rows(csv::Writer<Vec<u8>>);
+pub struct Rows {
+    writer: csv::Writer<Vec<u8>>,
+    /// The columns of the last record's fields, in its order.
+    last: Vec<usize>,
+}
 
 impl Default for Rows {
     fn default() -> Self {
-        Self(WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new()))
+        let writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
+        Self { writer, last: Vec::new() }
     }
 }
 
 impl Rows {
     fn push<'a>(&mut self, cells: impl Iterator<Item = Cow<'a, str>>) -> Result<(), TableError> {
         for cell in cells {
-            self.0.write_field(cell.as_bytes())?;
+            self.writer.write_field(cell.as_bytes())?;
         }
-        self.0.write_record(None::<&[u8]>)?;
+        self.writer.write_record(None::<&[u8]>)?;
         Ok(())
     }
 
     /// The lines.
     pub fn finish(self) -> Result<Vec<u8>, TableError> {
-        self.0.into_inner().map_err(|error| TableError::Csv(error.into_error().into()))
+        self.writer.into_inner().map_err(|error| TableError::Csv(error.into_error().into()))
     }
 }
 
 fn cell(value: &RawValue) -> Result<Cow<'_, str>, TableError> {
     Ok(match Kind::of(value) {
         Kind::Null => Cow::Borrowed(""),
-        Kind::String => Cow::Owned(guarded(serde_json::from_str(value.get())?)),
+        Kind::String => guarded(text(value.get())?),
         // A number begins with a digit or a minus, and is one; the rest begins with a bracket or a letter.
         _ => Cow::Borrowed(value.get()),
     })
 }
 
+/// What a JSON text says; nothing is copied unless something in it is escaped.
+fn text(json: &str) -> Result<Cow<'_, str>, TableError> {
+    let inside = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    match inside.filter(|inside| !inside.contains('\\')) {
+        Some(inside) => Ok(Cow::Borrowed(inside)),
+        None => Ok(Cow::Owned(serde_json::from_str(json)?)),
+    }
+}
+
 /// The text, or with an apostrophe in front if a spreadsheet would take it for a formula.
-fn guarded(text: String) -> String {
+fn guarded(text: Cow<'_, str>) -> Cow<'_, str> {
     let starts_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
-    if starts_formula && !is_plain_number(&text) { format!("'{text}") } else { text }
+    if starts_formula && !is_plain_number(&text) { format!("'{text}").into() } else { text }
 }
 
 /// Whether a text is a number as JSON writes them.
@@ -276,7 +336,7 @@ mod tests {
 
     #[test]
     fn no_cell_is_a_formula_and_numbers_stay_numbers() {
-        let guarded = |text: &str| super::guarded(text.to_owned());
+        let guarded = |text: &str| super::guarded(Cow::Owned(text.to_owned()));
         for text in ["=1+1", "+8613912345678", "-x", "@a", "\tx", "\r=x", "\n=x", "＝1", "-1+1", "--1", "-", "=", "+1"]
         {
             assert_eq!(guarded(text), format!("'{text}"), "{text}");

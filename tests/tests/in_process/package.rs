@@ -172,6 +172,31 @@ async fn a_completed_upload_whose_worker_died_is_the_package() {
 }
 
 #[tokio::test]
+async fn a_package_in_one_piece_is_made_anew_by_whoever_comes_after_a_death_at_any_call() {
+    let (undisturbed, id) = whole("access").await;
+    let expected = records(&undisturbed, &id).await;
+    let mut taken_over = 0;
+    for call in 0.. {
+        let world = world().await;
+        let id = until_the_package(&world, Limits::default(), json!({"right": "access"})).await;
+        world.calls.die_after(call, call % 2 == 0);
+        assert!(world.step().await, "there is a package to make");
+        if !world.calls.revive() {
+            assert!(call > 8, "it takes more calls than that: {call}");
+            break;
+        }
+        lapse(&world).await;
+        world.run_to_end(&id).await;
+        assert_eq!(records(&world, &id).await, expected, "dead at call {call}");
+        check_evidence(&world, &id).await;
+        assert_eq!(world.open_uploads(), [], "it takes no upload");
+        let request = world.ledger().request(&id.parse().unwrap()).await.unwrap().unwrap();
+        taken_over += u32::from(request.package.unwrap().key == format!("requests/{id}/package-2-1.zip"));
+    }
+    assert!(taken_over > 0, "another worker gives its package another name");
+}
+
+#[tokio::test]
 async fn media_of_any_size_are_files_of_the_package() {
     let (world, id) = before_the_package().await;
     let view = world.ledger().view(&id.parse().unwrap()).await.unwrap().unwrap();

@@ -2,7 +2,7 @@
 
 use habeas::export::{
     CSV_NOTE, Chain, MANIFEST, ManifestHead, ManifestPolicy, ManifestSignature, ManifestSource, ManifestText, Packing,
-    SIGNATURE, Section, context, render, split,
+    SIGNATURE, context, render, split,
 };
 use habeas::ledger::StepStatus;
 use habeas::policy::{Period, deadline};
@@ -20,9 +20,7 @@ impl Making<'_> {
     /// The page for people. Who takes data along to another service gets none: what is for machines is enough.
     pub(super) async fn index(&mut self) -> Result<Turn, Halt> {
         if self.job.request.matter != Matter::Right(Right::Portability) {
-            let notes = self.sections().await?;
-            let sections = notes.iter().map(|note| serde_json::from_slice(note));
-            let sections: Vec<Section> = sections.collect::<Result<_, _>>()?;
+            let sections = self.all_sections().await?;
             let context = context(&self.job.policy, &self.job.request, self.cursor.created_at, sections);
             let page = render(&context).map_err(StepError::permanent)?;
             self.write_file("index.html", page.as_bytes(), None)?;
@@ -36,7 +34,6 @@ impl Making<'_> {
         let Position::Manifest { read, files } = &self.cursor.at else { return Ok(Turn::On) };
         let (mut read, mut files) = (read.clone(), *files);
         if !self.archive.is_open() {
-            self.note_finished().await?;
             self.archive.begin(MANIFEST, Packing::Deflate)?;
             self.archive.write(ManifestText::begin(&self.head())?.as_bytes())?;
         }
@@ -92,14 +89,14 @@ impl Making<'_> {
     }
 
     /// Signs the manifest. No two signatures are the same, so this one is kept before it is used: whoever goes on from
-    /// here writes the same archive.
+    /// here writes the same archive. A making of which nothing has been kept is nobody else's.
     pub(super) async fn sign(&mut self) -> Result<Turn, Halt> {
         let Position::Sign { sha256 } = &self.cursor.at else { return Ok(Turn::On) };
         let digest = habeas::export::digest_of_hex(sha256).ok_or(Halt::Anew("the manifest's digest is none"))?;
         let made = ManifestSignature::make(self.function.signer.as_ref(), digest).await;
         let signature = made.map_err(StepError::transient)?;
         self.cursor.at = Position::Signature { signature };
-        Ok(Turn::Pause)
+        Ok(if self.is_unknown { Turn::On } else { Turn::Pause })
     }
 
     /// The file of the signature.
@@ -108,7 +105,6 @@ impl Making<'_> {
         let mut text = serde_json::to_vec_pretty(signature)?;
         text.push(b'\n');
         self.write_file(SIGNATURE, &text, None)?;
-        self.note_finished().await?;
         self.cursor.at = Position::Directory { read: Chain::default() };
         Ok(Turn::On)
     }
@@ -142,9 +138,13 @@ impl Making<'_> {
             Some(age) => (age.finish(rest)?, age.bytes(), age.sha256()),
             None => (rest, state.bytes(), state.sha256()),
         };
-        let ended = match self.upload_part(part).await {
-            Ok(()) => self.complete_upload().await,
-            Err(halt) => Err(halt),
+        let ended = if self.is_unknown && self.cursor.parts.count == 0 {
+            self.put_whole(part).await
+        } else {
+            match self.upload_part(part).await {
+                Ok(()) => self.complete_upload().await,
+                Err(halt) => Err(halt),
+            }
         };
         match ended {
             Ok(()) => {}

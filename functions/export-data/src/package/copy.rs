@@ -1,5 +1,6 @@
 //! One collection after the other: its records as JSON and as a table, their schema, its media.
 
+use bytes::Bytes;
 use habeas::export::{
     BYTE_ORDER_MARK, Columns, FileLink, LISTED_MEDIA, PREVIEW_ROWS, Packing, Preview, Rows, Section, fields, schema,
     split, staging,
@@ -7,18 +8,14 @@ use habeas::export::{
 use habeas::ledger::StepStatus;
 
 use super::cursor::{Inside, Position, SoFar};
-use super::notes::Staged;
-use super::{Halt, Making, Turn};
+use super::notes::Kind;
+use super::shelf::Staged;
+use super::{Halt, Making, Turn, lines};
 
 /// Path of a file of a collection.
 fn path(folder: &str, collection: &str, ending: &str) -> String {
     let (dataset, name) = split(collection);
     format!("{folder}/{dataset}/{name}{ending}")
-}
-
-/// The records of a staged page.
-fn lines(page: &[u8]) -> impl Iterator<Item = &[u8]> {
-    page.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
 }
 
 impl Making<'_> {
@@ -92,11 +89,11 @@ impl Making<'_> {
     }
 
     /// The next staged pages, and the name of the last of them; no name if there are no more.
-    async fn pages(&mut self, prefix: &str, after: &str) -> Result<(Vec<Vec<u8>>, Option<String>), Halt> {
-        let batch = self.batch(prefix, after).await?;
+    async fn pages(&mut self, prefix: &str, after: &str) -> Result<(Vec<Bytes>, Option<String>), Halt> {
+        let batch = self.batch(Kind::Pages, prefix, after).await?;
         let last = batch.objects.last().filter(|_| !batch.is_last).map(|object| object.name.clone());
         let keys = batch.objects.iter().map(|object| format!("{prefix}{}", object.name)).collect();
-        Ok((self.get_all(keys).await?, last))
+        Ok((self.staged(Kind::Pages, keys).await?, last))
     }
 
     /// The columns that this page knows, or else the last one left.
@@ -119,7 +116,7 @@ impl Making<'_> {
             self.cursor.at = self.piece(&collection, &prefix, inside).await?;
             return Ok(Turn::On);
         }
-        let batch = self.batch(&prefix, &after).await?;
+        let batch = self.batch(Kind::Media, &prefix, &after).await?;
         let Some(last) = batch.objects.last().map(|object| object.name.clone()) else {
             self.cursor.at = Position::Section;
             return Ok(Turn::On);
@@ -134,7 +131,7 @@ impl Making<'_> {
             }
             objects => {
                 let keys = objects.iter().map(|object| format!("{prefix}{}", object.name)).collect();
-                for (object, content) in objects.iter().zip(self.get_all(keys).await?) {
+                for (object, content) in objects.iter().zip(self.staged(Kind::Media, keys).await?) {
                     let path = path("media", &collection, &format!("/{}", object.name));
                     let bytes = self.write_file(&path, &content, Some(&collection))?;
                     self.count_media(bytes);
@@ -175,7 +172,7 @@ impl Making<'_> {
         let preview = self.preview(&staging::pages(&self.job.request.id, step)).await?;
         let media = if self.cursor.so_far.media_files > 0 {
             let most = u32::try_from(LISTED_MEDIA).unwrap_or(u32::MAX);
-            let listed = self.listed(&staging::media(&self.job.request.id, step), "", most).await?;
+            let listed = self.listed(Kind::Media, &staging::media(&self.job.request.id, step), "", most).await?;
             let link = |object: Staged| FileLink {
                 path: path("media", &collection, &format!("/{}", object.name)),
                 bytes: object.bytes,
@@ -188,7 +185,8 @@ impl Making<'_> {
             std::mem::take(&mut self.cursor.so_far);
         let section =
             Section { collection, complete, records, json, csv, schema, media_files, media_bytes, media, preview };
-        self.note_section(serde_json::to_vec(&section)?).await?;
+        serde_json::to_writer(&mut self.sections, &section)?;
+        self.sections.push(b'\n');
         self.columns = None;
         self.cursor.source += 1;
         self.cursor.at = Position::first();
@@ -202,8 +200,8 @@ impl Making<'_> {
             return Ok(preview);
         }
         let most = u32::try_from(PREVIEW_ROWS).unwrap_or(u32::MAX);
-        for object in self.listed(prefix, "", most).await?.objects {
-            for page in self.get_all(vec![format!("{prefix}{}", object.name)]).await? {
+        for object in self.listed(Kind::Pages, prefix, "", most).await?.objects {
+            for page in self.staged(Kind::Pages, vec![format!("{prefix}{}", object.name)]).await? {
                 for line in lines(&page).take(PREVIEW_ROWS) {
                     preview.add(&serde_json::from_slice(line)?);
                 }

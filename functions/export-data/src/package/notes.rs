@@ -3,22 +3,36 @@
 
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::ByteStream;
+use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
-use habeas::export::{Chain, Columns, FinishedFile, Sum, staging};
+use habeas::export::{Chain, Columns, FinishedFile, Section, Sum, staging};
+use habeas::request::RequestId;
 use habeas::steps::StepError;
 
 use super::cursor::Pin;
-use super::{Halt, Making};
+use super::shelf::{Listed, Missing, Shelf, Staged};
+use super::{Halt, Making, lines};
 
 /// Objects that are fetched at the same time.
 const AT_ONCE: usize = 8;
 
-/// A staged object.
-pub(super) struct Staged {
-    /// Its name, without what stands before it.
-    pub(super) name: String,
-    pub(super) bytes: u64,
-    pub(super) tag: Option<String>,
+/// What is staged.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    /// Records.
+    Pages,
+    /// Copied objects.
+    Media,
+}
+
+impl Kind {
+    /// What stands before all of the kind, of every collection.
+    fn root(self, id: &RequestId) -> String {
+        match self {
+            Self::Pages => staging::all_pages(id),
+            Self::Media => staging::all_media(id),
+        }
+    }
 }
 
 /// Some staged objects, and whether there are no more.
@@ -29,9 +43,9 @@ pub(super) struct Batch {
 
 impl Making<'_> {
     /// The next objects below a prefix: as many as may be read at once, at least one if there is one.
-    pub(super) async fn batch(&self, prefix: &str, after: &str) -> Result<Batch, Halt> {
-        let limits = &self.function.limits;
-        let mut batch = self.listed(prefix, after, limits.batch_objects).await?;
+    pub(super) async fn batch(&mut self, kind: Kind, prefix: &str, after: &str) -> Result<Batch, Halt> {
+        let limits = self.function.limits;
+        let mut batch = self.listed(kind, prefix, after, limits.batch_objects).await?;
         let mut bytes = 0;
         let fit = batch.objects.iter().take_while(|object| {
             bytes += object.bytes;
@@ -44,37 +58,72 @@ impl Making<'_> {
     }
 
     /// The next objects below a prefix, in order.
-    pub(super) async fn listed(&self, prefix: &str, after: &str, most: u32) -> Result<Batch, Halt> {
-        let list = self.function.s3.list_objects_v2().bucket(&self.function.package_bucket).prefix(prefix);
-        let after = (!after.is_empty()).then(|| format!("{prefix}{after}"));
-        let list = list.set_start_after(after).max_keys(most.cast_signed());
-        let listed = list.send().await.map_err(StepError::transient)?;
-        let is_last = listed.is_truncated != Some(true);
-        let objects = listed.contents.unwrap_or_default().into_iter().filter_map(|object| {
-            let name = object.key?.strip_prefix(prefix)?.to_owned();
-            Some(Staged { name, bytes: object.size.unwrap_or(0).cast_unsigned(), tag: object.e_tag })
-        });
-        Ok(Batch { objects: objects.collect(), is_last })
+    pub(super) async fn listed(&mut self, kind: Kind, prefix: &str, after: &str, most: u32) -> Result<Batch, Halt> {
+        let (most, after) = (most as usize, format!("{prefix}{after}"));
+        while let Missing::After(key) = self.shelf(kind).missing(prefix, &after, most + 1) {
+            let list = self.function.s3.list_objects_v2().bucket(&self.function.package_bucket).start_after(key);
+            let listed = list.prefix(kind.root(&self.job.request.id)).send().await.map_err(StepError::transient)?;
+            let is_last = listed.is_truncated != Some(true);
+            let objects = listed.contents.unwrap_or_default().into_iter().filter_map(|object| {
+                let bytes = object.size.unwrap_or(0).cast_unsigned();
+                Some((object.key?, Listed { bytes, tag: object.e_tag }))
+            });
+            let objects = objects.collect();
+            self.shelf(kind).take_in(objects, is_last);
+        }
+        let staged = |(key, listed): (&String, &Listed)| Staged {
+            name: key[prefix.len()..].to_owned(),
+            bytes: listed.bytes,
+            tag: listed.tag.clone(),
+        };
+        let mut objects: Vec<Staged> = self.shelf(kind).below(prefix, &after).take(most + 1).map(staged).collect();
+        let is_last = objects.len() <= most;
+        objects.truncate(most);
+        Ok(Batch { objects, is_last })
+    }
+
+    fn shelf(&mut self, kind: Kind) -> &mut Shelf {
+        match kind {
+            Kind::Pages => &mut self.pages,
+            Kind::Media => &mut self.media,
+        }
     }
 
     /// An object, whole.
-    async fn get(&self, key: String) -> Result<Vec<u8>, Halt> {
+    async fn get(&self, key: &str) -> Result<Bytes, Halt> {
         let object = self.function.s3.get_object().bucket(&self.function.package_bucket).key(key).send().await;
         let object = object.map_err(|error| {
             let is_gone = error.as_service_error().is_some_and(GetObjectError::is_no_such_key);
             if is_gone { Halt::Anew("a staged object or a note is gone") } else { StepError::transient(error).into() }
         });
         let body = object?.body;
-        Ok(body.collect().await.map_err(StepError::transient)?.to_vec())
+        Ok(body.collect().await.map_err(StepError::transient)?.into_bytes())
     }
 
     /// Objects, whole, in order.
-    pub(super) async fn get_all(&mut self, keys: Vec<String>) -> Result<Vec<Vec<u8>>, Halt> {
+    async fn get_all(&self, keys: Vec<String>) -> Result<Vec<(String, Bytes)>, Halt> {
+        let get = async |key: String| Ok::<_, Halt>((self.get(&key).await?, key));
+        let fetched = futures::stream::iter(keys).map(get).buffered(AT_ONCE);
+        fetched.map_ok(|(body, key)| (key, body)).try_collect().await
+    }
+
+    /// Staged objects, whole, in order; with those that follow, if they have to be fetched.
+    pub(super) async fn staged(&mut self, kind: Kind, keys: Vec<String>) -> Result<Vec<Bytes>, Halt> {
+        let limits = self.function.limits;
+        let missing = self.shelf(kind).to_fetch(&keys, limits.batch_objects as usize, limits.batch_bytes);
+        for (key, body) in self.get_all(missing).await? {
+            self.shelf(kind).keep(key, body);
+        }
+        let bodies: Vec<Bytes> = keys.iter().filter_map(|key| self.shelf(kind).body(key)).collect();
+        self.left.spend(u32::try_from(keys.len()).unwrap_or(u32::MAX), bytes_of(&bodies));
+        Ok(bodies)
+    }
+
+    /// Notes of this making, in order.
+    async fn notes(&mut self, keys: Vec<String>) -> Result<Vec<Bytes>, Halt> {
         let objects = u32::try_from(keys.len()).unwrap_or(u32::MAX);
-        let this = &*self;
-        let fetched = futures::stream::iter(keys).map(|key| this.get(key)).buffered(AT_ONCE);
-        let bodies: Vec<Vec<u8>> = fetched.try_collect().await?;
-        self.left.spend(objects, bodies.iter().map(|body| body.len() as u64).sum());
+        let bodies: Vec<Bytes> = self.get_all(keys).await?.into_iter().map(|(_, body)| body).collect();
+        self.left.spend(objects, bytes_of(&bodies));
         Ok(bodies)
     }
 
@@ -85,14 +134,14 @@ impl Making<'_> {
         from: u64,
         bytes: u64,
         tag: Option<String>,
-    ) -> Result<Vec<u8>, Halt> {
+    ) -> Result<Bytes, Halt> {
         let get = self.function.s3.get_object().bucket(&self.function.package_bucket).key(key).set_if_match(tag);
         let get = get.range(format!("bytes={from}-{}", from + bytes.saturating_sub(1)));
         let object = get.send().await.map_err(|error| {
             let is_changed = error.raw_response().is_some_and(|response| response.status().as_u16() == 412);
             if is_changed { Halt::Anew("a file was staged again") } else { StepError::transient(error).into() }
         })?;
-        let body = object.body.collect().await.map_err(StepError::transient)?.to_vec();
+        let body = object.body.collect().await.map_err(StepError::transient)?.into_bytes();
         self.left.spend(1, body.len() as u64);
         if body.len() as u64 == bytes { Ok(body) } else { Err(Halt::Anew("a staged file has another size")) }
     }
@@ -108,7 +157,7 @@ impl Making<'_> {
         let Some(pin) = &self.cursor.rest else {
             return Ok(Vec::new());
         };
-        self.pinned(staging::rest(&self.job.request.id, self.cursor.making, pin.page), pin).await
+        Ok(self.pinned(staging::rest(&self.job.request.id, self.cursor.making, pin.page), pin).await?.into())
     }
 
     /// Leaves what is not enough for a part to the next page.
@@ -145,8 +194,8 @@ impl Making<'_> {
         Ok(())
     }
 
-    async fn pinned(&self, key: String, pin: &Pin) -> Result<Vec<u8>, Halt> {
-        let bytes = self.get(key).await?;
+    async fn pinned(&self, key: String, pin: &Pin) -> Result<Bytes, Halt> {
+        let bytes = self.get(&key).await?;
         if Sum::of(&bytes).hex() == pin.sha256 { Ok(bytes) } else { Err(Halt::Anew("a note is not as it was left")) }
     }
 
@@ -161,45 +210,51 @@ impl Making<'_> {
         self.put(staging::files(&self.job.request.id, self.cursor.making, number), note).await
     }
 
-    /// Writes down what the index will show of a collection.
-    pub(super) async fn note_section(&mut self, note: Vec<u8>) -> Result<(), Halt> {
+    /// Writes down what the index will show of the collections that were finished since the last time.
+    pub(super) async fn note_sections(&mut self) -> Result<(), Halt> {
+        if self.sections.is_empty() {
+            return Ok(());
+        }
+        let note = std::mem::take(&mut self.sections);
         let number = self.cursor.sections.count;
         self.cursor.sections.add(&note);
         self.put(staging::section(&self.job.request.id, self.cursor.making, number), note).await
     }
 
-    /// What was written down of collections.
-    pub(super) async fn sections(&mut self) -> Result<Vec<Vec<u8>>, Halt> {
+    /// What the index will show of the collections, in their order.
+    pub(super) async fn all_sections(&mut self) -> Result<Vec<Section>, Halt> {
         let name = |number| staging::section(&self.job.request.id, self.cursor.making, number);
-        let notes = self.get_all((0..self.cursor.sections.count).map(name).collect()).await?;
+        let notes = self.notes((0..self.cursor.sections.count).map(name).collect()).await?;
         let mut chain = Chain::default();
         for note in &notes {
             chain.add(note);
         }
-        if chain == self.cursor.sections {
-            Ok(notes)
-        } else {
-            Err(Halt::Anew("a collection's note is not as it was left"))
+        if chain != self.cursor.sections {
+            return Err(Halt::Anew("a collection's note is not as it was left"));
         }
+        let noted = notes.iter().flat_map(|note| lines(note));
+        Ok(noted.chain(lines(&self.sections)).map(serde_json::from_slice).collect::<Result<_, _>>()?)
     }
 
-    /// The next finished files after those that were read, and whether these are the last; then they were all as they had
-    /// been left.
+    /// The next finished files after those of the notes that were read, and whether these are the last; then they were all
+    /// as they had been left. The last are those that no note holds yet.
     pub(super) async fn next_files(&mut self, read: &mut Chain) -> Result<(Vec<FinishedFile>, bool), Halt> {
         let until = self.cursor.files.count.min(read.count + self.function.limits.batch_objects);
         let name = |number| staging::files(&self.job.request.id, self.cursor.making, number);
-        let notes = self.get_all((read.count..until).map(name).collect()).await?;
-        let mut files = Vec::new();
-        for note in notes {
-            read.add(&note);
-            for line in note.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-                files.push(serde_json::from_slice(line)?);
-            }
+        let notes = self.notes((read.count..until).map(name).collect()).await?;
+        for note in &notes {
+            read.add(note);
         }
         let is_last = read.count >= self.cursor.files.count;
         if is_last && *read != self.cursor.files {
             return Err(Halt::Anew("the notes of files are not as they were left"));
         }
-        Ok((files, is_last))
+        let rest = if is_last { self.finished.as_slice() } else { &[] };
+        let noted = notes.iter().flat_map(|note| lines(note)).chain(lines(rest));
+        Ok((noted.map(serde_json::from_slice).collect::<Result<_, _>>()?, is_last))
     }
+}
+
+fn bytes_of(bodies: &[Bytes]) -> u64 {
+    bodies.iter().map(|body| body.len() as u64).sum()
 }

@@ -52,12 +52,23 @@ impl Making<'_> {
             return Ok(upload.clone());
         }
         let create = self.function.s3.create_multipart_upload().bucket(&self.function.package_bucket).key(self.key());
-        let kind = if self.cursor.age.is_some() { "application/octet-stream" } else { "application/zip" };
-        let create = create.content_type(kind).checksum_algorithm(ChecksumAlgorithm::Crc32);
+        let create = create.content_type(self.content_type()).checksum_algorithm(ChecksumAlgorithm::Crc32);
         let begun = create.send().await.map_err(StepError::transient)?;
         let upload = begun.upload_id.ok_or_else(|| StepError::transient(Incomplete("an upload")))?;
         self.cursor.upload = Some(upload.clone());
         Ok(upload)
+    }
+
+    fn content_type(&self) -> &'static str {
+        if self.cursor.age.is_some() { "application/octet-stream" } else { "application/zip" }
+    }
+
+    /// The package in one piece, where nothing of it has been uploaded and nobody else knows of its name.
+    pub(super) async fn put_whole(&mut self, package: Vec<u8>) -> Result<(), Halt> {
+        let put = self.function.s3.put_object().bucket(&self.function.package_bucket).key(self.key());
+        let put = put.content_type(self.content_type()).checksum_algorithm(ChecksumAlgorithm::Crc32);
+        put.body(ByteStream::from(package)).send().await.map_err(StepError::transient)?;
+        Ok(())
     }
 
     /// Uploads the next part. One that was uploaded before under its number, and not committed, is replaced.

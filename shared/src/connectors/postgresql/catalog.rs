@@ -29,6 +29,7 @@ pub(super) struct Relation {
     pub(super) indexes: Vec<Index>,
     /// Tables inherit from it, whose rows its unique keys do not reach.
     has_heirs: bool,
+    is_partitioned: bool,
 }
 
 /// A column.
@@ -101,6 +102,11 @@ pub(super) const INDEXES: &str = "SELECT i.indisprimary::text, (i.indisunique AN
     ORDER BY i.indisprimary DESC, i.indisunique DESC, i.indexrelid";
 
 impl Relation {
+    /// Whether its rows are told apart by their address: it is a table, and all of it is in one place.
+    pub(super) fn has_addresses(&self) -> bool {
+        self.kind == Kind::Table && !self.has_heirs && !self.is_partitioned
+    }
+
     pub(super) fn statement(schema: &str, name: &str) -> Statement {
         Statement::of(RELATION).with(schema).with(name)
     }
@@ -134,6 +140,7 @@ impl Relation {
             kind,
             estimated_rows: text(relation, 2)?.parse().ok()?,
             has_heirs: text(relation, 3)? == "true",
+            is_partitioned: text(relation, 1)? == "p",
             indexes: indexes.iter().filter_map(index).collect(),
             columns,
         })

@@ -1,21 +1,21 @@
 //! Pages of rows: an ordered query, read through a cursor of the server.
 //!
 //! The rules of this file: a page ends with a row, and the next begins after its key (never at a count of rows, which would
-//! skip some when others go); memory holds one page and one row; and a cursor that is still open is read on from only if the
+//! skip some when others go); memory holds one page, and the next on its way; and a cursor that is still open is read on from only if the
 //! query, its values and the place where it stands are exactly those that are asked for. Everything else begins anew.
 
-use futures::TryStreamExt as _;
-use tokio_postgres::Row as SqlRow;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::task::JoinHandle;
+use tokio_postgres::{Row as SqlRow, RowStream};
 
 use super::catalog::{KeyPart, Relation};
-use super::error::{Problem, failed, permanent};
+use super::error::{Problem, failed, permanent, transient};
 use super::record;
 use super::session::{READ, Session};
 use super::statement::{Given, Statement, Values, literal, quoted};
 use super::types::Family;
-use crate::connectors::ConnectorError;
+use crate::connectors::{ConnectorError, Handle, Row};
 use crate::policy::Field;
-use crate::record::Record;
 
 /// Most rows of a page.
 pub(super) const PAGE_ROWS: usize = 5_000;
@@ -72,9 +72,11 @@ pub(super) struct Query<'a> {
     pub(super) values: Values,
 }
 
-/// Rows, and whether there are no more of the query.
+/// How far a query was read.
 pub(super) struct Portion {
-    pub(super) rows: Vec<(Key, String, Record)>,
+    /// The key of the last row, if there was one.
+    pub(super) last: Option<Key>,
+    /// Whether there are no more of the query.
     pub(super) is_last: bool,
 }
 
@@ -83,6 +85,62 @@ pub(super) struct Kept {
     query: Statement,
     /// The key of the last row that was read.
     after: Option<Key>,
+    /// The rows behind it, on their way while nobody has asked for them yet.
+    ahead: Option<Ahead>,
+}
+
+/// Rows that are taken off the connection as they come, whether anybody asks for them or not: nothing else that is asked of
+/// the connection would be answered before.
+struct Ahead {
+    rows: JoinHandle<Result<Vec<SqlRow>, tokio_postgres::Error>>,
+    /// How many were asked for.
+    wanted: usize,
+}
+
+impl Ahead {
+    async fn rows(self, about: &str) -> Result<Vec<SqlRow>, ConnectorError> {
+        let rows = self.rows.await.map_err(|_| transient(READ, Problem::Unreachable("rows were lost".to_owned())))?;
+        rows.map_err(|error| failed(READ, about, &error))
+    }
+}
+
+/// What is made of rows.
+pub(super) enum Taken {
+    /// Rows, found through this link.
+    Rows { link: usize, rows: Vec<Row> },
+    /// Lines of JSON.
+    Lines { text: Vec<u8>, rows: u64 },
+}
+
+impl Taken {
+    /// Takes a row in. Gives its size as JSON.
+    fn take(&mut self, row: &SqlRow, query: &Query<'_>, about: &str) -> Result<usize, ConnectorError> {
+        let json = json(row, about)?;
+        let parse = || record::parse(json, query.relation, query.fields);
+        match self {
+            Self::Rows { link, rows } => {
+                let version = row.try_get(1).map_err(|_| unexpected(about))?;
+                let handle = Handle::Key { values: key(row, about)?, version };
+                rows.push(Row { handle, record: parse()?, is_current: true, link: *link });
+            }
+            Self::Lines { text, rows } => {
+                *rows += 1;
+                if is_line(json) {
+                    text.extend_from_slice(json.as_bytes());
+                } else {
+                    serde_json::to_writer(&mut *text, &parse()?).map_err(|_| unexpected(about))?;
+                }
+                text.push(b'\n');
+            }
+        }
+        Ok(json.len().max(1))
+    }
+}
+
+/// Whether a row's JSON can stand as it is: one line, and no value in it that holds others, which a JSON column may have
+/// twice under one name, or nested without end. A text with such a character in it is only looked at more closely.
+fn is_line(json: &str) -> bool {
+    json.len() > 1 && memchr::memchr3(b'{', b'[', b'\n', &json.as_bytes()[1..]).is_none()
 }
 
 impl Query<'_> {
@@ -181,10 +239,12 @@ impl Session {
         after: Option<&Key>,
         purpose: Purpose,
         room: &mut Room,
+        taken: &mut Taken,
     ) -> Result<Portion, ConnectorError> {
         let about = query.relation.title();
         let whole = query.statement(None, purpose, None);
         let is_there = self.kept.as_ref().is_some_and(|kept| kept.query == whole && kept.after.as_ref() == after);
+        let ahead = self.kept.take_if(|_| is_there).and_then(|kept| kept.ahead);
         let most = (purpose == Purpose::Judge).then_some(room.rows);
         if !is_there {
             let statement = query.statement(after, purpose, most);
@@ -193,30 +253,53 @@ impl Session {
             self.execute(READ, &about, &Statement { text, given: statement.given }).await?;
         }
         self.kept = None;
-        let fetched = self.fetch(query, room).await?;
+        let fetched = self.fetch(query, ahead, room, taken).await?;
         match &fetched {
             Fetched { is_at_row: true, is_over: false, .. } if purpose == Purpose::Show => {
-                let after = fetched.rows.last().map(|(key, ..)| key.clone()).or_else(|| after.cloned());
-                self.kept = Some(Kept { query: whole, after });
+                let after = fetched.last.clone().or_else(|| after.cloned());
+                // The next page begins with as much room as there is.
+                let (rows, wanted) = self.ask(&about, &Room::default(), None).await?;
+                let ahead = Some(Ahead { rows: tokio::spawn(rows.try_collect()), wanted });
+                self.kept = Some(Kept { query: whole, after, ahead });
             }
             _ => self.settle(READ, &about).await?,
         }
         // A query with a limit is over when that is reached; then there was no more room, and so this was not asked for.
-        Ok(Portion { is_last: fetched.is_over, rows: fetched.rows })
+        Ok(Portion { is_last: fetched.is_over, last: fetched.last })
     }
 
-    /// Fetches from the open cursor, little at first and then by the size that rows turn out to have.
-    async fn fetch(&mut self, query: &Query<'_>, room: &mut Room) -> Result<Fetched, ConnectorError> {
+    /// Asks the open cursor for as many rows as there may be room for: few at first, then by the size that rows turn out
+    /// to have.
+    async fn ask(&self, about: &str, room: &Room, each: Option<usize>) -> Result<(RowStream, usize), ConnectorError> {
+        let each = each.or_else(|| self.row_bytes.get(about).copied());
+        let wanted = each.map_or(FIRST_ROWS, |each| room.bytes / each.max(1)).clamp(1, room.rows);
+        let statement = Statement::of(format!("FETCH FORWARD {wanted} FROM habeas"));
+        Ok((self.stream(about, &statement).await?, wanted))
+    }
+
+    /// Fetches from the open cursor; what is on its way comes first.
+    async fn fetch(
+        &mut self,
+        query: &Query<'_>,
+        mut ahead: Option<Ahead>,
+        room: &mut Room,
+        taken: &mut Taken,
+    ) -> Result<Fetched, ConnectorError> {
         let about = query.relation.title();
-        let bytes_of = |record: &str| record.len().max(1);
-        let mut fetched = Fetched { rows: Vec::new(), is_over: false, is_at_row: true };
-        let (mut read_bytes, mut read_rows) = (0_usize, 0_usize);
+        let mut fetched = Fetched { last: None, is_over: false, is_at_row: true };
+        let (mut read_bytes, mut read_rows, mut last) = (0_usize, 0_usize, None);
         while !room.is_none() && !fetched.is_over && fetched.is_at_row {
-            let each = read_bytes.checked_div(read_rows).or_else(|| self.row_bytes.get(&about).copied());
-            let wanted = each.map_or(FIRST_ROWS, |each| room.bytes / each.max(1)).clamp(1, room.rows);
-            let statement = Statement::of(format!("FETCH FORWARD {wanted} FROM habeas"));
-            let mut rows = Box::pin(self.stream(&about, &statement).await?);
             let mut arrived = 0;
+            let (mut rows, wanted) = match ahead.take() {
+                Some(ahead) => {
+                    let wanted = ahead.wanted;
+                    (stream::iter(ahead.rows(&about).await?.into_iter().map(Ok)).left_stream(), wanted)
+                }
+                None => {
+                    let (rows, wanted) = self.ask(&about, room, read_bytes.checked_div(read_rows)).await?;
+                    (Box::pin(rows).right_stream(), wanted)
+                }
+            };
             while let Some(row) = rows.try_next().await.map_err(|error| failed(READ, &about, &error))? {
                 arrived += 1;
                 // The page is full; what else was asked for comes again with the next page.
@@ -224,16 +307,16 @@ impl Session {
                     fetched.is_at_row = false;
                     continue;
                 }
-                let (key, version, text) = parts(&row, &about)?;
-                let bytes = bytes_of(text);
-                fetched.rows.push((key, version, record::parse(text, query.relation, query.fields)?));
+                let bytes = taken.take(&row, query, &about)?;
                 room.rows -= 1;
                 room.bytes = room.bytes.saturating_sub(bytes);
                 read_bytes += bytes;
                 read_rows += 1;
+                last = Some(row);
             }
             fetched.is_over = fetched.is_at_row && arrived < wanted;
         }
+        fetched.last = last.map(|row| key(&row, &about)).transpose()?;
         if let Some(each) = read_bytes.checked_div(read_rows) {
             self.row_bytes.insert(about, each);
         }
@@ -242,19 +325,23 @@ impl Session {
 }
 
 struct Fetched {
-    rows: Vec<(Key, String, Record)>,
+    last: Option<Key>,
     is_over: bool,
     /// Whether the cursor stands behind the last row; otherwise it has gone on.
     is_at_row: bool,
 }
 
-/// Key, version and JSON of a row.
-fn parts<'a>(row: &'a SqlRow, about: &str) -> Result<(Key, String, &'a str), ConnectorError> {
-    let unexpected = || permanent(READ, Problem::Unexpected { relation: about.to_owned() });
-    let key = row.try_get(0).map_err(|_| unexpected())?;
-    let version = row.try_get(1).map_err(|_| unexpected())?;
-    let text: Option<&str> = row.try_get(2).map_err(|_| unexpected())?;
-    let text =
-        text.ok_or_else(|| permanent(READ, Problem::TooLarge { relation: about.to_owned(), most: ROW_BYTES }))?;
-    Ok((key, version, text))
+fn unexpected(about: &str) -> ConnectorError {
+    permanent(READ, Problem::Unexpected { relation: about.to_owned() })
+}
+
+/// Key of a row.
+fn key(row: &SqlRow, about: &str) -> Result<Key, ConnectorError> {
+    row.try_get(0).map_err(|_| unexpected(about))
+}
+
+/// JSON of a row.
+fn json<'a>(row: &'a SqlRow, about: &str) -> Result<&'a str, ConnectorError> {
+    let text: Option<&str> = row.try_get(2).map_err(|_| unexpected(about))?;
+    text.ok_or_else(|| permanent(READ, Problem::TooLarge { relation: about.to_owned(), most: ROW_BYTES }))
 }
