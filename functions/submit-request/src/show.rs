@@ -1,6 +1,7 @@
 //! What became of requests, and taking one back.
 
-use habeas::api::{Call, Problem, ProblemKind, json_response, request_json, summary_json};
+use habeas::api::{Call, Problem, ProblemKind, html_response, json_response, request_json, summary_json};
+use habeas::certificate;
 use habeas::evidence::{Certificate, EvidenceFile};
 use habeas::identity::Caller;
 use habeas::ledger::LedgerError;
@@ -47,14 +48,28 @@ impl Function {
         Ok(json_response(StatusCode::OK, &request_json(&view, &policy)))
     }
 
-    /// The chain of events and the certificate.
+    /// The chain of events, the certificate, the latest anchor.
     pub(crate) async fn evidence(&self, call: &Call) -> Result<Response<Body>, Problem> {
         let request = self.own_request(call).await?.0;
-        let events = self.platform.driver.ledger.events(&request.id).await?;
-        let certificate = Certificate::from_events(&events).ok_or_else(Problem::not_found)?;
-        let file = EvidenceFile { certificate, events };
+        let file = self.evidence_of(&request).await?;
         let body = serde_json::to_value(file).map_err(|error| Problem::internal(&error))?;
         Ok(json_response(StatusCode::OK, &body))
+    }
+
+    /// The certificate, as a page to be read.
+    pub(crate) async fn certificate(&self, call: &Call) -> Result<Response<Body>, Problem> {
+        let request = self.own_request(call).await?.0;
+        let file = self.evidence_of(&request).await?;
+        let policy = self.policy(&request.policy).await?;
+        let page = certificate::page(&file, &policy, &request.language);
+        let page = certificate::render(&page).map_err(|error| Problem::internal(&error))?;
+        Ok(html_response(page))
+    }
+
+    async fn evidence_of(&self, request: &Request) -> Result<EvidenceFile, Problem> {
+        let (events, anchored) = self.platform.driver.ledger.evidence(&request.id).await?;
+        let certificate = Certificate::from_events(&events).ok_or_else(Problem::not_found)?;
+        Ok(EvidenceFile { certificate, events, anchored })
     }
 
     /// Takes a request back.
