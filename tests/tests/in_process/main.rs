@@ -13,5 +13,6 @@ mod package;
 mod people;
 mod plans;
 mod postgresql;
+mod receipts;
 mod rights;
 mod stories;
