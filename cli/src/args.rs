@@ -201,6 +201,17 @@ pub(crate) enum EvidenceCommand {
         #[arg(long, value_name = "PEM")]
         key: Option<PathBuf>,
     },
+    /// The same, and that every head in it is of a history in the ledger (reads all events; needs dynamodb:Scan)
+    Audit {
+        /// A folder with the objects under anchors/
+        folder: PathBuf,
+        /// The stack's ledger
+        #[arg(long, value_name = "TABLE")]
+        ledger: String,
+        /// The controller's public key for anchors [default: those that the anchors bring, which prove less]
+        #[arg(long, value_name = "PEM")]
+        key: Option<PathBuf>,
+    },
     /// Print the public half of the key that a stack signs anchors with, to be published
     Key {
         /// The key's ARN, which is among the stack's outputs, or its alias

@@ -1,16 +1,21 @@
 //! `habeas evidence`: checks evidence and anchors offline, prints the certificate, prints the key that anchors are signed
 //! with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{Read as _, Write};
 use std::path::Path;
 
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
 use habeas::evidence::merkle::TreeHash;
-use habeas::evidence::{Anchor, EvidenceFile, Outcome as End, verify as verify_evidence, verify_with};
+use habeas::evidence::{Anchor, Event, EvidenceFile, Leaf, Outcome as End, verify as verify_evidence, verify_with};
 use habeas::signing::PublicKey;
 use habeas::{certificate, policy};
+use serde_json::Value;
 
 use super::{CommandError, Outcome, Verdict};
+use crate::aws::AwsError;
+use crate::drive::snapshot::fields;
 
 /// Prints that a file of evidence is sound, or the first thing that is wrong. `-` is standard input. Without a key an
 /// anchor is checked against the one that it brings; with one there must be an anchor.
@@ -98,6 +103,66 @@ pub fn anchors(folder: &Path, key: Option<&Path>, out: &mut dyn Write) -> Outcom
     }
     told_of_key(known.as_ref(), "anchors bring", out)?;
     Ok(Verdict::Good)
+}
+
+/// The same, and that each head in an anchor is of a history that is in the ledger. One that is of none was written anew
+/// since, or cut off.
+pub async fn audit(folder: &Path, key: Option<&Path>, table: &str, out: &mut dyn Write) -> Outcome {
+    let client = Client::new(&crate::aws::config().await);
+    audit_with(&client, folder, key, table, out).await
+}
+
+/// The same with this client.
+pub async fn audit_with(
+    client: &Client,
+    folder: &Path,
+    key: Option<&Path>,
+    table: &str,
+    out: &mut dyn Write,
+) -> Outcome {
+    if anchors(folder, key, out)? == Verdict::Bad {
+        return Ok(Verdict::Bad);
+    }
+    let known = heads(client, table).await?;
+    let mut verdict = Verdict::Good;
+    for (number, anchor) in read_anchors(folder)? {
+        let lost = anchor.leaves.iter().filter(|leaf| !known.contains(leaf)).count();
+        if lost > 0 {
+            let (size, at) = (anchor.anchor.size, anchor.anchor.at);
+            writeln!(
+                out,
+                "not sound: {lost} of {size} heads in anchor {number} of {at} are of no history in the ledger: it was \
+                 written anew since, or cut off"
+            )?;
+            verdict = Verdict::Bad;
+        }
+    }
+    if verdict == Verdict::Good {
+        writeln!(out, "every head is of a history in the ledger, which has {} events", known.len())?;
+    }
+    Ok(verdict)
+}
+
+/// The leaf that each event of the ledger makes, or made, as the head of its chain.
+async fn heads(client: &Client, table: &str) -> Result<HashSet<TreeHash>, AwsError> {
+    const ACTION: &str = "Scan of the ledger";
+    let mut found = HashSet::new();
+    let mut from = None;
+    loop {
+        let scan = client.scan().table_name(table).filter_expression("begins_with(sk, :event)");
+        let scan = scan.expression_attribute_values(":event", AttributeValue::S("EVENT#".to_owned()));
+        let page = scan.set_exclusive_start_key(from).send().await.map_err(AwsError::of(ACTION))?;
+        for item in page.items.unwrap_or_default() {
+            let event = serde_json::from_value(Value::Object(fields(item)));
+            let event: Event = event.map_err(AwsError::of(ACTION))?;
+            let leaf = Leaf { request_id: event.request_id, events: event.number, head: event.hash };
+            found.insert(leaf.hash());
+        }
+        from = page.last_evaluated_key;
+        if from.is_none() {
+            return Ok(found);
+        }
+    }
 }
 
 fn told_of_key(known: Option<&PublicKey>, brings: &str, out: &mut dyn Write) -> Result<(), CommandError> {

@@ -45,6 +45,19 @@ const SIDE_BY_SIDE: usize = 32;
 /// How much of the function's time is left when it begins no further anchor; the next run goes on.
 const TIME_RESERVE: SignedDuration = SignedDuration::from_secs(120);
 
+/// How often another run may be the first to make an anchor.
+const LOST_AT_MOST: u8 = 10;
+
+/// What came of making an anchor.
+enum Made {
+    /// No request has changed.
+    Nothing,
+    /// An anchor; and whether more requests may have changed than go into it.
+    Anchor(Box<PendingAnchor>, bool),
+    /// Another run was the first.
+    ByAnother,
+}
+
 /// What a run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Done {
@@ -67,19 +80,25 @@ impl Function {
     /// Ends what is pending, and makes anchors until nothing waits any more that was there at the beginning.
     async fn run(&self, deadline: Timestamp) -> Result<Done, AnchorError> {
         let ledger = &self.platform.driver.ledger;
-        let mut done = Done::default();
-        let mut more = true;
+        let (mut done, mut lost, mut more) = (Done::default(), 0, true);
         while more && deadline.duration_since(self.platform.driver.clock.now()) > TIME_RESERVE {
             let anchors = ledger.anchors().await?;
             let pending = match anchors.pending.clone() {
-                Some(pending) => Some(pending),
-                None => {
-                    let made;
-                    (made, more) = self.make(&anchors).await?;
-                    made
-                }
+                Some(pending) => pending,
+                None => match self.make(&anchors).await? {
+                    Made::Nothing => break,
+                    Made::Anchor(pending, is_full) => {
+                        more = is_full;
+                        *pending
+                    }
+                    // Another run is at it, and what it has made is ended here too.
+                    Made::ByAnother if lost < LOST_AT_MOST => {
+                        lost += 1;
+                        continue;
+                    }
+                    Made::ByAnother => return Err(LedgerError::Conflict.into()),
+                },
             };
-            let Some(pending) = pending else { break };
             if self.keep(&anchors, &pending).await? {
                 done.anchors += 1;
                 done.requests += pending.leaves.len();
@@ -90,19 +109,19 @@ impl Function {
         Ok(done)
     }
 
-    /// Makes the next anchor and writes it down; and whether more requests may wait than go into it.
-    async fn make(&self, anchors: &Anchors) -> Result<(Option<PendingAnchor>, bool), AnchorError> {
+    /// Makes the next anchor and writes it down.
+    async fn make(&self, anchors: &Anchors) -> Result<Made, AnchorError> {
         let driver = &self.platform.driver;
-        let (mut leaves, mut more): (Vec<Leaf>, bool) = (Vec::new(), false);
+        let (mut leaves, mut is_full): (Vec<Leaf>, bool) = (Vec::new(), false);
         for shard in 0..DUE_SHARDS {
             let ids = driver.ledger.unanchored(shard).await?;
-            more |= ids.len() >= MAX_PER_SHARD.unsigned_abs() as usize;
+            is_full |= ids.len() >= MAX_PER_SHARD.unsigned_abs() as usize;
             if !ids.is_empty() {
                 leaves.extend(driver.ledger.heads(&ids).await?);
             }
         }
         if leaves.is_empty() {
-            return Ok((None, false));
+            return Ok(Made::Nothing);
         }
         // Not the order in which they were found, which is by time: an anchor tells nothing but hashes.
         leaves.sort_by_cached_key(Leaf::hash);
@@ -111,12 +130,8 @@ impl Function {
         let signature = AnchorSignature::make(self.signer.as_ref(), &anchor).await?;
         let pending = PendingAnchor { anchor, signature, leaves };
         match driver.ledger.anchor_made(&pending).await {
-            Ok(()) => Ok((Some(pending), more)),
-            // Another run is at it: whatever it has made pending is ended next.
-            Err(LedgerError::Conflict) => {
-                let made = driver.ledger.anchors().await?.pending;
-                Ok((made, true))
-            }
+            Ok(()) => Ok(Made::Anchor(Box::new(pending), is_full)),
+            Err(LedgerError::Conflict) => Ok(Made::ByAnother),
             Err(error) => Err(error.into()),
         }
     }
@@ -151,7 +166,7 @@ impl Function {
 
     async fn prove(&self, leaf: Leaf, proof: Anchored) -> Result<(), LedgerError> {
         self.platform.driver.ledger.keep_proof(&proof).await?;
-        self.platform.driver.ledger.is_anchored(&leaf).await
+        self.platform.driver.ledger.mark_anchored(&leaf).await
     }
 }
 

@@ -22,6 +22,10 @@ fn erased(number: u16, collection: &str, counts: Counts, until: Option<&str>) ->
     Fact::StepDone(StepReport { step: StepNumber(number), work, counts, retained_until: until.map(moment) })
 }
 
+fn done(number: u16, work: Work) -> Fact {
+    Fact::StepDone(StepReport { step: StepNumber(number), work, counts: Counts::default(), retained_until: None })
+}
+
 fn evidence(policy: &Pinned, facts: Vec<Fact>) -> EvidenceFile {
     let received = Fact::Received {
         matter: Matter::Right(Right::Erasure),
@@ -48,6 +52,7 @@ fn whole(policy: &Pinned) -> EvidenceFile {
             erased(2, "small_app.orders", orders, Some("2029-01-31T00:00:00Z")),
             erased(3, "small_files.pictures", pictures, None),
             erased(4, "small_app.comments", comments, None),
+            done(5, Work::Suppress),
             Fact::Overdue,
             Fact::Completed { outcome: Outcome::Partial },
         ],
@@ -74,6 +79,7 @@ fn a_certificate_says_what_was_done_what_is_kept_and_why_in_both_languages() {
     let policy = policy();
     let file = whole(&policy);
     let english = text(&file, &policy, "en");
+    let chinese_has = |words: &str| text(&file, &policy, "zh-Hans").contains(words);
     assert_eq!(numbers(row(&english, "small_app.orders")), [7, 0, 4, 0, 3, 0]);
     assert_eq!(numbers(row(&english, "small_app.comments")), [5, 0, 0, 5, 0, 0]);
     let total = &english[english.find("<tfoot>").unwrap()..];
@@ -88,6 +94,7 @@ fn a_certificate_says_what_was_done_what_is_kept_and_why_in_both_languages() {
     assert!(pictures.contains("not known yet"), "{pictures}");
     assert!(!kept.contains("<th scope=\"row\">small_app.comments"), "nothing of it is kept");
     assert!(english.contains("except for what has to be kept") && english.contains("by a recent sign-in."));
+    assert!(english.contains("so that data which comes back is recognised") && chinese_has("以便识别重新出现的数据"));
     assert!(english.contains("2026-11-22 01:30") && english.contains("The answer became overdue."));
     assert!(english.contains(file.certificate.head.as_str()) && english.contains(policy.digest().as_str()));
     assert!(english.contains("deletion of your data") && english.contains("Complain to us"));

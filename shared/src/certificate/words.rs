@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::evidence::{Fact, FailureReason, Outcome};
 use crate::export::words::is_chinese;
 use crate::plan::Work;
@@ -99,9 +101,9 @@ pub(super) fn locked(language: &str) -> &'static str {
 /// What a step did to a collection.
 pub(super) fn work(language: &str, work: &Work) -> &'static str {
     let (english, chinese) = match work {
-        Work::Export { .. } => ("copied", "复制"),
-        Work::Erase { .. } => ("deleted", "删除"),
-        Work::Sweep { .. } => ("deleted what was out of date", "清理到期内容"),
+        Work::Export { .. } => ("copy", "复制"),
+        Work::Erase { .. } => ("deletion", "删除"),
+        Work::Sweep { .. } => ("deletion of what is out of date", "清理到期内容"),
         Work::Capture { .. } => ("keys set aside until the end", "暂存关联键，办结时清除"),
         _ => ("", ""),
     };
@@ -129,100 +131,93 @@ pub(super) fn outcome(language: &str, outcome: Option<Outcome>, last: &Fact) -> 
     choose(language, english, chinese)
 }
 
-fn factors(language: &str, factors: &[Factor]) -> String {
+/// How the person showed who they are. Empty if nobody had to.
+fn shown(language: &str, factors: &[Factor]) -> String {
+    if factors.is_empty() {
+        return String::new();
+    }
     let word = |factor: &Factor| match factor {
         Factor::FreshSignIn => choose(language, "a recent sign-in", "近期登录"),
         Factor::ContactCode => choose(language, "a code sent to an address on file", "发送至已登记联系方式的验证码"),
     };
     let words: Vec<&str> = factors.iter().map(word).collect();
-    words.join(choose(language, " and ", "和"))
+    if is_chinese(language) {
+        format!("本人已通过{}验证身份。", words.join("和"))
+    } else {
+        format!("The person showed who they are by {}. ", words.join(" and "))
+    }
 }
 
-/// What an event says, with a moment to be put for `{}` if it names one. None: it is told elsewhere.
-pub(super) fn event(language: &str, fact: &Fact) -> Option<(String, Option<jiff::Timestamp>)> {
-    let by = |given: &[Factor], english: &str, chinese: &str| {
-        let proof = factors(language, given);
-        match (proof.is_empty(), choose(language, "en", "zh")) {
-            (true, _) => String::new(),
-            (false, "en") => format!("{english}{proof}."),
-            (false, _) => format!("{chinese}{proof}。"),
-        }
-    };
-    let (text, moment) = match fact {
-        Fact::Received { .. } => (choose(language, "The request arrived.", "收到请求。").to_owned(), None),
-        Fact::Accepted { factors, .. } => {
-            let planned = choose(language, "The work was planned.", "已安排办理。");
-            (
-                join(
-                    language,
-                    &by(factors, "The person showed who they are by ", "本人已通过以下方式验证身份："),
-                    planned,
-                ),
-                None,
-            )
-        }
+/// What an event says, with `{}` for the moment that it names, if it names one. None: it is told in a table, or nothing to
+/// people.
+pub(super) fn event(language: &str, fact: &Fact) -> Option<(String, Option<Timestamp>)> {
+    let say = |english, chinese| choose(language, english, chinese).to_owned();
+    let text = match fact {
+        Fact::Accepted { factors, .. } => shown(language, factors) + &say("The work was planned.", "已安排办理。"),
         Fact::ConfirmationAsked { factors } => {
-            let asked = choose(language, "They were asked to confirm.", "已请其确认。");
-            (
-                join(
-                    language,
-                    &by(factors, "The person showed who they are by ", "本人已通过以下方式验证身份："),
-                    asked,
-                ),
-                None,
-            )
+            shown(language, factors) + &say("They were asked to confirm.", "已请其确认。")
         }
         Fact::Confirmed { cooling_off_until, .. } => {
-            let text = choose(
-                language,
-                "The person confirmed. Until {} it could be taken back.",
-                "本人已确认，在 {} 之前可以撤回。",
-            );
-            (text.to_owned(), Some(*cooling_off_until))
-        }
-        Fact::CoolingOffEnded { .. } => {
             let text =
-                choose(language, "The time to think it over ended. The work was planned.", "冷静期结束，已安排办理。");
-            (text.to_owned(), None)
+                say("The person confirmed. Until {} it could be taken back.", "本人已确认，在 {} 之前可以撤回。");
+            return Some((text, Some(*cooling_off_until)));
         }
-        Fact::StepFailed { reason: FailureReason::PreflightRefused, .. } => {
-            let text = choose(
-                language,
-                "It was found beforehand that something could not be done. Nothing was changed, and the company was told.",
-                "事先检查发现有事项无法办理，未作任何更改，已通知公司处理。",
-            );
-            (text.to_owned(), None)
-        }
-        Fact::StepFailed { .. } => {
-            let text = choose(
-                language,
-                "A part could not be done. The company was told.",
-                "部分事项未能办成，已通知公司处理。",
-            );
-            (text.to_owned(), None)
-        }
-        Fact::Completed { .. } => (choose(language, "Everything was finished.", "办理完毕。").to_owned(), None),
-        Fact::Withdrawn => (choose(language, "The person took the request back.", "本人撤回请求。").to_owned(), None),
-        Fact::Expired => (choose(language, "Nobody answered in time.", "未在期限内完成验证或确认。").to_owned(), None),
         Fact::PackageLinkIssued { until } => {
-            let text = choose(
-                language,
-                "A link to the copy was handed out, which worked until {}.",
-                "已提供副本的下载链接，有效期至 {}。",
-            );
-            (text.to_owned(), Some(*until))
+            let text =
+                say("A link to the copy was handed out, which worked until {}.", "已提供副本的下载链接，有效期至 {}。");
+            return Some((text, Some(*until)));
         }
-        Fact::PackageExpired { .. } => (choose(language, "The copy was deleted.", "副本已删除。").to_owned(), None),
-        Fact::Overdue => (choose(language, "The answer became overdue.", "已超过答复期限。").to_owned(), None),
-        // What steps did is in the tables.
-        _ => return None,
+        Fact::StepDone(report) => {
+            let (english, chinese) = step(&report.work)?;
+            say(english, chinese)
+        }
+        other => {
+            let (english, chinese) = plain(other)?;
+            say(english, chinese)
+        }
     };
-    Some((text, moment))
+    Some((text, None))
 }
 
-fn join(language: &str, first: &str, second: &str) -> String {
-    let space = if first.is_empty() { "" } else { choose(language, " ", "") };
-    format!("{first}{space}{second}")
+/// What a step did that touched no collection.
+fn step(work: &Work) -> Option<(&'static str, &'static str)> {
+    Some(match work {
+        Work::Package => ("The copy was put together.", "已制作副本。"),
+        Work::Clear => ("What the copy was put together from was deleted.", "制作副本所用的临时内容已删除。"),
+        Work::Suppress => (
+            "It was noted, under a code that only this system can make, that this person's data was deleted, so that data which comes back is recognised.",
+            "已以仅本系统能够生成的代码登记该人数据已删除，以便识别重新出现的数据。",
+        ),
+        Work::Forget => ("The keys that had been set aside were deleted.", "暂存的关联键已清除。"),
+        Work::Tombstone => (
+            "The addresses of the account were marked, so that nobody can take them over to reach old data.",
+            "已标记该账号的联系方式，以防他人借此取得旧数据。",
+        ),
+        _ => return None,
+    })
+}
+
+/// What all other events say.
+fn plain(fact: &Fact) -> Option<(&'static str, &'static str)> {
+    Some(match fact {
+        Fact::Received { .. } => ("The request arrived.", "收到请求。"),
+        Fact::CoolingOffEnded { .. } => {
+            ("The time to think it over ended. The work was planned.", "冷静期结束，已安排办理。")
+        }
+        Fact::StepFailed { reason: FailureReason::PreflightRefused, .. } => (
+            "It was found beforehand that something could not be done. Nothing was changed, and the company was told.",
+            "事先检查发现有事项无法办理，未作任何更改，已通知公司处理。",
+        ),
+        Fact::StepFailed { .. } => {
+            ("A part could not be done. The company was told.", "部分事项未能办成，已通知公司处理。")
+        }
+        Fact::Completed { .. } => ("Everything was finished.", "办理完毕。"),
+        Fact::Withdrawn => ("The person took the request back.", "本人撤回请求。"),
+        Fact::Expired => ("Nobody answered in time.", "未在期限内完成验证或确认。"),
+        Fact::PackageExpired { .. } => ("The copy was deleted.", "副本已删除。"),
+        Fact::Overdue => ("The answer became overdue.", "已超过答复期限。"),
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

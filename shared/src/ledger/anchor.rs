@@ -5,6 +5,7 @@
 //! Whoever finds one that is pending ends it, with the same bytes; doing so twice is doing it once.
 
 use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::primitives::Blob;
@@ -134,7 +135,7 @@ impl Ledger {
     /// How far these requests are, without those that have been anchored since. In no order.
     pub async fn heads(&self, ids: &[RequestId]) -> Result<Vec<Leaf>, LedgerError> {
         #[derive(Deserialize)]
-        struct Head {
+        struct Reached {
             id: RequestId,
             events: u32,
             head: EventHash,
@@ -144,7 +145,7 @@ impl Ledger {
             let wanted = chunk.iter().map(|id| keys::item(&keys::request(id), keys::REQUEST)).collect();
             for item in self.batch_get_now(wanted).await? {
                 if item.contains_key("unanchored_shard") {
-                    let Head { id, events, head } = serde_dynamo::from_item(item)?;
+                    let Reached { id, events, head } = serde_dynamo::from_item(item)?;
                     leaves.push(Leaf { request_id: id, events, head });
                 }
             }
@@ -220,7 +221,9 @@ impl Ledger {
             .expression_attribute_names("#number", "number")
             .expression_attribute_values(":number", number(anchored.anchor.number));
         match put.send().await {
-            Err(error) if !error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+            Err(error)
+                if !error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) =>
+            {
                 Err(failed("PutItem")(error))
             }
             _ => Ok(()),
@@ -229,7 +232,7 @@ impl Ledger {
 
     /// Takes a request out of those that are to be anchored, unless it has changed meanwhile or somebody is changing it:
     /// then the next anchor has it.
-    pub async fn is_anchored(&self, leaf: &Leaf) -> Result<(), LedgerError> {
+    pub async fn mark_anchored(&self, leaf: &Leaf) -> Result<(), LedgerError> {
         let update = self
             .client
             .update_item()

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use habeas::evidence::merkle::TreeHash;
-use habeas::evidence::{AnchorFault, EvidenceFile, verify_with};
+use habeas::evidence::{Anchor, AnchorFault, AnchorHead, Event, EventHash, EvidenceError, EvidenceFile, verify_with};
+use habeas::ledger::keys;
 use habeas::request::{Matter, NewRequest, Request};
+use habeas_cli::commands::{self, Verdict};
 use habeas_e2e::World;
 use jiff::SignedDuration;
 use serde_json::json;
@@ -200,4 +203,111 @@ async fn a_ledger_that_was_put_back_goes_on_from_the_anchors_that_are_kept() {
     assert_eq!(check_anchors(&world).await, [1, 1, 1]);
     world.advance(SignedDuration::from_hours(1));
     assert_eq!(world.anchor().await, Some(0));
+}
+
+/// Puts another history in the place of a request's, with hashes that fit, as whoever can write to the ledger could.
+async fn written_anew(world: &World, id: &str) {
+    let id = id.parse().unwrap();
+    let mut previous = EventHash::origin();
+    for event in world.ledger().events(&id).await.unwrap() {
+        let at = event.at - SignedDuration::from_hours(1);
+        let forged = Event::new(id.clone(), event.number, at, event.actor, event.fact, previous);
+        previous = forged.hash.clone();
+        let key = |text: String| AttributeValue::S(text);
+        let at = serde_json::to_value(forged.at).unwrap().as_str().unwrap().to_owned();
+        let update = world.dynamodb.update_item().table_name("ledger");
+        let update = update.key("pk", key(format!("REQUEST#{id}"))).key("sk", key(keys::event(event.number)));
+        let update = update.update_expression("SET #at = :at, previous = :previous, #hash = :hash");
+        let update = update.expression_attribute_names("#at", "at").expression_attribute_names("#hash", "hash");
+        let update = update.expression_attribute_values(":at", key(at));
+        let update = update.expression_attribute_values(":previous", key(forged.previous.as_str().to_owned()));
+        let update = update.expression_attribute_values(":hash", key(forged.hash.as_str().to_owned()));
+        update.send().await.unwrap();
+    }
+    let update = world.dynamodb.update_item().table_name("ledger");
+    let update = update.key("pk", AttributeValue::S(format!("REQUEST#{id}")));
+    let update = update.key("sk", AttributeValue::S(keys::REQUEST.to_owned()));
+    let update = update.update_expression("SET head = :head, unanchored_shard = :shard, unanchored_since = :since");
+    let update = update.expression_attribute_values(":head", AttributeValue::S(previous.as_str().to_owned()));
+    let update = update.expression_attribute_values(":shard", AttributeValue::N("1".to_owned()));
+    update.expression_attribute_values(":since", AttributeValue::S("2026-11-21T08".to_owned())).send().await.unwrap();
+}
+
+/// The next anchor is over a history that was written anew like over any other. The earlier one is over none that is there.
+#[tokio::test]
+async fn a_history_that_was_written_anew_and_anchored_again_is_found_by_an_audit() {
+    let world = world().await;
+    let id = exercise(&world, "erasure").await;
+    ask(&world, 1).await;
+    assert_eq!(world.anchor().await, Some(2));
+    let kept = anchored(&world, &id).await;
+    let folder = tempfile::tempdir().unwrap();
+    let audit = async || {
+        for anchor in world.anchors().await {
+            let path = folder.path().join(format!("{:010}.json", anchor.anchor.number));
+            std::fs::write(path, serde_json::to_vec(&anchor).unwrap()).unwrap();
+        }
+        let mut out = Vec::new();
+        let audited = commands::evidence::audit_with(&world.dynamodb, folder.path(), None, "ledger", &mut out).await;
+        (audited.unwrap(), String::from_utf8(out).unwrap())
+    };
+    let (verdict, told) = audit().await;
+    assert_eq!(verdict, Verdict::Good, "{told}");
+
+    written_anew(&world, &id).await;
+    assert_eq!(evidence_fault(&world, &id).await, Some(AnchorFault::NotIncluded.into()), "until it is anchored again");
+    assert_eq!(world.anchor().await, Some(1));
+    assert_eq!(evidence_fault(&world, &id).await, None);
+    verify_with(&kept, &world.anchor_key()).unwrap();
+    let (verdict, told) = audit().await;
+    assert_eq!(verdict, Verdict::Bad, "{told}");
+    assert!(told.contains("not sound: 1 of 2 heads in anchor 1 of "), "{told}");
+}
+
+/// What is wrong with the evidence of a request of Li's.
+async fn evidence_fault(world: &World, id: &str) -> Option<EvidenceError> {
+    let path = format!("/v1/requests/{id}/evidence");
+    let answer = world.call("GET", &path, Some(&fresh(world, LI)), None).await;
+    let file: EvidenceFile = serde_json::from_value(answer.body).unwrap();
+    verify_with(&file, &world.anchor_key()).err()
+}
+
+/// What an auditor does with a copy of the bucket.
+#[tokio::test]
+async fn a_copy_of_the_bucket_shows_what_was_left_out_or_put_between() {
+    let world = world().await;
+    for number in 0..3 {
+        ask(&world, number).await;
+        assert_eq!(world.anchor().await, Some(1));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (copy, key) = (folder.path().join("anchors"), folder.path().join("key.pem"));
+    std::fs::create_dir(&copy).unwrap();
+    std::fs::write(&key, world.anchor_key().to_pem()).unwrap();
+    let kept = world.anchors().await;
+    let write = |anchors: &[Anchor]| {
+        std::fs::remove_dir_all(&copy).unwrap();
+        std::fs::create_dir(&copy).unwrap();
+        for anchor in anchors {
+            let path = copy.join(format!("{:010}.json", anchor.anchor.number));
+            std::fs::write(path, serde_json::to_vec(anchor).unwrap()).unwrap();
+        }
+        let mut out = Vec::new();
+        let verdict = commands::evidence::anchors(&copy, Some(&key), &mut out).unwrap();
+        (verdict, String::from_utf8(out).unwrap())
+    };
+    let (verdict, told) = write(&kept);
+    assert_eq!(verdict, Verdict::Good, "{told}");
+    assert!(told.starts_with("sound: 3 anchors over 3 heads"), "{told}");
+    let bad = |told: &str| (Verdict::Bad, format!("not sound: {told}\n"));
+    assert_eq!(write(&[kept[0].clone(), kept[2].clone()]), bad("anchor 2 is missing"));
+    let mut other_leaves = kept.clone();
+    other_leaves[1].leaves = kept[0].leaves.clone();
+    assert_eq!(write(&other_leaves), bad("anchor 2: the leaves of the anchor are not those of its root"));
+    let mut put_between = kept.clone();
+    put_between[1] = Anchor { anchor: AnchorHead { number: 2, ..kept[0].anchor.clone() }, ..kept[0].clone() };
+    assert_eq!(write(&put_between), bad("anchor 2: the anchor does not follow the anchor before it"));
+    let mut another = kept.clone();
+    another[2].anchor.at = world.now() + SignedDuration::from_hours(1);
+    assert_eq!(write(&another), bad("anchor 3: the anchor is not what was signed"));
 }

@@ -1,6 +1,9 @@
 //! Receipts: who has no account any more can still see, keep and check what was done.
 
+use std::path::Path;
+
 use habeas::evidence::{EvidenceFile, Outcome, verify_with};
+use habeas_cli::commands::{self, Verdict};
 use habeas_e2e::{World, dump};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -50,8 +53,8 @@ async fn who_has_cancelled_their_account_still_has_a_receipt_that_can_be_checked
     let listed = world.call("GET", "/v1/requests", Some(&receipt), None).await;
     assert_eq!(listed.body["requests"].as_array().unwrap().len(), 1);
 
-    let evidence = world.call("GET", &format!("/v1/requests/{id}/evidence"), Some(&receipt), None).await;
-    let file: EvidenceFile = serde_json::from_value(evidence.body).unwrap();
+    let evidence = world.page(&format!("/v1/requests/{id}/evidence"), Some(&receipt)).await;
+    let file: EvidenceFile = serde_json::from_str(&evidence.text).unwrap();
     verify_with(&file, &world.anchor_key()).unwrap();
     assert_eq!(file.certificate.outcome, Some(Outcome::Partial));
     assert_eq!(file.anchored.unwrap().events, file.certificate.events);
@@ -63,6 +66,34 @@ async fn who_has_cancelled_their_account_still_has_a_receipt_that_can_be_checked
     for of_li in [LI, "li.wei@mail.example", "13912345678", "1 Long Street"] {
         assert!(!page.text.contains(of_li), "{of_li}");
     }
+    check_offline(&world, &evidence.text, &page.text);
+}
+
+/// What the command line makes of a file of evidence, without a stack: it is sound, under the stack's key and no other, and
+/// its certificate is the page that was served.
+fn check_offline(world: &World, evidence: &str, page: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let [file, key, other] = ["evidence.json", "key.pem", "other.pem"].map(|name| folder.path().join(name));
+    std::fs::write(&file, evidence).unwrap();
+    std::fs::write(&key, world.anchor_key().to_pem()).unwrap();
+    std::fs::write(&other, world.signing_key().to_pem()).unwrap();
+    let run = |key: Option<&Path>| {
+        let mut out = Vec::new();
+        let verdict = commands::evidence::verify(&file, key, &mut out).unwrap();
+        (verdict, String::from_utf8(out).unwrap())
+    };
+    let (verdict, told) = run(Some(&key));
+    assert_eq!(verdict, Verdict::Good, "{told}");
+    assert!(told.contains("outcome partial") && told.contains("that is the key that you named"), "{told}");
+    let (verdict, told) = run(None);
+    assert_eq!(verdict, Verdict::Good, "{told}");
+    assert!(told.contains("does not prove who signed"), "{told}");
+    let wrong = (Verdict::Bad, "not sound: the anchor was signed with another key\n".to_owned());
+    assert_eq!(run(Some(&other)), wrong, "packages are signed with another key than anchors");
+    let mut shown = Vec::new();
+    let policy = habeas_e2e::yaml::path("tests/policy");
+    commands::evidence::show(&file, &policy, "zh-Hans", &mut shown).unwrap();
+    assert_eq!(String::from_utf8(shown).unwrap(), page);
 }
 
 #[tokio::test]
