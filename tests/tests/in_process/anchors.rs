@@ -83,6 +83,23 @@ async fn every_request_that_has_changed_is_anchored_once_and_proves_its_head() {
 }
 
 #[tokio::test]
+async fn an_hour_without_changes_costs_a_read_and_a_query_a_shard() {
+    let world = world().await;
+    ask(&world, 1).await;
+    ask(&world, 2).await;
+    world.calls.take();
+    assert_eq!(world.anchor().await, Some(2));
+    let calls = world.calls.take();
+    let made = |name: &str| calls.get(name).copied().unwrap_or_default();
+    // A proof and a mark a request; what is made, and that it is kept, once.
+    assert_eq!((made("PutItem"), made("UpdateItem"), made("PutObject")), (2, 2 + 2, 1));
+    assert_eq!((made("Sign"), made("Query"), made("Scan")), (1, 16, 0));
+    assert_eq!(world.anchor().await, Some(0));
+    let expected = [("GetItem", 1), ("Query", 16)].map(|(name, count)| (name.to_owned(), count));
+    assert_eq!(world.calls.take(), expected.into());
+}
+
+#[tokio::test]
 async fn a_run_that_is_killed_at_any_call_is_ended_by_the_next() {
     for answer_is_lost in [false, true] {
         let mut call = 0;
