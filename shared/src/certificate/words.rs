@@ -98,14 +98,14 @@ pub(super) fn locked(language: &str) -> &'static str {
     )
 }
 
-/// What a step did to a collection.
+/// What a step did to a collection; a kind that has no words yet goes by its name.
 pub(super) fn work(language: &str, work: &Work) -> &'static str {
     let (english, chinese) = match work {
         Work::Export { .. } => ("copy", "复制"),
         Work::Erase { .. } => ("deletion", "删除"),
         Work::Sweep { .. } => ("deletion of what is out of date", "清理到期内容"),
         Work::Capture { .. } => ("keys set aside until the end", "暂存关联键，办结时清除"),
-        _ => ("", ""),
+        other => return other.name(),
     };
     choose(language, english, chinese)
 }
