@@ -32,7 +32,7 @@ pub(crate) enum Command {
     /// Fill the systems of a policy with invented people
     #[command(subcommand)]
     Sample(SampleCommand),
-    /// Check evidence offline
+    /// Check evidence offline, print certificates
     #[command(subcommand)]
     Evidence(EvidenceCommand),
     /// Print what a right comes to, without touching anything
@@ -178,6 +178,45 @@ pub(crate) enum EvidenceCommand {
     Verify {
         /// The body of GET /v1/requests/{id}/evidence; - for standard input
         file: PathBuf,
+        /// The controller's public key for anchors [default: the one that the anchor brings, which proves less]
+        #[arg(long, value_name = "PEM")]
+        key: Option<PathBuf>,
+    },
+    /// Print the certificate as a page (HTML)
+    Show {
+        /// The body of GET /v1/requests/{id}/evidence; - for standard input
+        file: PathBuf,
+        /// The folder of the policy that the request was answered under
+        #[arg(long, value_name = "DIR")]
+        policy: PathBuf,
+        /// en or zh-Hans
+        #[arg(long, default_value = "en")]
+        language: String,
+    },
+    /// Print that a copy of the bucket of anchors is one unbroken chain, or the first thing that is wrong
+    Anchors {
+        /// A folder with the objects under anchors/
+        folder: PathBuf,
+        /// The controller's public key for anchors [default: those that the anchors bring, which prove less]
+        #[arg(long, value_name = "PEM")]
+        key: Option<PathBuf>,
+    },
+    /// The same, and that every head in it is of a history in the ledger (reads all events; needs dynamodb:Scan)
+    Audit {
+        /// A folder with the objects under anchors/
+        folder: PathBuf,
+        /// The stack's ledger
+        #[arg(long, value_name = "TABLE")]
+        ledger: String,
+        /// The controller's public key for anchors [default: those that the anchors bring, which prove less]
+        #[arg(long, value_name = "PEM")]
+        key: Option<PathBuf>,
+    },
+    /// Print the public half of the key that a stack signs anchors with, to be published
+    Key {
+        /// The key's ARN, which is among the stack's outputs, or its alias
+        #[arg(long, value_name = "KEY")]
+        key_id: String,
     },
 }
 

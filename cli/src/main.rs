@@ -60,7 +60,18 @@ async fn run(cli: Cli, out: &mut dyn Write) -> Outcome {
         Command::Sample(SampleCommand::Person { policy, people, index, expected }) => {
             commands::sample::person(&policy, people.into(), index, expected, out)
         }
-        Command::Evidence(EvidenceCommand::Verify { file }) => commands::evidence::verify(&file, out),
+        Command::Evidence(EvidenceCommand::Verify { file, key }) => {
+            commands::evidence::verify(&file, key.as_deref(), out)
+        }
+        Command::Evidence(EvidenceCommand::Show { file, policy, language }) => {
+            commands::evidence::show(&file, &policy, &language, out)
+        }
+        Command::Evidence(EvidenceCommand::Anchors { folder, key }) => {
+            commands::evidence::anchors(&folder, key.as_deref(), out)
+        }
+        Command::Evidence(EvidenceCommand::Audit { folder, ledger, key }) => {
+            commands::evidence::audit(&folder, key.as_deref(), &ledger, out).await
+        }
         Command::Plan(args) => {
             let wanted = commands::plan::Wanted {
                 folder: &args.policy,
@@ -74,7 +85,9 @@ async fn run(cli: Cli, out: &mut dyn Write) -> Outcome {
             commands::plan::plan(&wanted, width, out).await
         }
         Command::Package(PackageCommand::Verify { file, key }) => commands::package::verify(&file, key.as_deref(), out),
-        Command::Package(PackageCommand::Key { key_id }) => commands::package::key(&key_id, out).await,
+        Command::Package(PackageCommand::Key { key_id }) | Command::Evidence(EvidenceCommand::Key { key_id }) => {
+            commands::package::key(&key_id, out).await
+        }
         Command::Demo(demo) => {
             let wanted = commands::demo::Wanted {
                 endpoints: demo.endpoints,

@@ -1,5 +1,6 @@
 //! Clients and settings, made once an execution environment.
 
+mod anchors;
 mod key_store;
 mod kms;
 mod policies;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 
+pub use anchors::{AnchorBucketError, S3Anchors, key as anchor_key};
 pub use key_store::S3KeyStore;
 pub use kms::KmsDataKeys;
 pub use policies::{PolicySource, PolicySourceError, S3Policies, key as policy_key};
@@ -116,6 +118,12 @@ impl Platform {
     /// Signs the manifests of packages.
     pub fn signer(&self) -> Result<KmsSigner, StartError> {
         let key = self.settings.required("PACKAGE_SIGNING_KEY")?;
+        Ok(KmsSigner::new(aws_sdk_kms::Client::new(&self.sdk), key))
+    }
+
+    /// Signs anchors.
+    pub fn anchor_signer(&self) -> Result<KmsSigner, StartError> {
+        let key = self.settings.required("ANCHOR_SIGNING_KEY")?;
         Ok(KmsSigner::new(aws_sdk_kms::Client::new(&self.sdk), key))
     }
 

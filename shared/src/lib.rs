@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod aws;
+pub mod certificate;
 pub mod clock;
 pub mod connectors;
 pub mod dry_run;
@@ -21,5 +22,6 @@ pub mod policy;
 pub mod random;
 pub mod record;
 pub mod request;
+pub mod signing;
 pub mod steps;
 pub mod telemetry;

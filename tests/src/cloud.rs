@@ -1,6 +1,6 @@
 //! What stands for AWS in this process, and the clients that a function has to it: each through the gate of its role.
-//! Calls to DynamoDB, S3, queues and people are counted and can be made to fail; those to KMS, Secrets Manager and the
-//! policy bucket, of which a warm function makes none, are not.
+//! Calls to DynamoDB, S3, queues and people are counted and can be made to fail, and those of anchors' signatures; those to
+//! KMS for seals, Secrets Manager and the policy bucket, of which a warm function makes none, are not.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +11,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
-use habeas::aws::{AwsSender, KmsDataKeys, Platform, Reader, S3KeyStore, S3Policies, Settings, StartError};
+use habeas::aws::{AwsSender, KmsDataKeys, KmsSigner, Platform, Reader, S3KeyStore, S3Policies, Settings, StartError};
 use habeas::clock::ManualClock;
 use habeas::connectors::{
     AwsDatabaseCredentials, Connectors, DynamoDb, KeyStore, NoKeyStore, Obstacle, Postgresql, S3,
@@ -118,6 +118,13 @@ impl Cloud {
             platform.settings.required("EMAIL_FROM")?,
             platform.settings.optional("SMS_ENABLED") == "true",
         ))
+    }
+
+    /// What signs anchors.
+    pub(crate) fn anchor_signer(&self, platform: &Platform) -> Result<KmsSigner, StartError> {
+        let kms = aws_sdk_kms::config::Builder::from(&platform.sdk).interceptor(self.calls.clone()).build();
+        let key = platform.settings.required("ANCHOR_SIGNING_KEY")?;
+        Ok(KmsSigner::new(aws_sdk_kms::Client::from_conf(kms), key))
     }
 
     /// Connectors by these clients and with the secrets that a function may read (all, without one), and what stands in

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use habeas::api::{Answer, Trigger};
-use habeas::aws::StartError;
+use habeas::aws::{S3Anchors, StartError};
 use habeas::plan::Queue;
 use jiff::Timestamp;
 use lambda_http::Error;
@@ -24,10 +24,11 @@ pub enum Function {
     WakeDueWork,
     Notify,
     PlanRequest,
+    AnchorEvidence,
 }
 
 impl Function {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::SubmitRequest,
         Self::VerifyIdentity,
         Self::ExportData,
@@ -37,6 +38,7 @@ impl Function {
         Self::WakeDueWork,
         Self::Notify,
         Self::PlanRequest,
+        Self::AnchorEvidence,
     ];
 
     /// Its name in the template.
@@ -51,6 +53,7 @@ impl Function {
             Self::WakeDueWork => "WakeDueWork",
             Self::Notify => "Notify",
             Self::PlanRequest => "PlanRequest",
+            Self::AnchorEvidence => "AnchorEvidence",
         }
     }
 
@@ -84,6 +87,7 @@ pub(crate) enum Running {
     WakeDueWork(Arc<wake_due_work::Function>),
     Notify(Arc<notify::Function>),
     PlanRequest(Arc<plan_request::Function>),
+    AnchorEvidence(Arc<anchor_evidence::Function>),
 }
 
 impl Running {
@@ -139,6 +143,14 @@ impl Running {
                 let sender = Arc::new(cloud.sender(function, &platform)?);
                 Self::Notify(Arc::new(notify::Function { sender, platform }))
             }
+            Function::AnchorEvidence => {
+                let bucket = platform.settings.required("ANCHOR_BUCKET")?;
+                Self::AnchorEvidence(Arc::new(anchor_evidence::Function {
+                    anchors: S3Anchors::new(cloud.s3(function), bucket),
+                    signer: Arc::new(cloud.anchor_signer(&platform)?),
+                    platform,
+                }))
+            }
             Function::PlanRequest => unreachable!("it has no platform"),
         })
     }
@@ -155,6 +167,7 @@ impl Running {
             Self::WakeDueWork(function) => wake_due_work::handle(function.clone(), trigger, deadline).await,
             Self::Notify(function) => notify::handle(function.clone(), trigger, deadline).await,
             Self::PlanRequest(function) => plan_request::handle(function.clone(), trigger, deadline).await,
+            Self::AnchorEvidence(function) => anchor_evidence::handle(function.clone(), trigger, deadline).await,
         }
     }
 }

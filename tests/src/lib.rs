@@ -43,4 +43,4 @@ pub use postgres::TestDatabase;
 pub use sign_in::SignIns;
 pub use stores::{create_tables, dump};
 pub use versions::{Between, Bucket, Denies, Versions};
-pub use world::{Answered, World};
+pub use world::{Answered, Page, World};

@@ -216,7 +216,7 @@ fn s3(request: &HttpRequest) -> Vec<Need> {
 }
 
 fn key_of(bucket: &str) -> &'static str {
-    if ["packagebucket", "policybucket"].contains(&bucket) { DATA_KEY } else { SOURCE_KEY }
+    if ["anchorbucket", "packagebucket", "policybucket"].contains(&bucket) { DATA_KEY } else { SOURCE_KEY }
 }
 
 /// An object that a `DeleteObjects` names.

@@ -26,7 +26,25 @@ const ENCRYPTED_KEY: [u8; 40] = [9; 40];
 
 /// The services.
 #[derive(Clone, Default)]
-pub(crate) struct Services(Arc<Mutex<State>>, Arc<SigningKey>);
+pub(crate) struct Services(Arc<Mutex<State>>, Arc<Keys>);
+
+/// The keys that sign, each by its name in the template.
+#[derive(Default)]
+struct Keys {
+    packages: SigningKey,
+    anchors: SigningKey,
+}
+
+impl Keys {
+    /// The one that a call names.
+    fn of(&self, asked: &Value) -> &SigningKey {
+        match asked["KeyId"].as_str().and_then(|arn| arn.rsplit('/').next()) {
+            Some("PackageSigningKey") => &self.packages,
+            Some("AnchorSigningKey") => &self.anchors,
+            other => panic!("{other:?} is no key that signs"),
+        }
+    }
+}
 
 #[derive(Default)]
 struct State {
@@ -87,7 +105,12 @@ impl Services {
 
     /// The public half of the key that signs packages, in DER.
     pub(crate) fn public_key(&self) -> Vec<u8> {
-        self.1.public_key()
+        self.1.packages.public_key()
+    }
+
+    /// The same of the key that signs anchors.
+    pub(crate) fn anchor_key(&self) -> Vec<u8> {
+        self.1.anchors.public_key()
     }
 
     fn answer(&self, request: &HttpRequest) -> HttpResponse {
@@ -103,14 +126,15 @@ impl Services {
                 response(200, json!({"Plaintext": STANDARD.encode(CLEAR_KEY)}).to_string())
             }
             ("kms", "GetPublicKey") => {
-                response(200, json!({"PublicKey": STANDARD.encode(self.1.public_key())}).to_string())
+                let key = self.1.of(&needs::json(request)).public_key();
+                response(200, json!({"PublicKey": STANDARD.encode(key)}).to_string())
             }
             ("kms", "Sign") => {
                 let asked = needs::json(request);
                 let how = (asked["MessageType"].as_str(), asked["SigningAlgorithm"].as_str());
                 assert_eq!(how, (Some("DIGEST"), Some("ECDSA_SHA_256")));
                 let digest = STANDARD.decode(asked["Message"].as_str().unwrap()).unwrap();
-                response(200, json!({"Signature": STANDARD.encode(self.1.sign(&digest))}).to_string())
+                response(200, json!({"Signature": STANDARD.encode(self.1.of(&asked).sign(&digest))}).to_string())
             }
             ("secretsmanager", "GetSecretValue") => {
                 let id = needs::json(request)["SecretId"].as_str().unwrap().to_owned();

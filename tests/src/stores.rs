@@ -47,6 +47,13 @@ pub async fn create_ledger(client: &Client) {
         .projection(Projection::builder().projection_type(ProjectionType::Include).non_key_attributes("queue").build())
         .build()
         .unwrap();
+    let unanchored = GlobalSecondaryIndex::builder()
+        .index_name("unanchored")
+        .key_schema(key("unanchored_shard", KeyType::Hash))
+        .key_schema(key("unanchored_since", KeyType::Range))
+        .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
+        .build()
+        .unwrap();
     client
         .create_table()
         .table_name("ledger")
@@ -57,7 +64,10 @@ pub async fn create_ledger(client: &Client) {
         .attribute_definitions(attribute("sk", ScalarAttributeType::S))
         .attribute_definitions(attribute("due_shard", ScalarAttributeType::N))
         .attribute_definitions(attribute("wake_at", ScalarAttributeType::S))
+        .attribute_definitions(attribute("unanchored_shard", ScalarAttributeType::N))
+        .attribute_definitions(attribute("unanchored_since", ScalarAttributeType::S))
         .global_secondary_indexes(due)
+        .global_secondary_indexes(unanchored)
         .send()
         .await
         .unwrap();

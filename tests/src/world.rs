@@ -9,11 +9,12 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use habeas::api::{Answer, Trigger};
-use habeas::aws::policy_key;
+use habeas::aws::{anchor_key, policy_key};
 use habeas::clock::{Clock as _, ManualClock};
 use habeas::connectors::{Connectors, Obstacle};
+use habeas::evidence::Anchor;
 use habeas::export::PublicKey;
-use habeas::ledger::Ledger;
+use habeas::ledger::{Ledger, keys};
 use habeas::plan::Queue;
 use habeas::policy::{Pinned, System};
 use habeas::steps::Message;
@@ -36,6 +37,13 @@ pub struct Answered {
     pub body: Value,
 }
 
+/// An answer of the API that is read by people.
+pub struct Page {
+    pub status: u16,
+    pub content_type: String,
+    pub text: String,
+}
+
 /// Everything. Each function has the rights of its role in template.yaml; a call that is denied ends the test.
 pub struct World {
     pub clock: Arc<ManualClock>,
@@ -56,6 +64,8 @@ pub struct World {
 impl World {
     /// The bucket of packages.
     pub const BUCKET: &str = "packagebucket";
+    /// The bucket of anchors.
+    pub const ANCHORS: &str = "anchorbucket";
     /// The bucket of the small policy.
     pub const FILES: &str = "small-files";
 
@@ -91,7 +101,7 @@ impl World {
             System::S3 { bucket, .. } => Some(bucket.as_str()),
             _ => None,
         });
-        for bucket in data.chain([Self::BUCKET, policies]) {
+        for bucket in data.chain([Self::BUCKET, Self::ANCHORS, policies]) {
             s3.create_bucket().bucket(bucket).send().await.unwrap();
         }
         let stored = policy.to_stored().unwrap().into();
@@ -173,6 +183,32 @@ impl World {
         PublicKey::from_der(&self.cloud.services.public_key()).unwrap()
     }
 
+    /// The key that anchors are signed with.
+    pub fn anchor_key(&self) -> PublicKey {
+        PublicKey::from_der(&self.cloud.services.anchor_key()).unwrap()
+    }
+
+    /// The anchors that are kept, in order.
+    pub async fn anchors(&self) -> Vec<Anchor> {
+        let listed = self.s3.list_objects_v2().bucket(Self::ANCHORS).send().await.unwrap();
+        let mut anchors = Vec::new();
+        for key in listed.contents().iter().filter_map(|object| object.key()) {
+            let object = self.s3.get_object().bucket(Self::ANCHORS).key(key).send().await.unwrap();
+            let bytes = object.body.collect().await.unwrap().into_bytes();
+            let anchor: Anchor = serde_json::from_slice(&bytes).unwrap();
+            assert_eq!(anchor_key(anchor.anchor.number), key);
+            anchors.push(anchor);
+        }
+        anchors
+    }
+
+    /// Lets the ledger forget all anchors, as if it had been put back to a moment before the first.
+    pub async fn forget_anchors(&self) {
+        let key = AttributeValue::S(keys::ANCHORS.to_owned());
+        let delete = self.dynamodb.delete_item().table_name("ledger").key("pk", key.clone()).key("sk", key);
+        delete.send().await.unwrap();
+    }
+
     /// The ledger.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
@@ -244,6 +280,16 @@ impl World {
         key: Option<&str>,
         body: String,
     ) -> Answered {
+        let page = self.ask(method, path, token, key, body).await;
+        Answered { status: page.status, body: serde_json::from_str(&page.text).unwrap() }
+    }
+
+    /// Reads a page of the API.
+    pub async fn page(&self, path: &str, token: Option<&str>) -> Page {
+        self.ask("GET", path, token, None, String::new()).await
+    }
+
+    async fn ask(&self, method: &str, path: &str, token: Option<&str>, key: Option<&str>, body: String) -> Page {
         let mut request =
             lambda_http::http::Request::builder().method(method).uri(format!("https://api.example{path}"));
         if let Some(token) = token {
@@ -262,7 +308,8 @@ impl World {
         let answer = self.invoke(function, Trigger::Http(Box::new(request))).await;
         let Ok(Answer::Http(response)) = answer else { panic!("the API answers every call") };
         let Body::Text(text) = response.body() else { panic!("the API answers with text") };
-        Answered { status: response.status().as_u16(), body: serde_json::from_str(text).unwrap() }
+        let content_type = response.headers()["content-type"].to_str().unwrap().to_owned();
+        Page { status: response.status().as_u16(), content_type, text: text.clone() }
     }
 
     /// Fetches what a link leads to. It carries the rights of the role that signed it.
@@ -302,6 +349,14 @@ impl World {
         match self.invoke(Function::RetentionSweep, Trigger::Schedule).await {
             Ok(Answer::Schedule(value)) => value["request_id"].as_str().unwrap().to_owned(),
             _ => panic!("a sweep begins"),
+        }
+    }
+
+    /// Lets anchor-evidence run once; how many requests it anchored. None: it failed.
+    pub async fn anchor(&self) -> Option<u64> {
+        match self.invoke(Function::AnchorEvidence, Trigger::Schedule).await {
+            Ok(Answer::Schedule(value)) => value["requests"].as_u64(),
+            _ => None,
         }
     }
 

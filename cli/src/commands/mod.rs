@@ -10,6 +10,7 @@ pub mod show;
 
 use std::path::{Path, PathBuf};
 
+use habeas::certificate;
 use habeas::policy::{Pinned, load};
 
 /// Whether a command found what it should find.
@@ -70,13 +71,30 @@ pub enum CommandError {
         /// Why.
         source: serde_json::Error,
     },
+    /// A file is not what the command takes.
+    #[error("{path} is not an anchor: copy the objects of the bucket of anchors as they are")]
+    NotAnAnchor {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// The evidence is of a request under another policy.
+    #[error("that is another policy: the request was answered under the one with SHA-256 {wanted}")]
+    OtherPolicy {
+        /// Which it was.
+        wanted: String,
+    },
+    /// The certificate cannot be written as a page.
+    #[error(transparent)]
+    Page(#[from] certificate::PageError),
     /// A file is no public key.
-    #[error("{path} is no key: it must be what `habeas package key` prints")]
+    #[error("{path} is no key: it must be what `habeas package key` or `habeas evidence key` prints")]
     NotAKey {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: habeas::export::SignatureFault,
+        source: habeas::signing::NotAKey,
     },
     /// No generator makes people for this policy.
     #[error("there are no sample people for the policy {0}: only for yallo and yuncan")]

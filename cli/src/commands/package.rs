@@ -65,7 +65,7 @@ pub async fn key(key_id: &str, out: &mut dyn Write) -> Outcome {
     Ok(Verdict::Good)
 }
 
-fn read_key(path: &Path) -> Result<PublicKey, CommandError> {
+pub(super) fn read_key(path: &Path) -> Result<PublicKey, CommandError> {
     let text = std::fs::read_to_string(path).map_err(|source| CommandError::File { path: path.to_owned(), source })?;
     PublicKey::from_pem(&text).map_err(|source| CommandError::NotAKey { path: path.to_owned(), source })
 }

@@ -207,7 +207,7 @@ fn counted(places: impl Iterator<Item = String>) -> Vec<Finding> {
 }
 
 /// An item as JSON.
-pub(super) fn fields(item: HashMap<String, AttributeValue>) -> Map<String, Value> {
+pub(crate) fn fields(item: HashMap<String, AttributeValue>) -> Map<String, Value> {
     item.into_iter().map(|(name, attribute)| (name, value(attribute))).collect()
 }
 

@@ -1,7 +1,7 @@
 //! `POST /v1/requests/{id}/confirmation`: the consequences were read, and the phrase says so.
 
 use habeas::api::{Call, Problem, ProblemKind, json_response, next_of};
-use habeas::identity::Caller;
+use habeas::identity::{Caller, token};
 use habeas::ledger::{LedgerError, keys};
 use habeas::policy::{Pinned, deadline};
 use habeas::request::{Right, Status};
@@ -56,11 +56,14 @@ impl Function {
         }
         driver.send_effects(&change).await;
         let language = policy.language(Some(&request.language));
+        // The account and the address for codes will be gone: this is what the person can ask with then.
+        let receipt = token::receipt(&self.keys, &id).map_err(|error| Problem::internal(&error))?;
         let answer = json!({
             "request_id": id,
             "status": change.request.status,
             "cooling_off_until": keys::moment(until),
             "export": body.export,
+            "receipt": receipt,
             "next": next_of(&change.request, &policy, language),
         });
         Ok(json_response(StatusCode::OK, &answer))

@@ -67,6 +67,7 @@ impl Function {
             (&Method::DELETE, [_]) => self.withdraw(call).await,
             (&Method::GET, [_, "package"]) => self.package(call).await,
             (&Method::GET, [_, "evidence"]) => self.evidence(call).await,
+            (&Method::GET, [_, "certificate"]) => self.certificate(call).await,
             _ => Err(Problem::not_found()),
         }
     }

@@ -1,8 +1,9 @@
 //! What became of requests, and taking one back.
 
-use habeas::api::{Call, Problem, ProblemKind, json_response, request_json, summary_json};
+use habeas::api::{Call, Problem, ProblemKind, html_response, json_response, request_json, summary_json};
+use habeas::certificate;
 use habeas::evidence::{Certificate, EvidenceFile};
-use habeas::identity::Caller;
+use habeas::identity::{Caller, token};
 use habeas::ledger::LedgerError;
 use habeas::request::life::LifeError;
 use habeas::request::{Request, RequestId, Status};
@@ -25,7 +26,7 @@ impl Function {
                 requests.sort_by_key(|request| std::cmp::Reverse(request.received_at));
                 requests
             }
-            Caller::TokenHolder(id) => ledger.request(&id).await?.into_iter().collect(),
+            Caller::TokenHolder(id) | Caller::ReceiptHolder(id) => ledger.request(&id).await?.into_iter().collect(),
             Caller::Anonymous => return Err(unauthorized()),
         };
         let mut listed: Vec<Value> = Vec::with_capacity(requests.len());
@@ -40,21 +41,38 @@ impl Function {
         let id = call.request_id()?;
         let caller = known(self.caller(call).await?)?;
         let view = self.platform.driver.ledger.view(&id).await?.ok_or_else(Problem::not_found)?;
-        if !caller.may_see(&view.request) {
+        if !caller.may_see_outcome(&view.request) {
             return Err(Problem::not_found());
         }
         let policy = self.policy(&view.request.policy).await?;
-        Ok(json_response(StatusCode::OK, &request_json(&view, &policy)))
+        let mut body = request_json(&view, &policy);
+        let receipt = token::receipt(&self.keys, &id).map_err(|error| Problem::internal(&error))?;
+        body["receipt"] = receipt.into();
+        Ok(json_response(StatusCode::OK, &body))
     }
 
-    /// The chain of events and the certificate.
+    /// The chain of events, the certificate, the latest anchor.
     pub(crate) async fn evidence(&self, call: &Call) -> Result<Response<Body>, Problem> {
-        let request = self.own_request(call).await?.0;
-        let events = self.platform.driver.ledger.events(&request.id).await?;
-        let certificate = Certificate::from_events(&events).ok_or_else(Problem::not_found)?;
-        let file = EvidenceFile { certificate, events };
+        let request = self.own_outcome(call).await?;
+        let file = self.evidence_of(&request).await?;
         let body = serde_json::to_value(file).map_err(|error| Problem::internal(&error))?;
         Ok(json_response(StatusCode::OK, &body))
+    }
+
+    /// The certificate, as a page to be read.
+    pub(crate) async fn certificate(&self, call: &Call) -> Result<Response<Body>, Problem> {
+        let request = self.own_outcome(call).await?;
+        let file = self.evidence_of(&request).await?;
+        let policy = self.policy(&request.policy).await?;
+        let page = certificate::page(&file, &policy, &request.language);
+        let page = certificate::render(&page).map_err(|error| Problem::internal(&error))?;
+        Ok(html_response(page))
+    }
+
+    async fn evidence_of(&self, request: &Request) -> Result<EvidenceFile, Problem> {
+        let (events, anchored) = self.platform.driver.ledger.evidence(&request.id).await?;
+        let certificate = Certificate::from_events(&events).ok_or_else(Problem::not_found)?;
+        Ok(EvidenceFile { certificate, events, anchored })
     }
 
     /// Takes a request back.
@@ -80,10 +98,21 @@ impl Function {
 
     /// The request in the path, if it is the caller's.
     pub(crate) async fn own_request(&self, call: &Call) -> Result<(Request, Caller), Problem> {
+        let (request, caller) = self.request_of(call).await?;
+        if caller.may_see(&request) { Ok((request, caller)) } else { Err(Problem::not_found()) }
+    }
+
+    /// The same for whoever only has its receipt too.
+    async fn own_outcome(&self, call: &Call) -> Result<Request, Problem> {
+        let (request, caller) = self.request_of(call).await?;
+        if caller.may_see_outcome(&request) { Ok(request) } else { Err(Problem::not_found()) }
+    }
+
+    async fn request_of(&self, call: &Call) -> Result<(Request, Caller), Problem> {
         let id: RequestId = call.request_id()?;
         let caller = known(self.caller(call).await?)?;
         let request = self.platform.driver.ledger.request(&id).await?.ok_or_else(Problem::not_found)?;
-        if caller.may_see(&request) { Ok((request, caller)) } else { Err(Problem::not_found()) }
+        Ok((request, caller))
     }
 }
 

@@ -239,7 +239,7 @@ fn identity(caller: &Caller, named: Option<&IdentityBody>) -> Result<Identity, P
         (Caller::SignedIn { sign_in, .. }, None) => {
             Identity::parse(IdentityKind::UserId, sign_in.user_id.expose()).map_err(malformed)
         }
-        (Caller::TokenHolder(_), _) => {
+        (Caller::TokenHolder(_) | Caller::ReceiptHolder(_), _) => {
             let detail = "This token opens one request only. Leave it out and name an identity, or sign in.";
             Err(Problem::new(ProblemKind::Unauthorized, detail))
         }

@@ -10,4 +10,4 @@ mod view;
 pub use entry::{Answer, Trigger, serve};
 pub use problem::{Problem, ProblemKind};
 pub use request::{Call, CallError};
-pub use view::{json_response, next_of, request_json, summary_json};
+pub use view::{html_response, json_response, next_of, request_json, summary_json};

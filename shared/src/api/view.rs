@@ -4,10 +4,10 @@ use lambda_http::http::{HeaderValue, StatusCode};
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
 
-use crate::export::words;
+use crate::certificate;
 use crate::ledger::{RequestView, keys};
 use crate::plan::Work;
-use crate::policy::{ErasureRule, Factor, Pinned, in_language};
+use crate::policy::{Factor, Pinned, in_language};
 use crate::request::{Matter, Request, Right, Status};
 
 /// An answer with a JSON body, that nobody may cache.
@@ -18,6 +18,21 @@ pub fn json_response(status: StatusCode, body: &Value) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert("content-type", HeaderValue::from_static("application/json"));
     headers.insert("cache-control", HeaderValue::from_static("no-store"));
+    response
+}
+
+/// An answer with a page for people, that nobody may cache and that loads nothing.
+#[must_use]
+pub fn html_response(page: String) -> Response<Body> {
+    let mut response = Response::new(Body::Text(page));
+    let headers = response.headers_mut();
+    headers.insert("content-type", HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert("cache-control", HeaderValue::from_static("no-store"));
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    headers.insert(
+        "content-security-policy",
+        HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"),
+    );
     response
 }
 
@@ -71,15 +86,6 @@ pub fn summary_json(request: &Request, policy: &Pinned) -> Value {
     })
 }
 
-/// Why rows are kept that the policy would have erased: their system lets nobody.
-fn locked(language: &str) -> &'static str {
-    if words::is_chinese(language) {
-        "存储系统对其设有保留锁，在解除之前任何人都无法删除"
-    } else {
-        "The storage system keeps it under a lock, and lets nobody delete it before that ends"
-    }
-}
-
 /// A request with all that the person may know of it.
 #[must_use]
 pub fn request_json(view: &RequestView, policy: &Pinned) -> Value {
@@ -94,17 +100,11 @@ pub fn request_json(view: &RequestView, policy: &Pinned) -> Value {
             let Work::Erase { collection } = &step.work else {
                 return None;
             };
-            let basis = match &policy.rule(collection)?.erasure {
-                ErasureRule::Retain { basis, .. } => in_language(basis, language),
-                ErasureRule::Erase { .. } | ErasureRule::Anonymise { .. } | ErasureRule::Keep { .. } => {
-                    locked(language)
-                }
-            };
             Some(json!({
                 "collection": collection,
                 "rows": step.counts.retained,
                 "until": step.retained_until.map(keys::moment),
-                "basis": basis,
+                "basis": certificate::basis(policy, collection, language)?,
             }))
         })
         .collect();

@@ -1,11 +1,11 @@
-//! Signatures of manifests by a KMS key.
+//! Signatures by a KMS key: of manifests, of anchors.
 
 use async_trait::async_trait;
 use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{MessageType, SigningAlgorithmSpec};
 
-use crate::export::{PublicKey, SignError, Signer};
+use crate::signing::{PublicKey, SignError, Signer};
 
 /// KMS. The private key never leaves it.
 #[derive(Clone, Debug)]

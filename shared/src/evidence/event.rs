@@ -22,6 +22,11 @@ impl EventHash {
         Self("0".repeat(64))
     }
 
+    /// The hash with these bytes.
+    pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(hex::encode(bytes))
+    }
+
     /// The digits.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::anchor::{AnchorFault, Anchored};
 use super::certificate::Certificate;
 use super::event::{Event, EventHash};
+use crate::signing::PublicKey;
 
 /// What `GET /v1/requests/{id}/evidence` answers and `habeas evidence verify` reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +14,9 @@ pub struct EvidenceFile {
     pub certificate: Certificate,
     /// The chain, from the first.
     pub events: Vec<Event>,
+    /// The latest anchor that the chain is in; none until there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchored: Option<Anchored>,
 }
 
 /// What is wrong with evidence.
@@ -46,13 +51,32 @@ pub enum EvidenceError {
     /// The certificate says other things than the events.
     #[error("the certificate does not say what the events say: events were cut off the end, or it was changed")]
     Certificate,
+    /// The anchor is not one of these events, or not a sound one.
+    #[error(transparent)]
+    Anchor(#[from] AnchorFault),
 }
 
-/// Checks the chain and that the certificate says what it says.
+/// Checks the chain, that the certificate says what it says, and the anchor if there is one, under the key that it brings.
 ///
-/// A file whose tail was cut off *and* whose certificate was worked out anew passes: only a head kept elsewhere shows
-/// that. Compare `certificate.head` with the one you were given at the end.
+/// Without an anchor, a file whose tail was cut off *and* whose certificate was worked out anew passes; with one, so does
+/// what was cut off behind it. Compare `certificate.head` with the one you were given at the end.
 pub fn verify(file: &EvidenceFile) -> Result<(), EvidenceError> {
+    chain(file)?;
+    if let Some(anchored) = &file.anchored {
+        anchored.verify(&file.events, None)?;
+    }
+    Ok(())
+}
+
+/// The same with a key that is known otherwise: then there must be an anchor, and that key must have signed it.
+pub fn verify_with(file: &EvidenceFile, known: &PublicKey) -> Result<(), EvidenceError> {
+    chain(file)?;
+    let anchored = file.anchored.as_ref().ok_or(AnchorFault::Missing)?;
+    anchored.verify(&file.events, Some(known))?;
+    Ok(())
+}
+
+fn chain(file: &EvidenceFile) -> Result<(), EvidenceError> {
     let first = file.events.first().ok_or(EvidenceError::Empty)?;
     let mut previous = EventHash::origin();
     let mut moment = first.at;
@@ -80,58 +104,4 @@ pub fn verify(file: &EvidenceFile) -> Result<(), EvidenceError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::evidence::{Actor, Fact, Outcome};
-    use crate::request::{Matter, RequestId, Right};
-
-    fn chain(id: &str) -> Vec<Event> {
-        let id: RequestId = id.parse().unwrap();
-        let at = "2026-11-21T00:00:00Z".parse().unwrap();
-        let policy = "ab".repeat(32).try_into().unwrap();
-        let facts = [
-            Fact::Received { matter: Matter::Right(Right::Access), policy, due_at: at },
-            Fact::Accepted { factors: vec![], steps: 2 },
-            Fact::Begun,
-            Fact::Completed { outcome: Outcome::Full },
-        ];
-        let mut events: Vec<Event> = Vec::new();
-        for (number, fact) in (1..).zip(facts) {
-            let previous = events.last().map_or_else(EventHash::origin, |event| event.hash.clone());
-            events.push(Event::new(id.clone(), number, at, Actor::System, fact, previous));
-        }
-        events
-    }
-
-    fn file(events: Vec<Event>) -> EvidenceFile {
-        let certificate = Certificate::from_events(&chain(&"1".repeat(32))).unwrap();
-        EvidenceFile { certificate, events }
-    }
-
-    #[test]
-    fn an_untouched_chain_is_sound_also_after_a_round_trip() {
-        let json = serde_json::to_string(&file(chain(&"1".repeat(32)))).unwrap();
-        assert_eq!(verify(&serde_json::from_str(&json).unwrap()), Ok(()));
-    }
-
-    #[test]
-    fn tampering_is_found_and_named() {
-        let sound = chain(&"1".repeat(32));
-        let mut changed = sound.clone();
-        changed[1].fact = Fact::Accepted { factors: vec![], steps: 3 };
-        assert_eq!(verify(&file(changed)), Err(EvidenceError::Content(2)));
-        let mut dropped = sound.clone();
-        dropped.remove(1);
-        assert_eq!(verify(&file(dropped)), Err(EvidenceError::Order { expected: 2, found: 3 }));
-        let mut reordered = sound.clone();
-        reordered.swap(1, 2);
-        assert_eq!(verify(&file(reordered)), Err(EvidenceError::Order { expected: 2, found: 3 }));
-        let mut truncated = sound.clone();
-        truncated.pop();
-        assert_eq!(verify(&file(truncated)), Err(EvidenceError::Certificate));
-        let mut swapped = sound;
-        swapped[2] = chain(&"2".repeat(32))[2].clone();
-        assert_eq!(verify(&file(swapped)), Err(EvidenceError::OtherRequest(3)));
-        assert_eq!(verify(&file(Vec::new())), Err(EvidenceError::Empty));
-    }
-}
+mod tests;

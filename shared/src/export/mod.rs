@@ -21,6 +21,7 @@ mod unzip;
 mod verify;
 pub mod words;
 
+pub use crate::signing::{PublicKey, SignError, Signer};
 pub use archive::{Archive, ArchiveError, ArchiveState, Packing, WrittenFile};
 pub use encryption::{AgeFile, CHUNK as ENCRYPTED_CHUNK, EncryptionError};
 pub use index::{IndexContext, context, render};
@@ -30,7 +31,7 @@ pub use manifest::{
 };
 pub use schema::schema;
 pub use section::{FileLink, LISTED_MEDIA, PREVIEW_ROWS, Preview, Section};
-pub use signature::{MANIFEST, ManifestSignature, PublicKey, SIGNATURE, SignError, SignatureFault, Signer};
+pub use signature::{MANIFEST, ManifestSignature, SIGNATURE, SignatureFault};
 pub use sum::{Chain, Sum, digest_of_hex};
 pub use table::{BYTE_ORDER_MARK, CSV_NOTE, Columns, Fields, Rows, TableError, fields};
 pub use unzip::ArchiveFault;

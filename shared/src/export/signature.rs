@@ -1,37 +1,24 @@
-//! The signature of a manifest: ECDSA on P-256 with SHA-256 over the exact bytes of `manifest.json`. Pure, but for whoever
-//! holds the private key.
-//!
-//! Everything is in the forms that OpenSSL reads, so that a package can be checked without Habeas.
+//! The signature of a manifest, over the exact bytes of `manifest.json`: in the forms that OpenSSL reads, so that a package
+//! can be checked without Habeas. Pure, but for whoever holds the private key.
 
-use async_trait::async_trait;
-use aws_lc_rs::digest::{Digest, SHA256};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::sum::Sum;
+use crate::signing::{ALGORITHM, DoesNotFit, NotAKey, PublicKey, SignError, Signer, sign};
 
 /// The file that the signature is of.
 pub const MANIFEST: &str = "manifest.json";
 /// The file that the signature is in.
 pub const SIGNATURE: &str = "manifest.sig.json";
-const ALGORITHM: &str = "ECDSA_P256_SHA256";
-/// What stands before the point of a P-256 key in its DER form (RFC 5480).
-const P256_PREFIX: [u8; 27] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
-    0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
-];
-const KEY_BYTES: usize = 91;
-const PEM_BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
-const PEM_END: &str = "-----END PUBLIC KEY-----";
 
 /// Why a signature does not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureFault {
     /// Not the public half of a P-256 key.
-    #[error("this is not a public key on P-256 (PEM, BEGIN PUBLIC KEY)")]
-    NotAKey,
+    #[error(transparent)]
+    NotAKey(#[from] NotAKey),
     /// Not what Habeas writes.
     #[error("{SIGNATURE} is not a signature as Habeas writes it")]
     Malformed,
@@ -41,60 +28,6 @@ pub enum SignatureFault {
     /// The bytes are not those that were signed.
     #[error("{MANIFEST} is not what was signed")]
     DoesNotFit,
-}
-
-/// Why nothing was signed.
-#[derive(Debug, thiserror::Error)]
-#[error("the manifest was not signed")]
-pub struct SignError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
-
-/// Holds the private key: KMS, or a stand-in in tests.
-#[async_trait]
-pub trait Signer: Send + Sync {
-    /// The public half.
-    async fn public_key(&self) -> Result<PublicKey, SignError>;
-    /// The signature of a SHA-256, in DER.
-    async fn sign(&self, sha256: [u8; 32]) -> Result<Vec<u8>, SignError>;
-}
-
-/// The public half of a key on P-256.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublicKey([u8; KEY_BYTES]);
-
-impl PublicKey {
-    /// Reads DER (`SubjectPublicKeyInfo`), as KMS gives it.
-    pub fn from_der(der: &[u8]) -> Result<Self, SignatureFault> {
-        let bytes: [u8; KEY_BYTES] = der.try_into().map_err(|_| SignatureFault::NotAKey)?;
-        if bytes.starts_with(&P256_PREFIX) { Ok(Self(bytes)) } else { Err(SignatureFault::NotAKey) }
-    }
-
-    /// Reads PEM.
-    pub fn from_pem(pem: &str) -> Result<Self, SignatureFault> {
-        let body = pem.trim().strip_prefix(PEM_BEGIN).and_then(|rest| rest.strip_suffix(PEM_END));
-        let body: String = body.ok_or(SignatureFault::NotAKey)?.split_whitespace().collect();
-        Self::from_der(&STANDARD.decode(body).map_err(|_| SignatureFault::NotAKey)?)
-    }
-
-    /// As PEM.
-    #[must_use]
-    pub fn to_pem(&self) -> String {
-        let body = STANDARD.encode(self.0);
-        let (first, second) = body.split_at(64);
-        format!("{PEM_BEGIN}\n{first}\n{second}\n{PEM_END}\n")
-    }
-
-    /// SHA-256 of the DER form, hexadecimal: short enough to be read out.
-    #[must_use]
-    pub fn fingerprint(&self) -> String {
-        Sum::of(&self.0).hex()
-    }
-
-    /// Whether this key signed.
-    pub fn verify(&self, sha256: [u8; 32], signature: &[u8]) -> Result<(), SignatureFault> {
-        let digest = Digest::import_less_safe(&sha256, &SHA256).map_err(|_| SignatureFault::Malformed)?;
-        let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &self.0);
-        key.verify_digest(&digest, signature).map_err(|_| SignatureFault::DoesNotFit)
-    }
 }
 
 /// `manifest.sig.json`.
@@ -118,9 +51,7 @@ pub struct ManifestSignature {
 impl ManifestSignature {
     /// Has a manifest signed, and sees that the signature holds.
     pub async fn make(signer: &dyn Signer, sha256: [u8; 32]) -> Result<Self, SignError> {
-        let key = signer.public_key().await?;
-        let signature = signer.sign(sha256).await?;
-        key.verify(sha256, &signature).map_err(|fault| SignError(Box::new(fault)))?;
+        let (key, signature) = sign(signer, sha256).await?;
         Ok(Self {
             version: 1,
             signed: MANIFEST.to_owned(),
@@ -144,45 +75,15 @@ impl ManifestSignature {
             return Err(SignatureFault::OtherKey);
         }
         let signature = STANDARD.decode(&self.signature).map_err(|_| SignatureFault::Malformed)?;
-        key.verify(Sum::of(manifest).bytes(), &signature)?;
-        Ok(key)
-    }
-}
-
-/// A key of this process, for the tests of this room.
-#[cfg(test)]
-pub(crate) mod local {
-    use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
-    use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
-
-    use super::*;
-
-    pub(crate) struct LocalSigner(EcdsaKeyPair);
-
-    impl LocalSigner {
-        pub(crate) fn new() -> Self {
-            Self(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap())
-        }
-    }
-
-    #[async_trait]
-    impl Signer for LocalSigner {
-        async fn public_key(&self) -> Result<PublicKey, SignError> {
-            let der: PublicKeyX509Der<'_> = self.0.public_key().as_der().unwrap();
-            Ok(PublicKey::from_der(der.as_ref()).unwrap())
-        }
-
-        async fn sign(&self, sha256: [u8; 32]) -> Result<Vec<u8>, SignError> {
-            let digest = Digest::import_less_safe(&sha256, &SHA256).unwrap();
-            Ok(self.0.sign_digest(&digest).unwrap().as_ref().to_vec())
-        }
+        let fits = key.verify(Sum::of(manifest).bytes(), &signature);
+        fits.map(|()| key).map_err(|DoesNotFit| SignatureFault::DoesNotFit)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::local::LocalSigner;
     use super::*;
+    use crate::signing::local::LocalSigner;
 
     #[tokio::test]
     async fn a_signature_holds_for_its_manifest_and_its_key_only() {
@@ -197,9 +98,5 @@ mod tests {
         let replaced =
             ManifestSignature { public_key: other.to_pem(), key_sha256: other.fingerprint(), ..made.clone() };
         assert_eq!(replaced.verify(manifest, None), Err(SignatureFault::DoesNotFit));
-        assert_eq!(PublicKey::from_pem(&key.to_pem()), Ok(key));
-        for text in ["", "-----BEGIN PUBLIC KEY-----", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----"] {
-            assert_eq!(PublicKey::from_pem(text), Err(SignatureFault::NotAKey), "{text}");
-        }
     }
 }

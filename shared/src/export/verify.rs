@@ -6,8 +6,9 @@ use std::io::Read;
 
 use super::manifest::{Manifest, ManifestFile};
 use super::records::Counter;
-use super::signature::{MANIFEST, ManifestSignature, PublicKey, SIGNATURE, SignatureFault};
+use super::signature::{MANIFEST, ManifestSignature, SIGNATURE, SignatureFault};
 use super::unzip::{ArchiveFault, Unzip};
+use crate::signing::PublicKey;
 
 /// Most bytes of a manifest: that of about three million files.
 const MANIFEST_BYTES: usize = 1 << 30;

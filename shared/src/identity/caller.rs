@@ -19,6 +19,8 @@ pub enum Caller {
     },
     /// Somebody who proved an address by code for one request.
     TokenHolder(RequestId),
+    /// Somebody with the receipt of one request, who may see what became of it and nothing else.
+    ReceiptHolder(RequestId),
     /// Nobody that is known.
     Anonymous,
 }
@@ -52,7 +54,9 @@ impl Caller {
             .ok_or(CallerError::Invalid)?;
         let algorithm = jsonwebtoken::decode_header(token).map_err(|_| CallerError::Invalid)?.alg;
         if algorithm == jsonwebtoken::Algorithm::HS256 {
-            return token::verify(keys, token, now).map(Self::TokenHolder).map_err(|_| CallerError::Invalid);
+            let receipt = || token::verify_receipt(keys, token).map(Self::ReceiptHolder);
+            let opened = token::verify(keys, token, now).map(Self::TokenHolder).or_else(|_| receipt());
+            return opened.map_err(|_| CallerError::Invalid);
         }
         match verifier.verify(token, now).await {
             Ok(sign_in) => Ok(Self::SignedIn { digests: keys.user_id_under_all(sign_in.user_id.expose()), sign_in }),
@@ -67,7 +71,13 @@ impl Caller {
         match self {
             Self::SignedIn { digests, .. } => request.subject.as_ref().is_some_and(|subject| digests.contains(subject)),
             Self::TokenHolder(id) => *id == request.id,
-            Self::Anonymous => false,
+            Self::ReceiptHolder(_) | Self::Anonymous => false,
         }
+    }
+
+    /// Whether they may see what became of this request.
+    #[must_use]
+    pub fn may_see_outcome(&self, request: &Request) -> bool {
+        self.may_see(request) || matches!(self, Self::ReceiptHolder(id) if *id == request.id)
     }
 }

@@ -76,7 +76,9 @@ impl Operator {
         }
         let (digests, sign_in) = match Caller::from_header(header, keys, verifier, now).await? {
             Caller::SignedIn { digests, sign_in } => (digests, sign_in),
-            Caller::TokenHolder(_) => return Err(OperatorError::NotAnOperator { digest: None }),
+            Caller::TokenHolder(_) | Caller::ReceiptHolder(_) => {
+                return Err(OperatorError::NotAnOperator { digest: None });
+            }
             Caller::Anonymous => return Err(CallerError::Invalid.into()),
         };
         let digest = digests.into_iter().next().unwrap_or_default();

@@ -1,5 +1,6 @@
-//! Request-bound tokens: what a person who proved an address by code holds instead of a sign-in. A JWT (HS256) under a
-//! key made from the digest keys; it opens one request and nothing else.
+//! Request-bound tokens, JWTs (HS256) under keys made from the digest keys. What a person who proved an address by code
+//! holds instead of a sign-in opens one request, for half an hour. A receipt opens what became of one request, for good:
+//! there is no personal data in that, and who has cancelled an account has nothing else to ask with.
 
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -13,6 +14,9 @@ pub const LIFETIME: SignedDuration = SignedDuration::from_mins(30);
 /// The audience that tells these tokens from every other.
 pub const AUDIENCE: &str = "habeas:request";
 const KEY_LABEL: &str = "request token";
+/// The audience that tells receipts from every other token.
+pub const RECEIPT_AUDIENCE: &str = "habeas:receipt";
+const RECEIPT_KEY_LABEL: &str = "receipt";
 
 #[derive(Serialize, Deserialize)]
 struct Claims {
@@ -20,6 +24,13 @@ struct Claims {
     aud: String,
     iat: i64,
     exp: i64,
+}
+
+/// Of a receipt. It does not end, and is the same whenever it is asked for.
+#[derive(Serialize, Deserialize)]
+struct ReceiptClaims {
+    sub: String,
+    aud: String,
 }
 
 /// The token is not ours, was changed, or has expired.
@@ -57,9 +68,44 @@ pub fn verify(keys: &DigestKeys, token: &str, now: Timestamp) -> Result<RequestI
     Err(InvalidToken)
 }
 
+/// The receipt of a request.
+pub fn receipt(keys: &DigestKeys, request: &RequestId) -> Result<String, InvalidToken> {
+    let claims = ReceiptClaims { sub: request.as_str().to_owned(), aud: RECEIPT_AUDIENCE.to_owned() };
+    let key = EncodingKey::from_secret(&keys.derived(RECEIPT_KEY_LABEL));
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).map_err(|_| InvalidToken)
+}
+
+/// The request whose receipt this is.
+pub fn verify_receipt(keys: &DigestKeys, token: &str) -> Result<RequestId, InvalidToken> {
+    let mut validation = Validation::new(Algorithm::HS256);
+    validation.set_audience(&[RECEIPT_AUDIENCE]);
+    validation.set_required_spec_claims(&["aud", "sub"]);
+    validation.validate_exp = false;
+    let decode = |key: &[u8]| jsonwebtoken::decode::<ReceiptClaims>(token, &DecodingKey::from_secret(key), &validation);
+    let decoded = keys.derived_from_all(RECEIPT_KEY_LABEL).into_iter().find_map(|key| decode(&key).ok());
+    decoded.and_then(|decoded| decoded.claims.sub.parse().ok()).ok_or(InvalidToken)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_receipt_is_no_token_and_a_token_is_no_receipt() {
+        let keys = DigestKeys::parse(&format!(r#"{{"current":"k1","k1":"{}"}}"#, "a".repeat(64))).unwrap();
+        let rotated =
+            DigestKeys::parse(&format!(r#"{{"current":"k2","k1":"{}","k2":"{}"}}"#, "a".repeat(64), "b".repeat(64)));
+        let request: RequestId = "1".repeat(32).parse().unwrap();
+        let now: Timestamp = "2026-11-21T00:00:00Z".parse().unwrap();
+        let receipt = receipt(&keys, &request).unwrap();
+        assert_eq!(verify_receipt(&keys, &receipt), Ok(request.clone()));
+        assert_eq!(verify_receipt(&rotated.unwrap(), &receipt), Ok(request.clone()));
+        assert_eq!(verify(&keys, &receipt, now), Err(InvalidToken));
+        assert_eq!(verify_receipt(&keys, &issue(&keys, &request, now).unwrap().0), Err(InvalidToken));
+        let mut forged = receipt.clone();
+        forged.replace_range(receipt.len() - 2.., "AA");
+        assert_eq!(verify_receipt(&keys, &forged), Err(InvalidToken));
+    }
 
     #[test]
     fn a_token_opens_its_request_until_it_expires() {

@@ -90,6 +90,7 @@ impl Ledger {
         let mut item = keys::item(&keys::request(&request.id), keys::REQUEST);
         item.extend(serde_dynamo::to_item::<_, Item>(request)?);
         keys::set_wake(&mut item, request.wake);
+        keys::set_unanchored(&mut item, request.updated_at);
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
         let put = match &change.expected_head {
             None => put.condition_expression("attribute_not_exists(pk)"),

@@ -9,6 +9,12 @@ use crate::request::{EffectItem, RequestId, StepNumber, Wake};
 pub const DUE_SHARDS: u8 = 16;
 /// The sparse index of items that need attention.
 pub const DUE_INDEX: &str = "due";
+/// The sparse index of requests that have changed since they were anchored.
+pub const UNANCHORED_INDEX: &str = "unanchored";
+/// Both keys of how far the chain of anchors is.
+pub const ANCHORS: &str = "ANCHORS";
+/// The sort key of the latest anchor that a request is in.
+pub const ANCHOR: &str = "ANCHOR";
 /// The sort key of a request.
 pub const REQUEST: &str = "REQUEST";
 /// The sort key of a challenge.
@@ -107,6 +113,14 @@ pub(super) fn set_wake(item: &mut Item, wake: Option<Wake>) {
     item.insert("due_shard".to_owned(), number(due_shard(&pk)));
     item.insert("wake_at".to_owned(), text(moment(wake.at)));
     item.insert("queue".to_owned(), text(wake.queue.name()));
+}
+
+/// Puts a request into the index of those to be anchored, by the hour of its last event: a request that changes often
+/// changes its place there once an hour.
+pub(super) fn set_unanchored(item: &mut Item, changed_at: Timestamp) {
+    let pk = item.get("pk").and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+    item.insert("unanchored_shard".to_owned(), number(due_shard(&pk)));
+    item.insert("unanchored_since".to_owned(), text(changed_at.strftime("%Y-%m-%dT%H").to_string()));
 }
 
 /// The shard of everything under a partition key.

@@ -3,6 +3,7 @@
 //! The rules of this room: every key format is in [`keys`]; every write is conditional; a change of a request is one
 //! transaction with its events. The layout is in docs/ARCHITECTURE.md.
 
+mod anchor;
 mod challenge;
 mod commit;
 mod due;
@@ -16,6 +17,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::AttributeValue;
 
+pub use anchor::{Anchors, MAX_PER_SHARD, PendingAnchor};
 pub use challenge::{Attempt, Challenge, ChallengeClaim, SendRefusal};
 pub use commit::{Extra, Idempotency, Replay};
 pub use due::DueItem;

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use super::keys;
 use super::step::Step;
 use super::{Item, Ledger, LedgerError, failed, text};
-use crate::evidence::Event;
+use crate::evidence::{Anchored, Event};
 use crate::request::{Request, RequestId};
 
 /// A request with its steps.
@@ -55,6 +55,23 @@ impl Ledger {
     pub async fn events(&self, id: &RequestId) -> Result<Vec<Event>, LedgerError> {
         let items = self.query(&keys::request(id), "begins_with(sk, :prefix)", &[(":prefix", "EVENT#")]).await?;
         items.into_iter().map(|item| Ok(serde_dynamo::from_item(item)?)).collect()
+    }
+
+    /// The events of a request, in order, and the latest anchor that they are in: one query, so that there are at least as
+    /// many events as the anchor proves.
+    pub async fn evidence(&self, id: &RequestId) -> Result<(Vec<Event>, Option<Anchored>), LedgerError> {
+        let (from, to) = (keys::ANCHOR, keys::event(u32::MAX));
+        let items =
+            self.query(&keys::request(id), "sk BETWEEN :from AND :to", &[(":from", from), (":to", &to)]).await?;
+        let (mut events, mut anchored) = (Vec::new(), None);
+        for item in items {
+            match item.get("sk").and_then(|sk| sk.as_s().ok()).map(String::as_str) {
+                Some(keys::ANCHOR) => anchored = Some(serde_dynamo::from_item(without_keys(item))?),
+                Some(sk) if sk.starts_with("EVENT#") => events.push(serde_dynamo::from_item(item)?),
+                _ => {}
+            }
+        }
+        Ok((events, anchored))
     }
 
     /// The latest requests of a subject, the newest first; at most a hundred.
@@ -129,6 +146,13 @@ impl Ledger {
             }
         }
     }
+}
+
+/// What is read strictly has no place for them.
+fn without_keys(mut item: Item) -> Item {
+    item.remove("pk");
+    item.remove("sk");
+    item
 }
 
 fn read_request(item: Item) -> Result<Request, LedgerError> {

@@ -12,7 +12,7 @@ use habeas_e2e::yaml;
 
 const HTTP: [&str; 4] = ["get-request", "plan-request", "submit-request", "verify-identity-http"];
 const QUEUE: [&str; 2] = ["poison", "step"];
-const SCHEDULE: [&str; 2] = ["sweep", "wake"];
+const SCHEDULE: [&str; 3] = ["anchor", "sweep", "wake"];
 
 fn event(name: &str) -> String {
     yaml::text(&format!("tests/events/{name}.json"))

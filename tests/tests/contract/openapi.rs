@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use habeas::connectors::Obstacle;
 use habeas::dry_run::{DryRun, Outline, Rows, Split, Subject, Total};
+use habeas::evidence::merkle::{Tree, TreeHash};
+use habeas::evidence::{AnchorHead, AnchorSignature, Anchored};
 use habeas::request::{Matter, Right};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -170,6 +172,28 @@ fn assert_described(openapi: &Value, schema: &Value, answer: &Value, path: &str)
         }
         _ => {}
     }
+}
+
+#[test]
+fn anchors_are_as_the_contract_describes_them() {
+    let openapi = yaml::read("infra/openapi.yaml");
+    let (hash, tree) = (TreeHash::leaf(b"a"), Tree::new(vec![TreeHash::leaf(b"a"), TreeHash::leaf(b"b")]));
+    let signature = AnchorSignature {
+        algorithm: "ECDSA_P256_SHA256".to_owned(),
+        signature: "MEUCIQ==".to_owned(),
+        key_sha256: hash.to_string(),
+        public_key: "-----BEGIN PUBLIC KEY-----".to_owned(),
+    };
+    let anchored = Anchored {
+        request_id: "4f1c0a9be27d4a6c8f35d20b7e91c648".parse().unwrap(),
+        events: 7,
+        index: 1,
+        path: tree.path(1).unwrap(),
+        anchor: AnchorHead::after(11, hash, &tree, Timestamp::UNIX_EPOCH),
+        signature,
+    };
+    let described = &openapi["components"]["schemas"]["Anchored"];
+    assert_described(&openapi, described, &serde_json::to_value(anchored).unwrap(), "anchored");
 }
 
 #[test]

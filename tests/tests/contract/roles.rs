@@ -116,8 +116,12 @@ fn a_pattern_of_resources_stays_inside_a_resource_of_the_stack() {
             }
         }
     }
-    let expected =
-        ["${PackageBucket.Arn}/requests/*", "${PackageBucket.Arn}/requests/*/keys/*", "${PolicyBucket.Arn}/policies/*"];
+    let expected = [
+        "${AnchorBucket.Arn}/anchors/*",
+        "${PackageBucket.Arn}/requests/*",
+        "${PackageBucket.Arn}/requests/*/keys/*",
+        "${PolicyBucket.Arn}/policies/*",
+    ];
     assert_eq!(patterns, expected.map(ToOwned::to_owned).into());
 }
 
@@ -232,8 +236,8 @@ fn every_function_has_its_own_role_and_nothing_beside_it() {
     for (role, properties) in template.of_type("AWS::IAM::Role") {
         assert!(properties.get("ManagedPolicyArns").is_none(), "{role}");
     }
-    // The other two are the schedules'.
-    assert_eq!(template.of_type("AWS::IAM::Role").len(), roles.len() + 2);
+    // The other three are the schedules'.
+    assert_eq!(template.of_type("AWS::IAM::Role").len(), roles.len() + 3);
 }
 
 #[test]
@@ -343,6 +347,16 @@ fn the_signing_key_is_for_those_who_are_told_of_it() {
 }
 
 #[test]
+fn the_key_of_anchors_is_for_those_who_are_told_of_it() {
+    told_and_allowed("ANCHOR_SIGNING_KEY", "AnchorSigningKey");
+}
+
+#[test]
+fn the_anchors_are_for_those_who_are_told_of_them() {
+    told_and_allowed("ANCHOR_BUCKET", "AnchorBucket");
+}
+
+#[test]
 fn the_digest_keys_are_for_those_who_are_told_of_them() {
     told_and_allowed("DIGEST_KEYS_SECRET", "DigestKeys");
 }
@@ -370,6 +384,8 @@ fn a_variable_names_what_its_name_says() {
         ("POLICY_BUCKET", serde_json::json!({"!Ref": "PolicyBucket"})),
         ("PACKAGE_BUCKET", serde_json::json!({"!Ref": "PackageBucket"})),
         ("IDENTITY_KEY", serde_json::json!({"!GetAtt": "IdentityKey.Arn"})),
+        ("ANCHOR_BUCKET", serde_json::json!({"!Ref": "AnchorBucket"})),
+        ("ANCHOR_SIGNING_KEY", serde_json::json!({"!GetAtt": "AnchorSigningKey.Arn"})),
         ("PACKAGE_SIGNING_KEY", serde_json::json!({"!GetAtt": "PackageSigningKey.Arn"})),
         ("DIGEST_KEYS_SECRET", serde_json::json!({"!GetAtt": "DigestKeys.Id"})),
     ];

@@ -41,7 +41,7 @@ async fn killed_at(right: &str, call: usize, answer_is_lost: bool) -> Option<(Wo
 pub(crate) async fn check_evidence(world: &World, id: &str) -> Certificate {
     let events = world.ledger().events(&id.parse().unwrap()).await.unwrap();
     let certificate = Certificate::from_events(&events).unwrap();
-    verify(&EvidenceFile { certificate: certificate.clone(), events }).unwrap();
+    verify(&EvidenceFile { certificate: certificate.clone(), events, anchored: None }).unwrap();
     certificate
 }
 

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod anchors;
 mod api;
 mod connectors;
 mod crash;
@@ -12,5 +13,6 @@ mod package;
 mod people;
 mod plans;
 mod postgresql;
+mod receipts;
 mod rights;
 mod stories;

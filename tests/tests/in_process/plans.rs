@@ -218,7 +218,7 @@ async fn an_obstacle_stops_an_erasure_before_anything_is_changed() {
     assert_eq!(*reason, FailureReason::PreflightRefused);
     assert_eq!(*obstructed, [place("small_app.comments", Some("author_id")), place("small_app.orders", None)]);
     let certificate = Certificate::from_events(&events).unwrap();
-    let evidence = EvidenceFile { certificate, events };
+    let evidence = EvidenceFile { certificate, events, anchored: None };
     verify(&evidence).unwrap();
     assert!(!serde_json::to_string(&evidence).unwrap().contains("project"), "how systems are built is not told");
 }

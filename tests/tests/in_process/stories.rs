@@ -330,5 +330,5 @@ async fn a_sweep_takes_what_has_outlived_its_retention_and_nothing_else() {
     let certificate = habeas::evidence::Certificate::from_events(&events).unwrap();
     let total = certificate.total;
     assert_eq!((total.erased, total.anonymised, total.read), (3, 1, 14));
-    verify(&EvidenceFile { certificate, events }).unwrap();
+    verify(&EvidenceFile { certificate, events, anchored: None }).unwrap();
 }

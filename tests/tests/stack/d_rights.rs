@@ -15,7 +15,7 @@ const BY_SERVICES: [&str; 4] = ["UseDataKey", "WriteLogs", "TakeWork", "OpenSour
 
 /// What no story of this stack reaches, or the trail does not record. That it is used is shown without a stack, by
 /// `a_role_without_any_one_of_its_lines_is_denied_what_that_line_allows` (`in_process/rights.rs`).
-const NOT_IN_THE_TRAIL: [(Function, &str); 17] = [
+const NOT_IN_THE_TRAIL: [(Function, &str); 18] = [
     // The trail calls every reading of a bucket a listing, and nothing of the sample is locked.
     (Function::DeleteOrAnonymize, "s3:GetBucketObjectLockConfiguration"),
     (Function::DeleteOrAnonymize, "s3:GetBucketVersioning"),
@@ -25,6 +25,8 @@ const NOT_IN_THE_TRAIL: [(Function, &str); 17] = [
     (Function::PlanRequest, "s3:GetBucketVersioning"),
     (Function::RetentionSweep, "s3:GetObjectLegalHold"),
     (Function::RetentionSweep, "s3:GetObjectRetention"),
+    // Only where the ledger was put back, or a run was broken off.
+    (Function::AnchorEvidence, "s3:GetObject"),
     (Function::ExportData, "s3:AbortMultipartUpload"),
     (Function::ExportData, "s3:ListMultipartUploadParts"),
     (Function::Notify, "ses:SendEmail"),

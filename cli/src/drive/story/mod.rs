@@ -14,9 +14,9 @@ use habeas::plan::Counts;
 use habeas::policy::Pinned;
 use habeas::random::{self, SystemRandom};
 use habeas::request::Right;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Api, Asked, Cloud, DriveError, Endpoints, Mailbox, Stack, create_user, sign_in};
+use super::{Api, Asked, Cloud, DriveError, Endpoints, Mailbox, Stack, create_user, operate, sign_in};
 use crate::aws::Clients;
 use crate::sample::{App, Person, Population};
 
@@ -182,15 +182,24 @@ impl Story<'_> {
         left_over: usize,
     ) -> Result<Certificate, DriveError> {
         const ACTION: &str = "GET /v1/requests/{id}/evidence";
+        // As its schedule does every hour.
+        operate::invoke(&self.cloud, self.stack.output("AnchorEvidenceFunction")?, &json!({"anchor": "now"})).await?;
         let body = self.api.evidence(&opened.id, &opened.token).await?.expect(200)?;
         let path = self.folder.join(format!("evidence-{}.json", what.replace(", ", "-").replace(' ', "-")));
         std::fs::write(&path, format!("{body:#}\n")).map_err(DriveError::file(&path))?;
         let file: EvidenceFile = serde_json::from_value(body).map_err(DriveError::call(ACTION))?;
-        let verified = habeas::evidence::verify(&file);
+        let key = self.public_key("AnchorSigningKeyArn").await?;
+        let verified = habeas::evidence::verify_with(&file, &key);
         let wrong = verified.as_ref().err().map(ToString::to_string);
         self.check(
             verified.is_ok(),
             format!("evidence of {} events {}", file.events.len(), wrong.as_deref().unwrap_or("verified")),
+        );
+        let anchored = file.anchored.as_ref().map(|anchored| (anchored.events, anchored.anchor.number));
+        let (proven, number) = anchored.unwrap_or_default();
+        self.check(
+            proven == file.certificate.events,
+            format!("all of them are in anchor {number}, under the stack's key"),
         );
         let counts = file.certificate.total;
         self.lines.push(Line { what, counts, left_over, verified: verified.is_ok() });

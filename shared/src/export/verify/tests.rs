@@ -5,9 +5,10 @@ use serde_json::Value;
 use super::*;
 use crate::export::archive::{Archive, ArchiveState, Packing};
 use crate::export::manifest::{FinishedFile, ManifestText};
-use crate::export::signature::local::LocalSigner;
-use crate::export::signature::{ManifestSignature, Signer};
+use crate::export::signature::ManifestSignature;
 use crate::export::sum::Sum;
+use crate::signing::Signer;
+use crate::signing::local::LocalSigner;
 
 const PERSON: &str = "[\n{\"id\":1},\n{\"id\":2}\n]\n";
 const TABLE: &str = "\u{feff}id\r\n1\r\n2\r\n";

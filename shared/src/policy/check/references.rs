@@ -190,7 +190,7 @@ fn items(bundle: &Bundle, problems: &mut Problems) {
 }
 
 /// Routes that a commitment may name.
-const ROUTES: [&str; 10] = [
+const ROUTES: [&str; 11] = [
     "POST /v1/requests",
     "GET /v1/requests",
     "GET /v1/requests/{id}",
@@ -200,6 +200,7 @@ const ROUTES: [&str; 10] = [
     "POST /v1/requests/{id}/confirmation",
     "GET /v1/requests/{id}/package",
     "GET /v1/requests/{id}/evidence",
+    "GET /v1/requests/{id}/certificate",
     "POST /v1/plans",
 ];
 

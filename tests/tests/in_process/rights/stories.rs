@@ -6,6 +6,7 @@ use habeas_e2e::World;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
+use crate::anchors::ledger_put_back;
 use crate::package::{replace_a_part, until_all_is_uploaded};
 use crate::people::{LI, LI_EMAIL, fresh};
 use crate::plans::looks;
@@ -31,6 +32,7 @@ pub(super) const STORIES: &[Story] = &[
     Story { play: |world| Box::pin(looks(world)) },
     Story { play: |world| Box::pin(erasure_of_what_is_locked(world)) },
     Story { play: |world| Box::pin(sweep_of_what_is_locked(world)) },
+    Story { play: |world| Box::pin(ledger_put_back(world)) },
 ];
 
 /// Everything that can be asked of a finished request, until its package is gone.

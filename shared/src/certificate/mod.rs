@@ -1,0 +1,219 @@
+//! A certificate for people to read: one self-contained page, in English or Simplified Chinese, from a request's evidence and
+//! the policy that it was answered under. Pure.
+//!
+//! The rule of this room: a section says what events prove. What they do not say is not on the page; the policy gives only
+//! words for it (names, reasons, whom to ask).
+
+mod words;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use minijinja::{AutoEscape, Environment};
+use serde::Serialize;
+
+use crate::evidence::{EvidenceFile, Fact};
+use crate::export::words as export_words;
+use crate::plan::{Counts, Work};
+use crate::policy::{ErasureRule, Pinned, in_language};
+
+const TEMPLATE: &str = include_str!("certificate.html.j2");
+
+/// What the template is given. Whatever else events come to prove, such as who was told, is a list of its own beside `kept`.
+#[derive(Serialize)]
+pub struct Page {
+    words: BTreeMap<&'static str, &'static str>,
+    controller: Controller,
+    request: About,
+    policy: PolicyText,
+    outcome: &'static str,
+    results: Vec<Row>,
+    total: [u64; 6],
+    kept: Vec<Kept>,
+    history: Vec<Happened>,
+    proof: Proof,
+}
+
+#[derive(Serialize)]
+struct Controller {
+    name: String,
+    contact: String,
+    complaint: String,
+    time_zone: String,
+}
+
+#[derive(Serialize)]
+struct About {
+    id: String,
+    right: &'static str,
+    received_at: Moment,
+    due_at: Moment,
+    completed_at: Option<Moment>,
+}
+
+#[derive(Serialize)]
+struct PolicyText {
+    id: String,
+    title: String,
+    version: String,
+    sha256: String,
+}
+
+/// What one step did to one collection.
+#[derive(Serialize)]
+struct Row {
+    collection: String,
+    description: String,
+    work: &'static str,
+    counts: [u64; 6],
+}
+
+#[derive(Serialize)]
+struct Kept {
+    collection: String,
+    description: String,
+    rows: u64,
+    until: Option<Moment>,
+    basis: String,
+}
+
+#[derive(Serialize)]
+struct Happened {
+    at: Moment,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Proof {
+    events: u32,
+    head: String,
+    anchor: Option<AnchorText>,
+}
+
+#[derive(Serialize)]
+struct AnchorText {
+    number: u64,
+    at: Moment,
+    events: u32,
+    root: String,
+    key: String,
+}
+
+/// A moment for programs and for people.
+#[derive(Serialize)]
+struct Moment {
+    utc: String,
+    local: String,
+}
+
+/// Says moments in one time zone; one that is not known is UTC, and the moments say so.
+struct Clock(TimeZone);
+
+impl Clock {
+    fn of(time_zone: &str) -> Self {
+        Self(TimeZone::get(time_zone).unwrap_or(TimeZone::UTC))
+    }
+
+    fn say(&self, at: Timestamp) -> Moment {
+        let local = at.to_zoned(self.0.clone());
+        Moment { utc: crate::ledger::keys::moment(at), local: local.strftime("%Y-%m-%d %H:%M").to_string() }
+    }
+}
+
+/// Why rows of a collection are kept that an erasure came upon: as the policy says, or since their system lets nobody
+/// delete them.
+#[must_use]
+pub fn basis<'a>(policy: &'a Pinned, collection: &str, language: &str) -> Option<&'a str> {
+    Some(match &policy.rule(collection)?.erasure {
+        ErasureRule::Retain { basis, .. } => in_language(basis, language),
+        ErasureRule::Erase { .. } | ErasureRule::Anonymise { .. } | ErasureRule::Keep { .. } => words::locked(language),
+    })
+}
+
+fn columns(counts: &Counts) -> [u64; 6] {
+    [counts.read, counts.exported, counts.erased, counts.anonymised, counts.retained, counts.left_over]
+}
+
+/// Everything that the template needs. The evidence must have been verified, or come straight from the ledger.
+#[must_use]
+pub fn page(file: &EvidenceFile, policy: &Pinned, language: &str) -> Page {
+    let language = policy.language(Some(language));
+    let (certificate, controller) = (&file.certificate, &policy.policy().controller);
+    let clock = Clock::of(&controller.time_zone);
+    let describe =
+        |name: &str| policy.collection(name).and_then(|collection| collection.description.clone()).unwrap_or_default();
+    let touched = certificate.results.iter().filter_map(|result| Some((result, result.work.collection()?)));
+    let results = touched.clone().map(|(result, name)| Row {
+        collection: name.to_owned(),
+        description: describe(name),
+        work: words::work(language, &result.work),
+        counts: columns(&result.counts),
+    });
+    let kept = touched.filter(|(result, _)| result.counts.retained > 0 && matches!(result.work, Work::Erase { .. }));
+    let kept = kept.map(|(result, name)| Kept {
+        collection: name.to_owned(),
+        description: describe(name),
+        rows: result.counts.retained,
+        until: result.retained_until.map(|until| clock.say(until)),
+        basis: basis(policy, name, language).unwrap_or_default().to_owned(),
+    });
+    let history = file.events.iter().filter_map(|event| {
+        let (text, moment) = words::event(language, &event.fact)?;
+        let text = moment.map_or(text.clone(), |moment| text.replace("{}", &clock.say(moment).local));
+        Some(Happened { at: clock.say(event.at), text })
+    });
+    let anchor = file.anchored.as_ref().map(|anchored| AnchorText {
+        number: anchored.anchor.number,
+        at: clock.say(anchored.anchor.at),
+        events: anchored.events,
+        root: anchored.anchor.root.to_string(),
+        key: anchored.signature.key_sha256.clone(),
+    });
+    let is_end = |fact: &&Fact| matches!(fact, Fact::Withdrawn | Fact::Expired | Fact::StepFailed { .. });
+    let last = file.events.iter().rev().map(|event| &event.fact).find(is_end).unwrap_or(&Fact::Begun);
+    Page {
+        outcome: words::outcome(language, certificate.outcome, last),
+        results: results.collect(),
+        total: columns(&certificate.total),
+        kept: kept.collect(),
+        history: history.collect(),
+        proof: Proof { events: certificate.events, head: certificate.head.as_str().to_owned(), anchor },
+        request: About {
+            id: certificate.request_id.to_string(),
+            right: export_words::matter(language, certificate.matter),
+            received_at: clock.say(certificate.received_at),
+            due_at: clock.say(certificate.due_at),
+            completed_at: certificate.completed_at.map(|at| clock.say(at)),
+        },
+        policy: PolicyText {
+            id: policy.policy().id.clone(),
+            title: policy.policy().title.clone(),
+            version: policy.policy().version.clone(),
+            sha256: certificate.policy.as_str().to_owned(),
+        },
+        controller: Controller {
+            name: controller.name.clone(),
+            contact: in_language(&controller.contact, language).to_owned(),
+            complaint: in_language(&controller.complaint, language).to_owned(),
+            time_zone: controller.time_zone.clone(),
+        },
+        words: words::words(language),
+    }
+}
+
+/// The template and what it is given do not fit.
+#[derive(Debug, thiserror::Error)]
+#[error("the certificate cannot be written as a page")]
+pub struct PageError(#[from] minijinja::Error);
+
+/// The page as HTML.
+pub fn render(page: &Page) -> Result<String, PageError> {
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.add_template("certificate.html", TEMPLATE)?;
+    Ok(environment.get_template("certificate.html")?.render(minijinja::value::Serde(page))?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+use std::path::Path;
+
+use super::*;
+use crate::evidence::merkle::TreeHash;
+use crate::evidence::{
+    Actor, AnchorHead, AnchorSignature, Anchored, Certificate, Event, EventHash, FailureReason, Outcome, StepReport,
+};
+use crate::policy::Factor;
+use crate::request::{Matter, Right, StepNumber};
+
+fn policy() -> Pinned {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/policy");
+    crate::policy::load::load(&folder).unwrap()
+}
+
+fn moment(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn erased(number: u16, collection: &str, counts: Counts, until: Option<&str>) -> Fact {
+    let work = Work::Erase { collection: collection.to_owned() };
+    Fact::StepDone(StepReport { step: StepNumber(number), work, counts, retained_until: until.map(moment) })
+}
+
+fn done(number: u16, work: Work) -> Fact {
+    Fact::StepDone(StepReport { step: StepNumber(number), work, counts: Counts::default(), retained_until: None })
+}
+
+fn evidence(policy: &Pinned, facts: Vec<Fact>) -> EvidenceFile {
+    let received = Fact::Received {
+        matter: Matter::Right(Right::Erasure),
+        policy: policy.digest().clone(),
+        due_at: moment("2026-12-21T15:59:59Z"),
+    };
+    let mut events: Vec<Event> = Vec::new();
+    for (number, fact) in (1..).zip([received].into_iter().chain(facts)) {
+        let previous = events.last().map_or_else(EventHash::origin, |event| event.hash.clone());
+        let id = "ab".repeat(16).parse().unwrap();
+        events.push(Event::new(id, number, moment("2026-11-21T17:30:00Z"), Actor::System, fact, previous));
+    }
+    EvidenceFile { certificate: Certificate::from_events(&events).unwrap(), events, anchored: None }
+}
+
+fn whole(policy: &Pinned) -> EvidenceFile {
+    let orders = Counts { read: 7, erased: 4, retained: 3, ..Counts::default() };
+    let pictures = Counts { read: 2, erased: 1, retained: 1, ..Counts::default() };
+    let comments = Counts { read: 5, anonymised: 5, ..Counts::default() };
+    evidence(
+        policy,
+        vec![
+            Fact::Accepted { factors: vec![Factor::FreshSignIn], steps: 5 },
+            erased(2, "small_app.orders", orders, Some("2029-01-31T00:00:00Z")),
+            erased(3, "small_files.pictures", pictures, None),
+            erased(4, "small_app.comments", comments, None),
+            done(5, Work::Suppress),
+            Fact::Overdue,
+            Fact::Completed { outcome: Outcome::Partial },
+        ],
+    )
+}
+
+fn text(file: &EvidenceFile, policy: &Pinned, language: &str) -> String {
+    render(&page(file, policy, language)).unwrap()
+}
+
+/// The cells of a row of a table whose first cell begins so.
+fn row<'a>(html: &'a str, first: &str) -> &'a str {
+    let start = html.find(&format!("<tr><th scope=\"row\">{first}")).unwrap();
+    html[start..].split("</tr>").next().unwrap()
+}
+
+fn numbers(row: &str) -> Vec<u64> {
+    let cells = row.split("<td class=\"number\">").skip(1);
+    cells.map(|cell| cell.split('<').next().unwrap().parse().unwrap()).collect()
+}
+
+#[test]
+fn a_certificate_says_what_was_done_what_is_kept_and_why_in_both_languages() {
+    let policy = policy();
+    let file = whole(&policy);
+    let english = text(&file, &policy, "en");
+    let chinese_has = |words: &str| text(&file, &policy, "zh-Hans").contains(words);
+    assert_eq!(numbers(row(&english, "small_app.orders")), [7, 0, 4, 0, 3, 0]);
+    assert_eq!(numbers(row(&english, "small_app.comments")), [5, 0, 0, 5, 0, 0]);
+    let total = &english[english.find("<tfoot>").unwrap()..];
+    assert_eq!(numbers(total.split("</tr>").next().unwrap()), [14, 0, 5, 5, 4, 0]);
+    let kept = &english[english.find("id=\"kept\"").unwrap()..];
+    let orders = row(kept, "small_app.orders");
+    assert!(orders.contains("Orders are kept for three years"), "{orders}");
+    // In the controller's time zone, which is eight hours ahead.
+    assert!(orders.contains("<time datetime=\"2029-01-31T00:00:00Z\">2029-01-31 08:00</time>"), "{orders}");
+    let pictures = row(kept, "small_files.pictures");
+    assert!(pictures.contains("The storage system keeps it under a lock"), "{pictures}");
+    assert!(pictures.contains("not known yet"), "{pictures}");
+    assert!(!kept.contains("<th scope=\"row\">small_app.comments"), "nothing of it is kept");
+    assert!(english.contains("except for what has to be kept") && english.contains("by a recent sign-in."));
+    assert!(english.contains("so that data which comes back is recognised") && chinese_has("以便识别重新出现的数据"));
+    assert!(english.contains("2026-11-22 01:30") && english.contains("The answer became overdue."));
+    assert!(english.contains(file.certificate.head.as_str()) && english.contains(policy.digest().as_str()));
+    assert!(english.contains("deletion of your data") && english.contains("Complain to us"));
+
+    let chinese = text(&file, &policy, "zh-Hans");
+    assert!(chinese.contains("<html lang=\"zh-Hans\">") && chinese.contains("处理凭证"));
+    assert!(chinese.contains("订单保存三年") && chinese.contains("存储系统对其设有保留锁"));
+    assert!(chinese.contains("删除个人信息") && chinese.contains("向我们投诉"));
+    assert_eq!(numbers(row(&chinese, "small_app.orders")), [7, 0, 4, 0, 3, 0]);
+    for html in [english, chinese] {
+        for not_there in ["<script", "src=", "href=\"http", "{}", "{{"] {
+            assert!(!html.contains(not_there), "{not_there}");
+        }
+    }
+}
+
+#[test]
+fn only_what_events_prove_has_a_section() {
+    let policy = policy();
+    let withdrawn = evidence(&policy, vec![Fact::Withdrawn]);
+    let html = text(&withdrawn, &policy, "en");
+    assert!(html.contains("The person took the request back. Nothing was done."));
+    assert!(html.contains("No data was touched.") && !html.contains("id=\"kept\""));
+    assert!(html.contains("not in a signed anchor yet"));
+    assert!(!html.contains("<dt>Done</dt>") && !html.contains("<dt>Anchor</dt>"));
+    let failed = Fact::StepFailed { step: StepNumber(2), reason: FailureReason::Permanent, obstructed: Vec::new() };
+    assert!(text(&evidence(&policy, vec![failed]), &policy, "en").contains("could not be done yet"));
+    assert!(text(&evidence(&policy, Vec::new()), &policy, "en").contains("It is not finished yet."));
+
+    let anchor = AnchorHead {
+        version: 1,
+        number: 12,
+        at: moment("2026-11-21T18:00:00Z"),
+        previous: TreeHash::ZERO,
+        size: 1,
+        root: TreeHash::of(b"root"),
+    };
+    let signature = AnchorSignature {
+        algorithm: String::new(),
+        signature: String::new(),
+        key_sha256: "cd".repeat(32),
+        public_key: String::new(),
+    };
+    let request_id = withdrawn.certificate.request_id.clone();
+    let proof = Anchored { request_id, events: 2, index: 0, path: Vec::new(), anchor, signature };
+    let html = text(&EvidenceFile { anchored: Some(proof), ..withdrawn }, &policy, "en");
+    assert!(html.contains("<dt>Anchor</dt><dd>12, ") && html.contains(&TreeHash::of(b"root").to_string()));
+    assert!(html.contains(&"cd".repeat(32)) && !html.contains("not in a signed anchor yet"));
+}

@@ -1,0 +1,237 @@
+//! The words of the certificate, in English and Simplified Chinese. Pure.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::evidence::{Fact, FailureReason, Outcome};
+use crate::export::words::is_chinese;
+use crate::plan::Work;
+use crate::policy::Factor;
+
+/// Every key that the template uses, in English and in Simplified Chinese.
+const WORDS: &[(&str, &str, &str)] = &[
+    ("lang", "en", "zh-Hans"),
+    ("title", "Certificate", "处理凭证"),
+    (
+        "intro",
+        "This says what was done about a request, from the record that was kept of it. It holds numbers, times and reasons, and nothing of the data itself.",
+        "本凭证依据处理记录说明该请求的办理情况，仅含数量、时间和理由，不含个人信息本身。",
+    ),
+    ("skip", "Skip to what was done", "跳到办理情况"),
+    ("about", "The request", "请求"),
+    ("outcome", "Outcome", "结果"),
+    ("controller", "Answered by", "答复方"),
+    ("right", "What was asked for", "请求事项"),
+    ("request_id", "Number", "编号"),
+    ("received_at", "Received", "收到时间"),
+    ("due_at", "Answer due", "答复期限"),
+    ("completed_at", "Done", "办结时间"),
+    ("policy", "Policy it was answered under", "适用的隐私政策"),
+    ("version", "version", "版本"),
+    ("digest", "SHA-256 of the policy", "政策的 SHA-256"),
+    ("contact", "Questions", "咨询方式"),
+    ("complaint", "If you do not agree with the answer", "如对答复有异议"),
+    ("time_zone", "All times are those of", "所有时间均为该时区时间："),
+    ("done", "What was done, and where", "办理情况"),
+    ("done_caption", "Records and files, by collection", "各数据集中的记录和文件数"),
+    ("nothing_done", "No data was touched.", "未触及任何数据。"),
+    ("collection", "Where", "位置"),
+    ("work", "What", "处理"),
+    ("read", "Looked at", "查看"),
+    ("exported", "Copied for the person", "复制给本人"),
+    ("erased", "Deleted", "删除"),
+    ("anonymised", "Made anonymous", "匿名化"),
+    ("retained", "Kept", "保留"),
+    ("left_over", "Left over", "遗留"),
+    ("total", "In total", "总计"),
+    (
+        "left_over_note",
+        "“Left over” is what was found when everything was looked at once more after the deletion, and that nothing keeps.",
+        "“遗留”指删除后再次全面查看时发现、且无保留理由的内容。",
+    ),
+    ("kept", "What is kept, until when, and why", "保留的内容、期限和理由"),
+    ("kept_caption", "Kept records and files", "保留的记录和文件"),
+    ("count", "How many", "数量"),
+    ("until", "At most until", "最迟保留至"),
+    ("until_unknown", "not known yet", "尚不确定"),
+    ("basis", "Why", "理由"),
+    ("history", "What happened when", "办理经过"),
+    ("when", "When", "时间"),
+    ("what", "What", "事项"),
+    ("proof", "How this can be checked", "如何核验"),
+    (
+        "proof_intro",
+        "This page is for reading; the evidence that it was made from is for checking. Fetch the evidence of this request as a file, then run:",
+        "本页供阅读，核验请使用其所依据的证据：请将该请求的证据保存为文件，然后运行：",
+    ),
+    ("events", "Events in the record", "记录中的事件数"),
+    ("head", "Hash of the last one", "最后一个事件的哈希值"),
+    ("anchor", "Anchor", "锚定记录"),
+    ("anchor_events", "Events that it proves", "其所证明的事件数"),
+    ("anchor_root", "Root of its tree", "其树根"),
+    ("anchor_key", "SHA-256 of the key that signed it", "签名密钥的 SHA-256"),
+    (
+        "no_anchor",
+        "This record is not in a signed anchor yet; that happens within about an hour.",
+        "该记录尚未纳入已签名的锚定记录，通常将在约一小时内完成。",
+    ),
+];
+
+/// The words of the template in one language. Any kind of Chinese is Simplified Chinese; all else is English.
+#[must_use]
+pub(super) fn words(language: &str) -> BTreeMap<&'static str, &'static str> {
+    WORDS.iter().map(|&(key, english, chinese)| (key, choose(language, english, chinese))).collect()
+}
+
+fn choose<'a>(language: &str, english: &'a str, chinese: &'a str) -> &'a str {
+    if is_chinese(language) { chinese } else { english }
+}
+
+/// Why rows are kept that the policy would have erased: their system lets nobody.
+#[must_use]
+pub(super) fn locked(language: &str) -> &'static str {
+    choose(
+        language,
+        "The storage system keeps it under a lock, and lets nobody delete it before that ends",
+        "存储系统对其设有保留锁，在解除之前任何人都无法删除",
+    )
+}
+
+/// What a step did to a collection; a kind that has no words yet goes by its name.
+pub(super) fn work(language: &str, work: &Work) -> &'static str {
+    let (english, chinese) = match work {
+        Work::Export { .. } => ("copy", "复制"),
+        Work::Erase { .. } => ("deletion", "删除"),
+        Work::Sweep { .. } => ("deletion of what is out of date", "清理到期内容"),
+        Work::Capture { .. } => ("keys set aside until the end", "暂存关联键，办结时清除"),
+        other => return other.name(),
+    };
+    choose(language, english, chinese)
+}
+
+/// How a request ended, or where it stands, by its last event that says so.
+pub(super) fn outcome(language: &str, outcome: Option<Outcome>, last: &Fact) -> &'static str {
+    let (english, chinese) = match (outcome, last) {
+        (Some(Outcome::Full), _) => ("Everything that was asked for was done.", "请求事项已全部办理。"),
+        (Some(Outcome::Partial), _) => (
+            "It was done, except for what has to be kept. That is listed below.",
+            "请求事项已办理，但须依法保留的内容除外，详见下文。",
+        ),
+        (Some(Outcome::NothingFound), _) => ("Nothing about this person was found.", "未发现与该人有关的信息。"),
+        (None, Fact::Withdrawn) => {
+            ("The person took the request back. Nothing was done.", "本人已撤回请求，未作处理。")
+        }
+        (None, Fact::Expired) => ("Nobody answered in time. Nothing was done.", "未在期限内完成验证或确认，未作处理。"),
+        (None, Fact::StepFailed { .. }) => {
+            ("A part of it could not be done yet. The company has been told.", "部分事项尚未办成，已通知公司处理。")
+        }
+        (None, _) => ("It is not finished yet.", "尚未办结。"),
+    };
+    choose(language, english, chinese)
+}
+
+/// How the person showed who they are. Empty if nobody had to.
+fn shown(language: &str, factors: &[Factor]) -> String {
+    if factors.is_empty() {
+        return String::new();
+    }
+    let word = |factor: &Factor| match factor {
+        Factor::FreshSignIn => choose(language, "a recent sign-in", "近期登录"),
+        Factor::ContactCode => choose(language, "a code sent to an address on file", "发送至已登记联系方式的验证码"),
+    };
+    let words: Vec<&str> = factors.iter().map(word).collect();
+    if is_chinese(language) {
+        format!("本人已通过{}验证身份。", words.join("和"))
+    } else {
+        format!("The person showed who they are by {}. ", words.join(" and "))
+    }
+}
+
+/// What an event says, with `{}` for the moment that it names, if it names one. None: it is told in a table, or nothing to
+/// people.
+pub(super) fn event(language: &str, fact: &Fact) -> Option<(String, Option<Timestamp>)> {
+    let say = |english, chinese| choose(language, english, chinese).to_owned();
+    let text = match fact {
+        Fact::Accepted { factors, .. } => shown(language, factors) + &say("The work was planned.", "已安排办理。"),
+        Fact::ConfirmationAsked { factors } => {
+            shown(language, factors) + &say("They were asked to confirm.", "已请其确认。")
+        }
+        Fact::Confirmed { cooling_off_until, .. } => {
+            let text =
+                say("The person confirmed. Until {} it could be taken back.", "本人已确认，在 {} 之前可以撤回。");
+            return Some((text, Some(*cooling_off_until)));
+        }
+        Fact::PackageLinkIssued { until } => {
+            let text =
+                say("A link to the copy was handed out, which worked until {}.", "已提供副本的下载链接，有效期至 {}。");
+            return Some((text, Some(*until)));
+        }
+        Fact::StepDone(report) => {
+            let (english, chinese) = step(&report.work)?;
+            say(english, chinese)
+        }
+        other => {
+            let (english, chinese) = plain(other)?;
+            say(english, chinese)
+        }
+    };
+    Some((text, None))
+}
+
+/// What a step did that touched no collection.
+fn step(work: &Work) -> Option<(&'static str, &'static str)> {
+    Some(match work {
+        Work::Package => ("The copy was put together.", "已制作副本。"),
+        Work::Clear => ("What the copy was put together from was deleted.", "制作副本所用的临时内容已删除。"),
+        Work::Suppress => (
+            "It was noted, under a code that only this system can make, that this person's data was deleted, so that data which comes back is recognised.",
+            "已以仅本系统能够生成的代码登记该人数据已删除，以便识别重新出现的数据。",
+        ),
+        Work::Forget => ("The keys that had been set aside were deleted.", "暂存的关联键已清除。"),
+        Work::Tombstone => (
+            "The addresses of the account were marked, so that nobody can take them over to reach old data.",
+            "已标记该账号的联系方式，以防他人借此取得旧数据。",
+        ),
+        _ => return None,
+    })
+}
+
+/// What all other events say.
+fn plain(fact: &Fact) -> Option<(&'static str, &'static str)> {
+    Some(match fact {
+        Fact::Received { .. } => ("The request arrived.", "收到请求。"),
+        Fact::CoolingOffEnded { .. } => {
+            ("The time to think it over ended. The work was planned.", "冷静期结束，已安排办理。")
+        }
+        Fact::StepFailed { reason: FailureReason::PreflightRefused, .. } => (
+            "It was found beforehand that something could not be done. Nothing was changed, and the company was told.",
+            "事先检查发现有事项无法办理，未作任何更改，已通知公司处理。",
+        ),
+        Fact::StepFailed { .. } => {
+            ("A part could not be done. The company was told.", "部分事项未能办成，已通知公司处理。")
+        }
+        Fact::Completed { .. } => ("Everything was finished.", "办理完毕。"),
+        Fact::Withdrawn => ("The person took the request back.", "本人撤回请求。"),
+        Fact::Expired => ("Nobody answered in time.", "未在期限内完成验证或确认。"),
+        Fact::PackageExpired { .. } => ("The copy was deleted.", "副本已删除。"),
+        Fact::Overdue => ("The answer became overdue.", "已超过答复期限。"),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_is_there_in_both_languages_and_used() {
+        let template = include_str!("certificate.html.j2");
+        for (key, english, chinese) in WORDS {
+            assert!(!english.is_empty() && !chinese.is_empty(), "{key}");
+            assert!(template.contains(&format!("words.{key} ")), "{key}");
+        }
+        assert_eq!(words("fr"), words("en"));
+        assert_eq!(words("zh-CN")["title"], "处理凭证");
+    }
+}
