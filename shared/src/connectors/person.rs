@@ -85,6 +85,12 @@ impl Person {
         Self { keys, request: None, store: Arc::new(NoKeyStore) }
     }
 
+    /// What is known of them: the identity, and the values of their own row that were read.
+    pub fn known(&self) -> impl Iterator<Item = &str> {
+        let read = self.keys.keys.values().flatten().map(String::as_str);
+        std::iter::once(self.keys.value.as_str()).chain(read)
+    }
+
     /// A chunk of the values that a link may have; none: there are no more. A link that its database follows by itself has
     /// no values here.
     pub async fn values(&self, link: &Link, chunk: usize) -> Result<Option<Arc<Vec<Tuple>>>, ConnectorError> {

@@ -7,7 +7,8 @@ use crate::connectors::{Connector, ConnectorError, Connectors, Person, Target, W
 use crate::identity::{Contact, Sealer, SubjectKeys, seal};
 use crate::personal::{Identity, IdentityKind};
 use crate::plan::Counts;
-use crate::policy::{Link, Pinned};
+use crate::policy::dataset::visit;
+use crate::policy::{Link, Pinned, Strategy, categories};
 use crate::record::Record;
 use crate::request::Captured;
 
@@ -24,6 +25,16 @@ pub enum ResolveError {
     #[error("one identity leads to more than {MAX_ROWS} subjects")]
     TooMany,
 }
+
+/// Categories of what a person is named by.
+const NAMING: [&str; 6] = [
+    "user.name",
+    "user.account.username",
+    "user.contact.email",
+    "user.contact.phone_number",
+    "user.government_id",
+    "user.unique_id",
+];
 
 /// Most rows of the subject collection that one identity may lead to.
 const MAX_ROWS: usize = 20;
@@ -52,8 +63,8 @@ pub async fn resolve(
     let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     keys.entry(given.to_owned()).or_default().insert(subject.value.clone());
     for field in key_fields(policy) {
-        let values = records.iter().flat_map(|record| record.keys_at(&[field])).flatten();
-        keys.entry(field.to_owned()).or_default().extend(values);
+        let values: Vec<String> = records.iter().flat_map(|record| record.keys_at(&[&field])).flatten().collect();
+        keys.entry(field).or_default().extend(values);
     }
     let keys = keys.into_iter().map(|(field, values)| (field, values.into_iter().collect())).collect();
     Ok(Resolved {
@@ -100,10 +111,28 @@ async fn read_subject(
     }
 }
 
-/// The fields of the subject collection that any link, or an identity, holds.
-fn key_fields(policy: &Pinned) -> BTreeSet<&str> {
+/// The fields of the subject collection that any link, or an identity, holds, and those that texts are scanned for.
+fn key_fields(policy: &Pinned) -> BTreeSet<String> {
     let links = policy.collections().flat_map(|name| policy.links(name)).filter_map(Link::subject_field);
-    links.chain(policy.policy().subject.identities.values().map(String::as_str)).collect()
+    let identities = policy.policy().subject.identities.values().map(String::as_str);
+    let keys = links.chain(identities).map(ToOwned::to_owned);
+    keys.chain(scanned_for(policy)).collect()
+}
+
+/// The fields of the subject collection by which others would name the person in a text. None unless a rule scans one.
+fn scanned_for(policy: &Pinned) -> Vec<String> {
+    let mut rules = policy.collections().filter_map(|name| policy.rule(name));
+    let scans = rules.any(|rule| rule.erasure.strategies().any(|(_, strategy)| *strategy == Strategy::Scan));
+    let mut found = Vec::new();
+    if let Some(subject) = policy.collection(&policy.policy().subject.collection).filter(|_| scans) {
+        visit(&subject.fields, "", &mut |path, field| {
+            let names = |category: &String| NAMING.iter().any(|naming| categories::is_within(category, naming));
+            if field.data_categories.iter().any(names) {
+                found.push(path.to_owned());
+            }
+        });
+    }
+    found
 }
 
 /// The preferred address if it is on file, else the first that is, of those that messages can be sent to.
