@@ -242,3 +242,42 @@ impl Group {
         self.values.iter().flatten().map(String::len).sum::<usize>() + 64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(number: usize) -> GroupValues {
+        vec![Some(number.to_string()), None]
+    }
+
+    #[test]
+    fn groups_are_bounded_and_rows_beyond_them_go() {
+        let demand = KAnonymity { k: 2, quasi_identifiers: vec!["a".into(), "b".into()] };
+        let mut groups = Groups::default();
+        for number in 0..=MAX_GROUPS {
+            groups.take(Some(values(number)), true, false);
+        }
+        groups.take(Some(values(0)), true, true);
+        groups.take(None, true, false);
+        assert_eq!((groups.found.len(), groups.beyond), (MAX_GROUPS, 2));
+        assert_eq!((groups.found[0].rows, groups.found[0].standing), (2, 1));
+        groups.take(Some(vec![Some("x".repeat(MAX_BYTES)), None]), true, false);
+        assert_eq!(groups.beyond, 3, "their values are bounded too");
+        for group in &mut groups.found {
+            group.size = Some(2);
+        }
+        assert_eq!((groups.rows_that_go(&demand), groups.smallest(&demand)), (3, Some(2)));
+        groups.found[1].size = Some(1);
+        groups.found[2].size = None;
+        assert_eq!((groups.rows_that_go(&demand), groups.size(&values(MAX_GROUPS))), (5, None));
+        let kept: Groups = serde_json::from_str(&serde_json::to_string(&groups).unwrap()).unwrap();
+        assert_eq!(kept.rows_that_go(&demand), 5, "a cursor carries them on");
+    }
+
+    #[test]
+    fn a_path_is_a_field_or_holds_it() {
+        assert!(is_or_holds("place", "place") && is_or_holds("place", "place.city"));
+        assert!(!is_or_holds("place", "places") && !is_or_holds("place.city", "place"));
+    }
+}

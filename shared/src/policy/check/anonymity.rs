@@ -158,6 +158,10 @@ fn groups(check: &Check<'_>, rule: &CollectionRule, fields: &Strategies, demand:
         if let Some(Strategy::RandomFormat | Strategy::Scan) = strategy_at(fields, field) {
             problems.policy(&at, format!("{field} is different in each row, so no two would be alike: generalise it"));
         }
+        let mut key = check.collection.primary_key();
+        if key.next() == Some(field) && key.next().is_none() {
+            problems.policy(&at, format!("{field} is the row's key and different in each, so no two would be alike"));
+        }
         if strategy_at(fields, field).is_some_and(leaves_a_token) {
             problems.policy(
                 &at,
