@@ -17,8 +17,9 @@ use crate::record::{Record, Value};
 
 /// Most groups of one person that are counted.
 const MAX_GROUPS: usize = 1_000;
-/// Most bytes of their values together: they are kept in the step's cursor.
-const MAX_BYTES: usize = 64 * 1024;
+/// Most bytes of all together, as JSON without what is counted: they are kept in the step's cursor, and an item of the
+/// ledger has 400 KiB.
+const MAX_BYTES: usize = 128 * 1024;
 
 /// The values of a row's quasi-identifiers, in their order; none: null, or not there.
 pub type GroupValues = Vec<Option<String>>;
@@ -156,6 +157,9 @@ pub struct Groups {
     /// The person's rows that are in no group, or in one too many: they go.
     #[serde(default)]
     beyond: u64,
+    /// How many bytes the groups have as JSON, as which they are kept.
+    #[serde(default)]
+    bytes: usize,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -189,11 +193,12 @@ impl Groups {
         let known = self.found.iter().position(|group| group.values == values);
         let at = known.unwrap_or(self.found.len());
         if known.is_none() {
-            let bytes: usize = self.found.iter().map(Group::bytes).sum();
             let group = Group { values, rows: 0, standing: 0, size: None };
-            if at >= MAX_GROUPS || bytes + group.bytes() > MAX_BYTES {
+            let bytes = self.bytes + serde_json::to_string(&group).map_or(MAX_BYTES, |json| json.len());
+            if at >= MAX_GROUPS || bytes > MAX_BYTES {
                 return None;
             }
+            self.bytes = bytes;
             self.found.push(group);
         }
         self.found.get_mut(at)
@@ -234,12 +239,6 @@ impl Groups {
     pub fn rows_that_go(&self, demand: &KAnonymity) -> u64 {
         let small = self.found.iter().filter(|group| group.size.is_none_or(|size| size < u64::from(demand.k)));
         small.map(|group| group.rows).sum::<u64>() + self.beyond
-    }
-}
-
-impl Group {
-    fn bytes(&self) -> usize {
-        self.values.iter().flatten().map(String::len).sum::<usize>() + 64
     }
 }
 

@@ -319,6 +319,31 @@ mod tests {
     }
 
     #[test]
+    fn a_row_with_random_characters_is_known_again_by_its_token() {
+        let rule = CollectionRule {
+            erasure: ErasureRule::Anonymise {
+                fields: BTreeMap::from([
+                    ("author".to_owned(), Strategy::Random),
+                    ("phone".to_owned(), Strategy::RandomFormat),
+                ]),
+                k_anonymity: None,
+                via: BTreeMap::new(),
+            },
+            ..retain()
+        };
+        let now = "2026-11-21T00:00:00Z".parse().unwrap();
+        let sweep = |record: &Record| decide_sweep(&rule, record, now, "UTC", &SeededRandom::new(1)).unwrap();
+        let mut row = record(&[("at", "2020-01-31T00:00:00Z"), ("author", "u-1"), ("phone", "139-1234")]);
+        let Decision::Act(Action::Change(changes)) = sweep(&row) else { panic!() };
+        assert_eq!(changes.len(), 2);
+        for (field, masked) in changes {
+            let Masked::Replaced(value) = masked else { panic!() };
+            row.set(field, value);
+        }
+        assert!(matches!(sweep(&row), Decision::Leave), "the next night finds nothing to do");
+    }
+
+    #[test]
     fn a_sweep_leaves_what_is_not_over_or_cannot_be_read() {
         let sweep = |at: &str| {
             let now = "2026-11-21T00:00:00Z".parse().unwrap();

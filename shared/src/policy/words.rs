@@ -65,7 +65,7 @@ fn coarser(how: Generalisation) -> Cow<'static, str> {
         Generalisation::City => "province and city",
         Generalisation::CoarseLocation => "a place within ten kilometres",
         Generalisation::Coordinates(decimals) => return format!("coordinates to {decimals} decimals").into(),
-        Generalisation::AgeBand(years) => return format!("the age in a band of {years} years").into(),
+        Generalisation::AgeBand(years) => return format!("the age group of {years} years").into(),
     };
     words.into()
 }

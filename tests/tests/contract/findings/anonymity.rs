@@ -143,6 +143,15 @@ pub(super) const GROUP_MISTAKES: &[Mistake] = &[
         says: &["place gets a token of its own in each row", "generalise it"],
     },
     Mistake {
+        what: "groups of rows in objects, which nobody can count",
+        file: Policy,
+        replace: "shop_lake.views: {retention: null, erasure: {action: erase}}",
+        with: "shop_lake.views:\n    erasure:\n      action: anonymise\n      fields: {customer: detach, page: erase}\n      \
+               k_anonymity: {k: 7, quasi_identifiers: [page]}",
+        at: (Policy, "k: 7"),
+        says: &["all objects would have to be read", "PostgreSQL"],
+    },
+    Mistake {
         what: "groups that a sweep would not count",
         file: Policy,
         replace: "  shop_db.answers:\n    retention: null",
