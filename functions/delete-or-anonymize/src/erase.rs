@@ -77,7 +77,7 @@ impl Function {
     async fn measure(&self, job: &Job, collection: &str, mut cursor: Cursor) -> Result<(Progress, Counts), StepError> {
         let target = Target::of(&job.policy, collection).map_err(ConnectorError::into_step)?;
         let connector = self.connectors.of(target.place).map_err(ConnectorError::into_step)?;
-        let judge = self.judge(job, &target, None)?;
+        let judge = self.judge(job, &target)?;
         let mut groups = cursor.groups.take().unwrap_or_default();
         let page = connector.read(&target, Who::Person(job.person()?), cursor.at.as_deref()).await;
         let page = page.map_err(ConnectorError::into_step)?;
@@ -99,7 +99,7 @@ impl Function {
     async fn act(&self, job: &Job, collection: &str, cursor: Cursor) -> Result<(Progress, Counts), StepError> {
         let target = Target::of(&job.policy, collection).map_err(ConnectorError::into_step)?;
         let connector = self.connectors.of(target.place).map_err(ConnectorError::into_step)?;
-        let judge = self.judge(job, &target, cursor.groups.clone())?;
+        let judge = self.judge(job, &target)?.within(cursor.groups.clone());
         let acted = connector.act(&target, Who::Person(job.person()?), &judge, cursor.at.as_deref()).await;
         let acted = acted.map_err(ConnectorError::into_step)?;
         let mut counts = acted.counts;
@@ -117,7 +117,7 @@ impl Function {
     async fn verify(&self, job: &Job, collection: &str, mut cursor: Cursor) -> Result<(Progress, Counts), StepError> {
         let target = Target::of(&job.policy, collection).map_err(ConnectorError::into_step)?;
         let connector = self.connectors.of(target.place).map_err(ConnectorError::into_step)?;
-        let judge = self.judge(job, &target, cursor.groups.clone())?;
+        let judge = self.judge(job, &target)?.within(cursor.groups.clone());
         let page = connector.read(&target, Who::Person(job.person()?), cursor.at.as_deref()).await;
         let page = page.map_err(ConnectorError::into_step)?;
         let mut left = Vec::new();
@@ -161,16 +161,11 @@ impl Function {
     }
 
     /// What becomes of a row of a collection.
-    fn judge<'a>(
-        &'a self,
-        job: &'a Job,
-        target: &Target<'a>,
-        groups: Option<Groups>,
-    ) -> Result<ErasureJudge<'a>, StepError> {
+    fn judge<'a>(&'a self, job: &'a Job, target: &Target<'a>) -> Result<ErasureJudge<'a>, StepError> {
         // Whether a row is kept is judged once, by when the request arrived, so that a long step judges all alike.
         let random = self.platform.driver.random.as_ref();
-        let judge = erasure_judge(target, job.person()?, job.request.received_at, random);
-        Ok(judge.map_err(ConnectorError::into_step)?.within(groups.unwrap_or_default()))
+        let judge = erasure_judge(target, job.request.received_at, random).map_err(ConnectorError::into_step)?;
+        Ok(judge.about(job.person()?))
     }
 }
 

@@ -31,36 +31,42 @@ pub struct ErasureJudge<'a> {
     time_zone: &'a str,
     now: Timestamp,
     random: &'a dyn Random,
-    scanner: Scanner,
+    scanner: Option<Scanner>,
     groups: Groups,
 }
 
 /// Says of each row of a collection what an erasure does to it. `now` is the moment at which retention is judged and ages
-/// are reckoned.
+/// are reckoned. Until it is told whom it is about and what groups there are, texts that are scanned go as a whole, and so do
+/// rows that may stay in groups only.
 pub fn erasure_judge<'a>(
     target: &Target<'a>,
-    person: &Person,
     now: Timestamp,
     random: &'a dyn Random,
 ) -> Result<ErasureJudge<'a>, ConnectorError> {
     let rule = target.policy.rule(target.name).ok_or(ConnectorError::WrongKind)?;
-    let scans = rule.erasure.strategies().any(|(_, strategy)| *strategy == Strategy::Scan);
     Ok(ErasureJudge {
         rule,
         links: target.links,
         time_zone: target.policy.policy().controller.time_zone.as_str(),
         now,
         random,
-        scanner: if scans { Scanner::new(person.known()) } else { Scanner::default() },
+        scanner: None,
         groups: Groups::default(),
     })
 }
 
 impl<'a> ErasureJudge<'a> {
+    /// With what is known of a person, for texts that are scanned.
+    #[must_use]
+    pub fn about(self, person: &Person) -> Self {
+        let scans = self.rule.erasure.strategies().any(|(_, strategy)| *strategy == Strategy::Scan);
+        Self { scanner: scans.then(|| Scanner::new(person.known())), ..self }
+    }
+
     /// With the groups that were counted.
     #[must_use]
-    pub fn within(self, groups: Groups) -> Self {
-        Self { groups, ..self }
+    pub fn within(self, groups: Option<Groups>) -> Self {
+        Self { groups: groups.unwrap_or_default(), ..self }
     }
 
     /// In what groups rows may stay, if the rule demands any.
@@ -87,14 +93,14 @@ impl<'a> ErasureJudge<'a> {
             .filter(|(path, _)| demand.quasi_identifiers.iter().any(|field| is_or_holds(path, field)))
             .map(|(path, strategy)| (path.clone(), strategy.clone()))
             .collect();
-        let context = context(self.now, self.time_zone, self.random, Some(&self.scanner));
+        let context = context(self.now, self.time_zone, self.random, self.scanner.as_ref());
         standing(demand, &row.record, &changes(&telling, &row.record, &context))
     }
 
     /// What becomes of a row as far as its group does not matter.
     pub fn by_rule(&self, row: &Row) -> Result<Decision, ConnectorError> {
         let link = self.links.get(row.link).ok_or(ConnectorError::WrongKind)?;
-        let context = context(self.now, self.time_zone, self.random, Some(&self.scanner));
+        let context = context(self.now, self.time_zone, self.random, self.scanner.as_ref());
         decide_as(self.rule, link, &row.record, self.now, self.time_zone, &context)
     }
 

@@ -120,7 +120,12 @@ async fn find(
     obstacles: &mut Vec<Obstacle>,
 ) -> Result<Option<(u64, SubjectKeys)>, DryRunError> {
     let collection = &policy.policy().subject.collection;
-    let keys = SubjectKeys { kind: identity.kind(), value: identity.value().expose().clone(), keys: BTreeMap::new() };
+    let keys = SubjectKeys {
+        kind: identity.kind(),
+        value: identity.value().expose().clone(),
+        keys: BTreeMap::new(),
+        named: Vec::new(),
+    };
     let place = policy.place(collection).ok_or(ConnectorError::WrongKind);
     let found = match place.and_then(|place| means.connectors.of(place)) {
         Ok(connector) => resolve(connector, policy, &keys, &[]).await,
@@ -235,7 +240,7 @@ impl Looking<'_> {
 
     /// Says of each row what the erasure would make of it; of very many, of the first.
     async fn judge(&self, connector: &dyn Connector, target: &Target<'_>) -> Result<Rows, ConnectorError> {
-        let judge = erasure_judge(target, &self.person, self.at, self.means.random)?;
+        let judge = erasure_judge(target, self.at, self.means.random)?.about(&self.person);
         let mut split = Split::default();
         let mut groups = Groups::default();
         let mut cursor = None;

@@ -63,12 +63,12 @@ pub async fn resolve(
     let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     keys.entry(given.to_owned()).or_default().insert(subject.value.clone());
     for field in key_fields(policy) {
-        let values: Vec<String> = records.iter().flat_map(|record| record.keys_at(&[&field])).flatten().collect();
-        keys.entry(field).or_default().extend(values);
+        let values = records.iter().flat_map(|record| record.keys_at(&[field])).flatten();
+        keys.entry(field.to_owned()).or_default().extend(values);
     }
     let keys = keys.into_iter().map(|(field, values)| (field, values.into_iter().collect())).collect();
     Ok(Resolved {
-        keys: SubjectKeys { kind: subject.kind, value: subject.value.clone(), keys },
+        keys: SubjectKeys { kind: subject.kind, value: subject.value.clone(), keys, named: named_in(policy, &records) },
         rows: records.len() as u64,
         contact: contact(policy, &records, None, channels),
         language: language(policy, &records),
@@ -95,7 +95,7 @@ async fn read_subject(
     let target = Target::of(policy, &policy.policy().subject.collection)?;
     let field = policy.identity_field(kind).ok_or(ResolveError::UnknownKind)?;
     let keys = BTreeMap::from([(field.to_owned(), vec![value.to_owned()])]);
-    let person = Person::known_by(SubjectKeys { kind, value: value.to_owned(), keys });
+    let person = Person::known_by(SubjectKeys { kind, value: value.to_owned(), keys, named: Vec::new() });
     let (mut records, mut cursor) = (Vec::new(), None);
     // A page may hold less than it could, and may be empty.
     loop {
@@ -111,16 +111,22 @@ async fn read_subject(
     }
 }
 
-/// The fields of the subject collection that any link, or an identity, holds, and those that texts are scanned for.
-fn key_fields(policy: &Pinned) -> BTreeSet<String> {
+/// The fields of the subject collection that any link, or an identity, holds.
+fn key_fields(policy: &Pinned) -> BTreeSet<&str> {
     let links = policy.collections().flat_map(|name| policy.links(name)).filter_map(Link::subject_field);
-    let identities = policy.policy().subject.identities.values().map(String::as_str);
-    let keys = links.chain(identities).map(ToOwned::to_owned);
-    keys.chain(scanned_for(policy)).collect()
+    links.chain(policy.policy().subject.identities.values().map(String::as_str)).collect()
 }
 
-/// The fields of the subject collection by which others would name the person in a text. None unless a rule scans one.
-fn scanned_for(policy: &Pinned) -> Vec<String> {
+/// What others would name the person by in a text, of the subject's rows. Nothing unless a rule scans texts.
+pub(super) fn named_in(policy: &Pinned, records: &[Record]) -> Vec<String> {
+    let mut named: BTreeSet<String> = BTreeSet::new();
+    for field in naming_fields(policy) {
+        named.extend(records.iter().flat_map(|record| record.keys_at(&[&field])).flatten());
+    }
+    named.into_iter().collect()
+}
+
+fn naming_fields(policy: &Pinned) -> Vec<String> {
     let mut rules = policy.collections().filter_map(|name| policy.rule(name));
     let scans = rules.any(|rule| rule.erasure.strategies().any(|(_, strategy)| *strategy == Strategy::Scan));
     let mut found = Vec::new();
