@@ -1,43 +1,41 @@
 //! What is done to a field's value: pure.
 //!
-//! The rule of this room: every strategy says what it amounts to in law ([`Class`]), and a policy that calls a reversible
+//! The rules of this room: every strategy says what it amounts to in law ([`Class`]), and a policy that calls a reversible
 //! one anonymisation is refused before it is ever applied (PIPL Art. 73: anonymised means that the person cannot be
-//! identified *and* that it cannot be undone; GDPR Recital 26 and Art. 4(5) draw the same line).
+//! identified *and* that it cannot be undone; GDPR Recital 26 and Art. 4(5) draw the same line). And twice is the same as
+//! once: what a strategy has written, it leaves.
 
+mod class;
+mod format;
+mod generalise;
+mod scan;
+mod token;
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
 use sha2::Digest as _;
 
-use crate::policy::{Generalisation, Strategy};
+pub use class::Class;
+pub use scan::{MARK, Scanner};
+pub use token::{LEAST_TOKEN_LENGTH, TOKEN_LENGTH};
+
+use crate::policy::Strategy;
 use crate::random::{self, Random};
-use crate::record::Value;
+use crate::record::{Record, Value};
 
-/// What a strategy amounts to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// The value is gone.
-    Erasure,
-    /// What is left identifies nobody and cannot be undone.
-    Anonymisation,
-    /// Whoever holds a key can undo or recognise it: still personal data.
-    Pseudonymisation,
-    /// Nothing is done.
-    Unchanged,
-}
+/// What takes the place of a reference to a person.
+pub const DETACHED: &str = "deleted-user";
 
-impl Class {
-    /// What this strategy amounts to.
-    #[must_use]
-    pub fn of(strategy: &Strategy) -> Self {
-        match strategy {
-            Strategy::Erase | Strategy::Null => Self::Erasure,
-            Strategy::Fixed(_)
-            | Strategy::Random
-            | Strategy::RandomText(_)
-            | Strategy::Generalise(_)
-            | Strategy::SaltedHash => Self::Anonymisation,
-            Strategy::Hmac | Strategy::Encrypt => Self::Pseudonymisation,
-            Strategy::Keep => Self::Unchanged,
-        }
-    }
+/// What strategies work with.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// Tokens, salts and random characters come from there.
+    pub random: &'a dyn Random,
+    /// The day on which ages are reckoned.
+    pub today: Date,
+    /// Finds what is known of the person; none if the work is about nobody in particular.
+    pub scanner: Option<&'a Scanner>,
 }
 
 /// What becomes of a value.
@@ -51,55 +49,46 @@ pub enum Masked {
     Kept,
 }
 
-/// What every token begins with that stands in for a value, so that a second run sees that the first was there.
-const STAND_IN: &str = "anon-";
-
-/// Characters of a token without its suffix: what it begins with, and 16 bytes in hexadecimal.
-pub const TOKEN_LENGTH: usize = STAND_IN.len() + 32;
-
-/// Fewest characters of a token without its suffix: four bytes, so that two are seldom the same.
-pub const LEAST_TOKEN_LENGTH: usize = STAND_IN.len() + 8;
-
-/// Applies a strategy to a value; [`Masked::Kept`] if it has been applied already. What takes the place of a list is put
-/// into each of its elements, so that it stays a list. A value that cannot be generalised (a date that is no date) is
-/// removed: nothing personal is kept for being malformed. Reversible strategies remove as well; a checked policy has none.
-pub fn apply(strategy: &Strategy, value: &Value, random: &dyn Random) -> Masked {
-    if is_applied(strategy, value) {
+/// Applies a strategy to a value; [`Masked::Kept`] if it has been applied already, which of [`Strategy::RandomFormat`]
+/// only [`is_masked`] can tell. What takes the place of a list is put into each of its elements, so that it stays a list.
+/// A value that cannot be generalised (a date that is no date) is removed: nothing personal is kept for being malformed.
+/// Strategies that are no erasure and no anonymisation remove as well; a checked policy has none.
+pub fn apply(strategy: &Strategy, value: &Value, context: &Context<'_>) -> Masked {
+    if is_applied(strategy, value, context) {
         return Masked::Kept;
     }
-    if let (Value::List(values), Class::Anonymisation) = (value, Class::of(strategy)) {
-        return each(values, |value| apply(strategy, value, random));
+    if let (Value::List(values), Class::Anonymisation | Class::Redaction) = (value, Class::of(strategy)) {
+        return each(values, |value| apply(strategy, value, context));
     }
     match strategy {
-        Strategy::Erase | Strategy::Hmac | Strategy::Encrypt => Masked::Removed,
+        Strategy::Erase | Strategy::Hash | Strategy::Hmac | Strategy::Encrypt | Strategy::Shuffle => Masked::Removed,
         Strategy::Null => Masked::Replaced(Value::Null),
         Strategy::Fixed(text) => Masked::Replaced(Value::Text(text.clone())),
-        Strategy::Random => Masked::Replaced(Value::Text(token(random))),
-        Strategy::RandomText(form) => {
-            let token: String = token(random).chars().take(form.length.max(LEAST_TOKEN_LENGTH)).collect();
-            Masked::Replaced(Value::Text(format!("{token}{}", form.suffix)))
-        }
+        Strategy::Detach => Masked::Replaced(Value::Text(DETACHED.to_owned())),
+        Strategy::Random => Masked::Replaced(Value::Text(token::random(context.random))),
+        Strategy::RandomText(form) => Masked::Replaced(Value::Text(token::with_form(form, context.random))),
+        Strategy::RandomFormat => format::in_form(value, context.random).map_or(Masked::Removed, Masked::Replaced),
         Strategy::SaltedHash => {
             // The salt lives only in this call; without it not even a value of few possibilities can be guessed back.
-            let salt = random::bytes::<32>(random);
+            let salt = random::bytes::<32>(context.random);
             let encoded = serde_json::to_vec(value).unwrap_or_default();
             let hash = sha2::Sha256::new().chain_update(salt).chain_update(encoded).finalize();
-            Masked::Replaced(Value::Text(format!("{STAND_IN}{}", hex::encode(&hash[..16]))))
+            Masked::Replaced(Value::Text(token::of(&hash[..16])))
         }
-        Strategy::Generalise(how) => match value.as_text().and_then(|text| generalise(*how, text)) {
-            Some(coarse) => Masked::Replaced(Value::Text(coarse)),
-            None => Masked::Removed,
-        },
+        Strategy::Generalise(how) => {
+            generalise::generalise(*how, value, context.today).map_or(Masked::Removed, Masked::Replaced)
+        }
+        Strategy::Scan => scanned(value, context.scanner),
         Strategy::Keep => Masked::Kept,
     }
 }
 
 /// Applies a strategy to the value at a path inside a value: names with dots between them, through objects and each
 /// element of a list. What is no object where one should be is removed, since what is in it is not known.
-pub fn apply_at(strategy: &Strategy, path: &str, value: &Value, random: &dyn Random) -> Masked {
+pub fn apply_at(strategy: &Strategy, path: &str, value: &Value, context: &Context<'_>) -> Masked {
     match value {
         Value::Null => Masked::Kept,
-        Value::List(values) => each(values, |value| apply_at(strategy, path, value, random)),
+        Value::List(values) => each(values, |value| apply_at(strategy, path, value, context)),
         Value::Map(record) => {
             let (name, rest) = match path.split_once('.') {
                 Some((name, rest)) if record.get(path).is_none() => (name, Some(rest)),
@@ -107,8 +96,8 @@ pub fn apply_at(strategy: &Strategy, path: &str, value: &Value, random: &dyn Ran
             };
             let Some(inner) = record.get(name) else { return Masked::Kept };
             let masked = match rest {
-                Some(rest) => apply_at(strategy, rest, inner, random),
-                None => apply(strategy, inner, random),
+                Some(rest) => apply_at(strategy, rest, inner, context),
+                None => apply(strategy, inner, context),
             };
             let mut changed = record.clone();
             match masked {
@@ -120,6 +109,35 @@ pub fn apply_at(strategy: &Strategy, path: &str, value: &Value, random: &dyn Ran
         }
         _ => Masked::Removed,
     }
+}
+
+/// Whether a row has been masked by these strategies already, as far as its tokens tell: there is one, and none is
+/// missing. All fields of a row are masked in one write.
+#[must_use]
+pub fn is_masked(fields: &BTreeMap<String, Strategy>, record: &Record) -> bool {
+    let mut marks = fields
+        .iter()
+        .flat_map(|(path, strategy)| record.values_at(path).into_iter().filter_map(|value| has_token(strategy, value)));
+    marks.next() == Some(true) && marks.all(|is_token| is_token)
+}
+
+/// Whether a strategy that writes tokens wrote this one. None: it writes none, or there is nothing.
+fn has_token(strategy: &Strategy, value: &Value) -> Option<bool> {
+    let text = match value {
+        Value::Null => return None,
+        value => value.as_text().unwrap_or_default(),
+    };
+    match strategy {
+        Strategy::Random | Strategy::SaltedHash => Some(token::is_token(text)),
+        Strategy::RandomText(form) => Some(token::has_form(text, form)),
+        _ => None,
+    }
+}
+
+/// Whether what a strategy writes tells a later run that it was there.
+#[must_use]
+pub fn leaves_a_token(strategy: &Strategy) -> bool {
+    matches!(strategy, Strategy::Random | Strategy::SaltedHash | Strategy::RandomText(_))
 }
 
 fn each(values: &[Value], mask: impl Fn(&Value) -> Masked) -> Masked {
@@ -135,52 +153,44 @@ fn each(values: &[Value], mask: impl Fn(&Value) -> Masked) -> Masked {
     Masked::Replaced(Value::List(left.collect()))
 }
 
-fn token(random: &dyn Random) -> String {
-    format!("{STAND_IN}{}", hex::encode(random::bytes::<16>(random)))
-}
-
-fn is_applied(strategy: &Strategy, value: &Value) -> bool {
+fn is_applied(strategy: &Strategy, value: &Value, context: &Context<'_>) -> bool {
     match (strategy, value) {
         // There is nothing of anybody in a null, and a column is never without a value as an attribute may be.
         (_, Value::Null) => true,
         // A column of numbers or truth values gives back what a text became in it.
         (Strategy::Fixed(text), Value::Bool(there)) => *text == there.to_string(),
         (Strategy::Fixed(text), there) => there.as_key().as_deref() == Some(text),
-        (Strategy::RandomText(form), Value::Text(there)) => {
-            there.starts_with(STAND_IN) && there.ends_with(&form.suffix)
-        }
-        (Strategy::Random | Strategy::SaltedHash, Value::Text(there)) => there.starts_with(STAND_IN),
-        (Strategy::Generalise(how), Value::Text(there)) => generalise(*how, there).as_ref() == Some(there),
-        _ => false,
+        (Strategy::Detach, Value::Text(there)) => there == DETACHED,
+        (Strategy::Generalise(how), there) => generalise::is_coarse(*how, there, context.today),
+        (strategy, there) => has_token(strategy, there) == Some(true),
     }
 }
 
-fn generalise(how: Generalisation, text: &str) -> Option<String> {
-    match how {
-        Generalisation::Year => year(text).map(|year| format!("{year:04}")),
-        Generalisation::Decade => year(text.strip_suffix("0s").map_or(text, |_| text.trim_end_matches('s')))
-            .map(|year| format!("{:04}s", year / 10 * 10)),
-        Generalisation::Month => {
-            let month: u8 = text.get(5..7)?.parse().ok()?;
-            let well_formed = text.as_bytes().get(4) == Some(&b'-') && (1..=12).contains(&month);
-            well_formed.then(|| year(text).map(|year| format!("{year:04}-{month:02}")))?
+/// Texts, and those inside objects, without what is known of the person. Of what is no text, whatever holds it goes.
+/// Without anybody to look for, as in a sweep, a text goes as a whole.
+fn scanned(value: &Value, scanner: Option<&Scanner>) -> Masked {
+    match (value, scanner) {
+        (Value::Text(text), Some(scanner)) => {
+            scanner.redacted(text).map_or(Masked::Kept, |left| Masked::Replaced(Value::Text(left)))
         }
-        Generalisation::City => {
-            let mut words = text.split_whitespace();
-            Some(format!("{} {}", words.next()?, words.next()?))
-        }
-        Generalisation::CoarseLocation => {
-            let (latitude, longitude) = text.split_once(',')?;
-            let coarse = |degrees: &str| degrees.trim().parse::<f64>().ok().filter(|value| value.is_finite());
-            Some(format!("{:.1},{:.1}", coarse(latitude)?, coarse(longitude)?))
+        (Value::Text(text), None) if text.chars().all(|c| c == MARK) => Masked::Kept,
+        (Value::Text(_), None) => Masked::Replaced(Value::Text(MARK.to_string())),
+        (Value::Number(digits), Some(scanner)) if scanner.redacted(digits).is_none() => Masked::Kept,
+        (Value::Number(_) | Value::Bytes(_), _) => Masked::Removed,
+        (Value::Null | Value::Bool(_), _) => Masked::Kept,
+        (Value::List(values), scanner) => each(values, |value| scanned(value, scanner)),
+        (Value::Map(record), scanner) => {
+            let mut changed = record.clone();
+            for (name, value) in record.iter() {
+                match scanned(value, scanner) {
+                    Masked::Kept => {}
+                    Masked::Removed => drop(changed.remove(name)),
+                    Masked::Replaced(value) => changed.set(name, value),
+                }
+            }
+            if changed == *record { Masked::Kept } else { Masked::Replaced(Value::Map(changed)) }
         }
     }
-}
-
-fn year(text: &str) -> Option<u16> {
-    let digits = text.get(..4)?;
-    let ends = text.len() == 4 || text.as_bytes().get(4) == Some(&b'-');
-    (ends && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse().ok())?
 }
 
 /// Masks text for an export: every character but the last `keep_last` becomes `*`. Text no longer than that is masked
@@ -193,126 +203,4 @@ pub fn keep_last(text: &str, keep_last: u8) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::policy::RandomText;
-    use crate::random::SeededRandom;
-
-    fn generalised(how: Generalisation, text: &str) -> Option<String> {
-        match apply(&Strategy::Generalise(how), &Value::Text(text.into()), &SeededRandom::new(1)) {
-            Masked::Replaced(Value::Text(text)) => Some(text),
-            _ => None,
-        }
-    }
-
-    #[test]
-    fn generalising_keeps_the_coarse_part_only() {
-        assert_eq!(generalised(Generalisation::Year, "1990-05-17").as_deref(), Some("1990"));
-        assert_eq!(generalised(Generalisation::Decade, "1998-05-17").as_deref(), Some("1990s"));
-        assert_eq!(generalised(Generalisation::Month, "1990-05-17T01:02:03Z").as_deref(), Some("1990-05"));
-        assert_eq!(
-            generalised(Generalisation::City, "浙江省 杭州市 西湖区 文三路 1 号").as_deref(),
-            Some("浙江省 杭州市")
-        );
-        assert_eq!(generalised(Generalisation::CoarseLocation, "30.274085,120.15507").as_deref(), Some("30.3,120.2"));
-    }
-
-    #[test]
-    fn applying_twice_changes_nothing_more() {
-        for (strategy, text) in [
-            (Strategy::Random, "li"),
-            (Strategy::RandomText(RandomText { length: 20, suffix: "@masked.example".into() }), "li@mail.example"),
-            (Strategy::SaltedHash, "li"),
-            (Strategy::Fixed("[deleted]".into()), "li"),
-            (Strategy::Generalise(Generalisation::Decade), "1998-05-17"),
-            (Strategy::Generalise(Generalisation::Month), "1998-05-17"),
-            (Strategy::Generalise(Generalisation::CoarseLocation), "30.274085,120.15507"),
-        ] {
-            let random = SeededRandom::new(1);
-            let Masked::Replaced(once) = apply(&strategy, &Value::Text(text.into()), &random) else { panic!() };
-            assert!(apply(&strategy, &once, &random) == Masked::Kept, "{strategy:?}");
-        }
-        for strategy in [Strategy::Erase, Strategy::Null, Strategy::Generalise(Generalisation::Year)] {
-            assert!(apply(&strategy, &Value::Null, &SeededRandom::new(1)) == Masked::Kept, "{strategy:?}");
-        }
-        for (text, as_stored) in [("0", Value::Number("0".into())), ("false", Value::Bool(false))] {
-            let strategy = Strategy::Fixed(text.into());
-            assert!(apply(&strategy, &as_stored, &SeededRandom::new(1)) == Masked::Kept, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_random_text_has_the_form_that_is_asked_for() {
-        for (length, suffix, total) in
-            [(20, "@masked.example", 35), (5, "", LEAST_TOKEN_LENGTH), (37, "", TOKEN_LENGTH)]
-        {
-            let strategy = Strategy::RandomText(RandomText { length, suffix: suffix.into() });
-            let masked = apply(&strategy, &Value::Text("li@mail.example".into()), &SeededRandom::new(1));
-            let Masked::Replaced(Value::Text(text)) = masked else { panic!() };
-            assert!(text.starts_with(STAND_IN) && text.ends_with(suffix));
-            assert_eq!(text.len(), total);
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_generalised_is_removed() {
-        for (how, text) in [
-            (Generalisation::Year, "17 May 1990"),
-            (Generalisation::Month, "1990-13-01"),
-            (Generalisation::Month, "1990年5月17日"),
-            (Generalisation::City, "杭州"),
-            (Generalisation::CoarseLocation, "here, there"),
-        ] {
-            assert_eq!(generalised(how, text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_list_stays_a_list_and_what_is_inside_objects_is_reached() {
-        let text = |text: &str| Value::Text(text.into());
-        let object = |phone| Value::Map([("name".into(), text("Li")), ("phone".into(), phone)].into_iter().collect());
-        let people = Value::List(vec![object(text("1")), object(Value::List(vec![text("2"), text("3")]))]);
-        let fixed = Strategy::Fixed("-".into());
-        let masked = apply_at(&fixed, "phone", &people, &SeededRandom::new(1));
-        let Masked::Replaced(masked) = masked else { panic!() };
-        let expected = Value::List(vec![object(text("-")), object(Value::List(vec![text("-"), text("-")]))]);
-        assert!(masked == expected);
-        assert!(apply_at(&fixed, "phone", &masked, &SeededRandom::new(2)) == Masked::Kept);
-        let outer = Value::Map([("people".into(), people)].into_iter().collect());
-        let masked = apply_at(&Strategy::Erase, "people.phone", &outer, &SeededRandom::new(1));
-        let Masked::Replaced(Value::Map(masked)) = masked else { panic!() };
-        assert!(masked.values_at("people.phone").is_empty());
-        assert_eq!(masked.values_at("people.name").len(), 2);
-        assert!(apply_at(&fixed, "phone", &text("{\"phone\": 1}"), &SeededRandom::new(1)) == Masked::Removed);
-    }
-
-    #[test]
-    fn the_same_value_hashes_differently_each_time() {
-        let random = SeededRandom::new(7);
-        let value = Value::Text("110101199003070000".into());
-        let (first, second) =
-            (apply(&Strategy::SaltedHash, &value, &random), apply(&Strategy::SaltedHash, &value, &random));
-        assert!(first != second);
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn masking_shows_no_more_than_the_last_characters(text in "\\PC{0,40}", keep in 0u8..8) {
-            let masked = keep_last(&text, keep);
-            proptest::prop_assert_eq!(masked.chars().count(), text.chars().count());
-            let shown: String = masked.chars().rev().take_while(|c| *c != '*').collect();
-            proptest::prop_assert!(shown.chars().count() <= usize::from(keep) || text.contains('*'));
-        }
-
-        #[test]
-        fn anonymising_never_leaves_the_value(text in "[0-9a-zA-Z]{6,40}") {
-            let value = Value::Text(text.clone());
-            for strategy in [Strategy::Erase, Strategy::Null, Strategy::Random, Strategy::SaltedHash,
-                Strategy::Fixed("[deleted]".into()), Strategy::Generalise(Generalisation::City)] {
-                if let Masked::Replaced(Value::Text(left)) = apply(&strategy, &value, &SeededRandom::new(3)) {
-                    proptest::prop_assert!(!left.contains(&text));
-                }
-            }
-        }
-    }
-}
+mod tests;

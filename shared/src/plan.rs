@@ -143,6 +143,10 @@ pub struct Counts {
     pub retained: u64,
     /// Rows that a fresh read found after the erasure and that nothing keeps.
     pub left_over: u64,
+    /// Rows of the smallest group in which an anonymised row was left, if the policy demands groups; the person's own count
+    /// once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smallest_group: Option<u64>,
 }
 
 impl Counts {
@@ -154,6 +158,7 @@ impl Counts {
         self.anonymised += other.anonymised;
         self.retained += other.retained;
         self.left_over += other.left_over;
+        self.smallest_group = self.smallest_group.into_iter().chain(other.smallest_group).min();
     }
 }
 

@@ -57,7 +57,7 @@ pub trait Fixture: Send + Sync {
 #[must_use]
 pub fn person(user_id: &str) -> Person {
     let keys = [("user_id".to_owned(), vec![user_id.to_owned()])].into();
-    Person::known_by(SubjectKeys { kind: IdentityKind::UserId, value: user_id.to_owned(), keys })
+    Person::known_by(SubjectKeys { kind: IdentityKind::UserId, value: user_id.to_owned(), keys, named: Vec::new() })
 }
 
 fn target(fixture: &dyn Fixture) -> Target<'_> {

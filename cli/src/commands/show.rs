@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
-use habeas::policy::words::{retention, strategy};
+use habeas::policy::words::{groups, retention, strategy};
 use habeas::policy::{ErasureRule, Item, Pinned, Strategy, ViaRule, in_language};
 use serde::Serialize;
 
@@ -58,7 +58,7 @@ fn print_collections(policy: &Pinned, out: &mut dyn Write) -> Result<(), Command
         };
         writeln!(out, "  {name}: {rows}")?;
         let (fields, via) = match &rule.erasure {
-            ErasureRule::Anonymise { fields, via } => (Some(fields), Some(via)),
+            ErasureRule::Anonymise { fields, via, .. } => (Some(fields), Some(via)),
             ErasureRule::Retain { fields, .. } => (Some(fields), None),
             ErasureRule::Erase { via } => (None, Some(via)),
             ErasureRule::Keep { .. } => (None, None),
@@ -75,6 +75,9 @@ fn print_collections(policy: &Pinned, out: &mut dyn Write) -> Result<(), Command
                 }
             };
             writeln!(out, "    where {link} names them: {instead}")?;
+        }
+        if let Some(demand) = rule.erasure.k_anonymity() {
+            writeln!(out, "    {}", groups(demand))?;
         }
     }
     Ok(())
@@ -136,7 +139,7 @@ fn on_erasure(rule: &ErasureRule, field: &str, language: &str) -> String {
             let others = via.iter().map(|(link, rule)| format!("; where {link} names them: {}", via_rule(rule, field)));
             format!("erased{}", others.collect::<String>())
         }
-        ErasureRule::Anonymise { fields, via } => {
+        ErasureRule::Anonymise { fields, via, .. } => {
             let own = named(fields, field).unwrap_or_else(|| "kept, it identifies nobody".to_owned());
             let others = via.iter().map(|(link, rule)| format!("; where {link} names them: {}", via_rule(rule, field)));
             format!("{own}{}", others.collect::<String>())

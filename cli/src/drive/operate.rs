@@ -193,6 +193,7 @@ fn entry(item: &std::collections::HashMap<String, AttributeValue>) -> Option<Ent
             anonymised: count("anonymised"),
             retained: count("retained"),
             left_over: count("left_over"),
+            smallest_group: None,
         },
     })
 }

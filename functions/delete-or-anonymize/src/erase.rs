@@ -1,7 +1,9 @@
 //! One page of an erasure: first the rows are acted on, link after link; then everything is read afresh, and what is left
-//! over is acted on again, a bounded number of times.
+//! over is acted on again, a bounded number of times. Where the rule demands groups, they are found and counted before.
 
-use habeas::connectors::{ConnectorError, Decision, Row, Target, Who, erases_all, erasure_judge};
+use habeas::connectors::{
+    ConnectorError, Decision, ErasureJudge, Groups, Judge as _, Target, Who, erases_all, erasure_judge,
+};
 use habeas::plan::Counts;
 use habeas::steps::{Job, Next, Page, StepError};
 use jiff::Timestamp;
@@ -18,6 +20,8 @@ enum Phase {
     #[default]
     Act,
     Verify,
+    /// Before the first: finds the groups that rows would be in.
+    Measure,
 }
 
 /// Where an erasure stands.
@@ -34,15 +38,20 @@ struct Cursor {
     #[serde(default)]
     has_no_end: bool,
     at: Option<String>,
+    /// The groups that rows would be in, counted before the first row is changed, so that whoever goes on from here decides
+    /// alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    groups: Option<Groups>,
 }
 
 impl Function {
     pub(crate) async fn erase(&self, job: &Job, collection: &str, cursor: Option<&str>) -> Result<Page, StepError> {
         let cursor: Cursor = match cursor {
-            None => Cursor::default(),
+            None => Self::beginning(job, collection),
             Some(json) => serde_json::from_str(json).map_err(StepError::permanent)?,
         };
         let (cursor, counts) = match cursor.phase {
+            Phase::Measure => self.measure(job, collection, cursor).await?,
             Phase::Act => match self.act(job, collection, cursor).await? {
                 // What was few rows is looked at afresh at once: another checkpoint in between would prove nothing.
                 (Progress::On(cursor @ Cursor { phase: Phase::Verify, .. }), acted) => {
@@ -76,6 +85,35 @@ impl Function {
         }
     }
 
+    fn beginning(job: &Job, collection: &str) -> Cursor {
+        let demands = job.policy.rule(collection).is_some_and(|rule| rule.erasure.k_anonymity().is_some());
+        let phase = if demands { Phase::Measure } else { Phase::Act };
+        Cursor { phase, ..Cursor::default() }
+    }
+
+    /// Reads the rows of a page for the groups that they would be in; after the last one, counts those.
+    async fn measure(&self, job: &Job, collection: &str, mut cursor: Cursor) -> Result<(Progress, Counts), StepError> {
+        let target = Target::of(&job.policy, collection).map_err(ConnectorError::into_step)?;
+        let connector = self.connectors.of(target.place).map_err(ConnectorError::into_step)?;
+        let judge = self.judge(job, &target)?;
+        let mut groups = cursor.groups.take().unwrap_or_default();
+        let page = connector.read(&target, Who::Person(job.person()?), cursor.at.as_deref()).await;
+        let page = page.map_err(ConnectorError::into_step)?;
+        for row in &page.rows {
+            judge.measure(row, &mut groups).map_err(ConnectorError::into_step)?;
+        }
+        if let Some(at) = page.next {
+            let on = Cursor { at: Some(at), groups: Some(groups), ..cursor };
+            return Ok((Progress::On(on), Counts::default()));
+        }
+        let mut counts = Counts::default();
+        if let Some(demand) = judge.demand() {
+            groups.count(connector, &target, demand).await.map_err(ConnectorError::into_step)?;
+            counts.smallest_group = groups.smallest(demand);
+        }
+        Ok((Progress::On(Cursor { groups: Some(groups), ..Cursor::default() }), counts))
+    }
+
     async fn act(&self, job: &Job, collection: &str, cursor: Cursor) -> Result<(Progress, Counts), StepError> {
         let target = Target::of(&job.policy, collection).map_err(ConnectorError::into_step)?;
         let connector = self.connectors.of(target.place).map_err(ConnectorError::into_step)?;
@@ -87,7 +125,7 @@ impl Function {
         let acted = match quick {
             Some(acted) => acted,
             None => {
-                let judge = self.judge(job, &target)?;
+                let judge = self.judge(job, &target)?.within(cursor.groups.clone());
                 connector.act(&target, who, &judge, at).await.map_err(ConnectorError::into_step)?
             }
         };
@@ -98,7 +136,7 @@ impl Function {
         let next = acted.next;
         let next = match next {
             Some(at) => Cursor { at: Some(at), ..cursor },
-            None => Cursor { phase: Phase::Verify, round: cursor.round, ..Cursor::default() },
+            None => Cursor { phase: Phase::Verify, round: cursor.round, groups: cursor.groups, ..Cursor::default() },
         };
         Ok((Progress::On(next), counts))
     }
@@ -106,12 +144,12 @@ impl Function {
     async fn verify(&self, job: &Job, collection: &str, mut cursor: Cursor) -> Result<(Progress, Counts), StepError> {
         let target = Target::of(&job.policy, collection).map_err(ConnectorError::into_step)?;
         let connector = self.connectors.of(target.place).map_err(ConnectorError::into_step)?;
-        let judge = self.judge(job, &target)?;
+        let judge = self.judge(job, &target)?.within(cursor.groups.clone());
         let page = connector.read(&target, Who::Person(job.person()?), cursor.at.as_deref()).await;
         let page = page.map_err(ConnectorError::into_step)?;
         let mut left = Vec::new();
         for row in page.rows {
-            match judge(&row).map_err(ConnectorError::into_step)? {
+            match judge.judge(&row).map_err(ConnectorError::into_step)? {
                 Decision::Retain { until, minimise } if minimise.is_empty() => {
                     cursor.retained += 1;
                     cursor.retained_until = cursor.retained_until.max(Some(until));
@@ -146,18 +184,15 @@ impl Function {
         }
         // Straight away is often too soon: an index follows its table after a moment.
         tokio::time::sleep(std::time::Duration::from_millis(200 << cursor.round)).await;
-        Ok((Progress::On(Cursor { round: cursor.round + 1, ..Cursor::default() }), counts))
+        Ok((Progress::On(Cursor { round: cursor.round + 1, groups: cursor.groups, ..Cursor::default() }), counts))
     }
 
     /// What becomes of a row of a collection.
-    fn judge<'a>(
-        &'a self,
-        job: &'a Job,
-        target: &Target<'a>,
-    ) -> Result<impl Fn(&Row) -> Result<Decision, ConnectorError> + Send + Sync + use<'a>, StepError> {
+    fn judge<'a>(&'a self, job: &'a Job, target: &Target<'a>) -> Result<ErasureJudge<'a>, StepError> {
         // Whether a row is kept is judged once, by when the request arrived, so that a long step judges all alike.
-        let judge = erasure_judge(target, job.request.received_at, self.platform.driver.random.as_ref());
-        judge.map_err(ConnectorError::into_step)
+        let random = self.platform.driver.random.as_ref();
+        let judge = erasure_judge(target, job.request.received_at, random).map_err(ConnectorError::into_step)?;
+        Ok(judge.about(job.person()?))
     }
 }
 

@@ -94,6 +94,7 @@ impl Function {
             kind: identity.kind(),
             value: identity.value().expose().clone(),
             keys: std::collections::BTreeMap::new(),
+            named: Vec::new(),
         };
         let sealed = driver.sealer.seal(&id, seal::end::SUBJECT, &sealed).await?;
         let submission = if submission.is_empty() {

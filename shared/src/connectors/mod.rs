@@ -3,6 +3,7 @@
 //! The rules of this room: a page is bounded, its cursor survives a restart, and doing an action again does nothing more.
 
 mod dynamodb;
+mod erasure;
 pub mod formats;
 mod obstacles;
 mod person;
@@ -17,12 +18,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 pub use dynamodb::DynamoDb;
+pub use erasure::{ErasureJudge, GroupValues, Groups, erasure_judge};
 pub use obstacles::obstacles_of;
 pub use person::{KeyStore, NoKeyStore, Person, Tuple};
 pub use postgresql::{AwsDatabaseCredentials, DatabaseCredentials, Postgresql};
-pub use rows::{
-    Decision, decide, decide_sweep, erases_all, erasure_judge, exported, is_omitted, is_shown_whole, masked,
-};
+pub use rows::{Decision, decide, decide_sweep, erases_all, exported, is_omitted, is_shown_whole, masked};
 pub use s3::{Objects, S3};
 
 use serde::Serialize;
@@ -251,6 +251,18 @@ pub trait Connector: Send + Sync {
                 None => return Ok(count),
             }
         }
+    }
+
+    /// How many rows, whoever's they are, have each of these sets of values in these fields; of very many only the first. A
+    /// system that cannot count them in few bounded calls refuses, and so does the check of a policy that asks for it.
+    async fn group_sizes(
+        &self,
+        target: &Target<'_>,
+        fields: &[String],
+        groups: &[GroupValues],
+    ) -> Result<Vec<u64>, ConnectorError> {
+        let _ = (target, fields, groups);
+        Err(ConnectorError::WrongKind)
     }
 
     /// What would stand in the way of reading the collection, and with a rule of erasing in it, found without touching a

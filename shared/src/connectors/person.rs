@@ -85,6 +85,12 @@ impl Person {
         Self { keys, request: None, store: Arc::new(NoKeyStore) }
     }
 
+    /// What is known of them: the identity, and the values of their own row that lead to rows or name them.
+    pub fn known(&self) -> impl Iterator<Item = &str> {
+        let read = self.keys.keys.values().flatten().chain(&self.keys.named);
+        std::iter::once(&self.keys.value).chain(read).map(String::as_str)
+    }
+
     /// A chunk of the values that a link may have; none: there are no more. A link that its database follows by itself has
     /// no values here.
     pub async fn values(&self, link: &Link, chunk: usize) -> Result<Option<Arc<Vec<Tuple>>>, ConnectorError> {

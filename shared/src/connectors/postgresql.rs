@@ -8,6 +8,7 @@ mod catalog;
 mod credentials;
 mod erase;
 mod error;
+mod groups;
 mod page;
 mod preflight;
 mod record;
@@ -26,7 +27,9 @@ use tokio::sync::OwnedMutexGuard;
 pub use credentials::{AwsDatabaseCredentials, DatabaseCredentials};
 
 use super::walk::Step;
-use super::{Acted, Action, Connector, ConnectorError, Judge, Lines, Obstacle, ReadPage, Row, Target, Who, judged};
+use super::{
+    Acted, Action, Connector, ConnectorError, GroupValues, Judge, Lines, Obstacle, ReadPage, Row, Target, Who, judged,
+};
 use crate::policy::{CollectionRule, Database, Field, Origin, Place};
 use catalog::{KeyPart, Relation};
 use error::permanent;
@@ -119,6 +122,17 @@ impl Connector for Postgresql {
         let mut session = self.session(database(target)?).await?;
         let count = session.count(target, who).await;
         session.unless_failed(count)
+    }
+
+    async fn group_sizes(
+        &self,
+        target: &Target<'_>,
+        fields: &[String],
+        groups: &[GroupValues],
+    ) -> Result<Vec<u64>, ConnectorError> {
+        let mut session = self.session(database(target)?).await?;
+        let sizes = session.sizes_of(target, fields, groups).await;
+        session.unless_failed(sizes)
     }
 
     async fn preflight(
@@ -255,6 +269,16 @@ impl Session {
         }
         let (relation, key) = self.target(target).await?;
         self.apply(&relation, &key, actions).await
+    }
+
+    async fn sizes_of(
+        &mut self,
+        target: &Target<'_>,
+        fields: &[String],
+        groups: &[GroupValues],
+    ) -> Result<Vec<u64>, ConnectorError> {
+        let relation = relation_of(self, target.policy, target.name).await?;
+        self.group_sizes(&relation, fields, groups).await
     }
 
     async fn count(&mut self, target: &Target<'_>, who: Who<'_>) -> Result<u64, ConnectorError> {

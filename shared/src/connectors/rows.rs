@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 
-use super::{Action, ConnectorError, Person, Row, Target};
-use crate::mask::{self, Masked};
+use super::{Action, ConnectorError, Person, Target};
+use crate::mask::{self, Context, Masked, Scanner};
 use crate::policy::{
     CollectionRule, ErasureRule, ExportRules, Field, Link, Period, Place, Strategy, ViaRule, categories, deadline,
 };
@@ -28,21 +28,6 @@ pub enum Decision {
     Leave,
 }
 
-/// Says of each row of a collection what an erasure does to it. `now` is the moment at which retention is judged.
-pub fn erasure_judge<'a>(
-    target: &Target<'a>,
-    now: Timestamp,
-    random: &'a dyn Random,
-) -> Result<impl Fn(&Row) -> Result<Decision, ConnectorError> + Send + Sync + use<'a>, ConnectorError> {
-    let rule = target.policy.rule(target.name).ok_or(ConnectorError::WrongKind)?;
-    let links = target.links;
-    let time_zone = target.policy.policy().controller.time_zone.as_str();
-    Ok(move |row: &Row| {
-        let link = links.get(row.link).ok_or(ConnectorError::WrongKind)?;
-        decide(rule, link, &row.record, now, time_zone, random)
-    })
-}
-
 /// Whether an erasure has every row go that leads to the person, whatever is in it.
 #[must_use]
 pub fn erases_all(target: &Target<'_>) -> bool {
@@ -51,7 +36,7 @@ pub fn erases_all(target: &Target<'_>) -> bool {
     matches!(erasure, Some(ErasureRule::Erase { via }) if via.values().all(goes))
 }
 
-/// What an erasure does to a row that was found through a link.
+/// What an erasure does to a row that was found through a link, whoever's it is. What is known of a person is not looked for.
 pub fn decide(
     rule: &CollectionRule,
     link: &Link,
@@ -60,28 +45,51 @@ pub fn decide(
     time_zone: &str,
     random: &dyn Random,
 ) -> Result<Decision, ConnectorError> {
+    decide_as(rule, link, record, now, time_zone, &context(now, time_zone, random, None))
+}
+
+/// What strategies work with at a moment.
+pub(super) fn context<'a>(
+    now: Timestamp,
+    time_zone: &str,
+    random: &'a dyn Random,
+    scanner: Option<&'a Scanner>,
+) -> Context<'a> {
+    let zoned = now.in_tz(time_zone).unwrap_or_else(|_| now.to_zoned(jiff::tz::TimeZone::UTC));
+    Context { random, today: zoned.date(), scanner }
+}
+
+/// What an erasure does to a row that was found through a link.
+pub(super) fn decide_as(
+    rule: &CollectionRule,
+    link: &Link,
+    record: &Record,
+    now: Timestamp,
+    time_zone: &str,
+    context: &Context<'_>,
+) -> Result<Decision, ConnectorError> {
     if let ErasureRule::Erase { via } | ErasureRule::Anonymise { via, .. } = &rule.erasure {
         match via.get(link.field()) {
             Some(ViaRule::Erase) => return Ok(Decision::Act(Action::Erase)),
-            Some(ViaRule::Anonymise { fields }) => return Ok(change(fields, record, random)),
+            Some(ViaRule::Anonymise { fields }) => return Ok(change(fields, record, context)),
             None => {}
         }
     }
     match &rule.erasure {
         ErasureRule::Erase { .. } => Ok(Decision::Act(Action::Erase)),
-        ErasureRule::Anonymise { fields, .. } => Ok(change(fields, record, random)),
+        ErasureRule::Anonymise { fields, .. } => Ok(change(fields, record, context)),
         ErasureRule::Retain { start_field, period, fields, .. } => {
             let until = end_of(record, start_field, *period, now, time_zone)?;
             if until <= now {
                 return Ok(Decision::Act(Action::Erase));
             }
-            Ok(Decision::Retain { until, minimise: changes(fields, record, random) })
+            Ok(Decision::Retain { until, minimise: changes(fields, record, context) })
         }
         ErasureRule::Keep { .. } => Ok(Decision::Leave),
     }
 }
 
-/// What a sweep does to a row: what an erasure would, once its retention is over.
+/// What a sweep does to a row: what an erasure would, once its retention is over. It is about nobody in particular.
 pub fn decide_sweep(
     rule: &CollectionRule,
     record: &Record,
@@ -99,7 +107,7 @@ pub fn decide_sweep(
         return Ok(Decision::Leave);
     }
     match &rule.erasure {
-        ErasureRule::Anonymise { fields, .. } => Ok(change(fields, record, random)),
+        ErasureRule::Anonymise { fields, .. } => Ok(change(fields, record, &context(now, time_zone, random, None))),
         ErasureRule::Erase { .. } => Ok(Decision::Act(Action::Erase)),
         ErasureRule::Retain { start_field, period, .. } => {
             let retained = end_of(record, start_field, *period, now, time_zone)? > now;
@@ -109,15 +117,23 @@ pub fn decide_sweep(
     }
 }
 
-fn change(fields: &BTreeMap<String, Strategy>, record: &Record, random: &dyn Random) -> Decision {
-    let changes = changes(fields, record, random);
+fn change(fields: &BTreeMap<String, Strategy>, record: &Record, context: &Context<'_>) -> Decision {
+    let changes = changes(fields, record, context);
     if changes.is_empty() { Decision::Leave } else { Decision::Act(Action::Change(changes)) }
 }
 
 /// What changes in a record, field by field. Strategies inside an object come to one change of the whole object.
-fn changes(fields: &BTreeMap<String, Strategy>, record: &Record, random: &dyn Random) -> Vec<(String, Masked)> {
+pub(super) fn changes(
+    fields: &BTreeMap<String, Strategy>,
+    record: &Record,
+    context: &Context<'_>,
+) -> Vec<(String, Masked)> {
     let mut changes: BTreeMap<&str, Masked> = BTreeMap::new();
     for (path, strategy) in fields {
+        // A random value of the same form looks like any other, so the row's tokens tell.
+        if *strategy == Strategy::RandomFormat && mask::is_masked(fields, record) {
+            continue;
+        }
         let (field, inside) = match path.split_once('.') {
             Some((field, inside)) if record.get(path).is_none() => (field, Some(inside)),
             _ => (path.as_str(), None),
@@ -129,8 +145,8 @@ fn changes(fields: &BTreeMap<String, Strategy>, record: &Record, random: &dyn Ra
         };
         let Some(value) = value else { continue };
         let masked = match inside {
-            Some(inside) => mask::apply_at(strategy, inside, value, random),
-            None => mask::apply(strategy, value, random),
+            Some(inside) => mask::apply_at(strategy, inside, value, context),
+            None => mask::apply(strategy, value, context),
         };
         if masked != Masked::Kept {
             changes.insert(field, masked);
@@ -313,13 +329,39 @@ mod tests {
             ("address.missing".to_owned(), Strategy::Null),
             ("name".to_owned(), Strategy::Null),
         ]);
-        let changes = changes(&fields, &row, &SeededRandom::new(1));
+        let random = SeededRandom::new(1);
+        let changes = changes(&fields, &row, &context(Timestamp::UNIX_EPOCH, "UTC", &random, None));
         let [(address, Masked::Replaced(Value::Map(changed))), (name, Masked::Replaced(Value::Null))] = &changes[..]
         else {
             panic!()
         };
         assert_eq!((address.as_str(), name.as_str()), ("address", "name"));
         assert!(*changed == record(&[("street", "-"), ("kind", "home")]));
+    }
+
+    #[test]
+    fn a_row_with_random_characters_is_known_again_by_its_token() {
+        let rule = CollectionRule {
+            erasure: ErasureRule::Anonymise {
+                fields: BTreeMap::from([
+                    ("author".to_owned(), Strategy::Random),
+                    ("phone".to_owned(), Strategy::RandomFormat),
+                ]),
+                k_anonymity: None,
+                via: BTreeMap::new(),
+            },
+            ..retain()
+        };
+        let now = "2026-11-21T00:00:00Z".parse().unwrap();
+        let sweep = |record: &Record| decide_sweep(&rule, record, now, "UTC", &SeededRandom::new(1)).unwrap();
+        let mut row = record(&[("at", "2020-01-31T00:00:00Z"), ("author", "u-1"), ("phone", "139-1234")]);
+        let Decision::Act(Action::Change(changes)) = sweep(&row) else { panic!() };
+        assert_eq!(changes.len(), 2);
+        for (field, masked) in changes {
+            let Masked::Replaced(value) = masked else { panic!() };
+            row.set(field, value);
+        }
+        assert!(matches!(sweep(&row), Decision::Leave), "the next night finds nothing to do");
     }
 
     #[test]

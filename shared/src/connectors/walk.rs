@@ -141,7 +141,12 @@ mod tests {
 
     async fn came(link: Link, email: &str, record: &Record) -> bool {
         let keys = BTreeMap::from([("email".to_owned(), vec![email.to_owned()])]);
-        let person = Person::known_by(SubjectKeys { kind: IdentityKind::Email, value: email.to_owned(), keys });
+        let person = Person::known_by(SubjectKeys {
+            kind: IdentityKind::Email,
+            value: email.to_owned(),
+            keys,
+            named: Vec::new(),
+        });
         let stands = |_: &str, value: &str| format!("MAIL#{value}");
         came_earlier(&[link.clone(), link], 1, &[record], &person, &stands).await.unwrap() == [true]
     }

@@ -10,8 +10,8 @@ use super::outline::Outline;
 use super::{DryRun, Rows, Split, Subject, Total};
 use crate::clock::Clock;
 use crate::connectors::{
-    Action, Connector, ConnectorError, Connectors, Decision, KeyStore as _, Obstacle, Person, Target, Tuple, Who,
-    erasure_judge, obstacles_of,
+    Action, Connector, ConnectorError, Connectors, Decision, ErasureJudge, Groups, KeyStore as _, Obstacle, Person,
+    Target, Tuple, Who, erasure_judge, obstacles_of,
 };
 use crate::identity::SubjectKeys;
 use crate::personal::Identity;
@@ -120,7 +120,12 @@ async fn find(
     obstacles: &mut Vec<Obstacle>,
 ) -> Result<Option<(u64, SubjectKeys)>, DryRunError> {
     let collection = &policy.policy().subject.collection;
-    let keys = SubjectKeys { kind: identity.kind(), value: identity.value().expose().clone(), keys: BTreeMap::new() };
+    let keys = SubjectKeys {
+        kind: identity.kind(),
+        value: identity.value().expose().clone(),
+        keys: BTreeMap::new(),
+        named: Vec::new(),
+    };
     let place = policy.place(collection).ok_or(ConnectorError::WrongKind);
     let found = match place.and_then(|place| means.connectors.of(place)) {
         Ok(connector) => resolve(connector, policy, &keys, &[]).await,
@@ -235,20 +240,26 @@ impl Looking<'_> {
 
     /// Says of each row what the erasure would make of it; of very many, of the first.
     async fn judge(&self, connector: &dyn Connector, target: &Target<'_>) -> Result<Rows, ConnectorError> {
-        let judge = erasure_judge(target, self.at, self.means.random)?;
+        let judge = erasure_judge(target, self.at, self.means.random)?.about(&self.person);
         let mut split = Split::default();
+        let mut groups = Groups::default();
         let mut cursor = None;
         loop {
             let page = connector.read(target, Who::Person(&self.person), cursor.as_deref()).await?;
             for row in &page.rows {
-                split.add(&judge(row)?);
+                judge.measure(row, &mut groups)?;
+                split.add(&judge.by_rule(row)?);
             }
             match page.next {
-                None => return Ok(Rows { found: split.looked_at, is_exact: true, split: Some(split) }),
+                None => {
+                    split.regroup(&judge, groups, connector, target).await?;
+                    return Ok(Rows { found: split.looked_at, is_exact: true, split: Some(split) });
+                }
                 Some(_) if split.looked_at >= self.limits.rows || self.is_late() => break,
                 next => cursor = next,
             }
         }
+        split.regroup(&judge, groups, connector, target).await?;
         let counted = self.count(connector, target).await?;
         let found = counted.unwrap_or_default().max(split.looked_at);
         Ok(Rows { found, is_exact: counted.is_some(), split: Some(split) })
@@ -297,6 +308,22 @@ impl Split {
             }
             Decision::Leave => self.left += 1,
         }
+    }
+
+    /// Rows in groups that are too small go instead of staying.
+    async fn regroup(
+        &mut self,
+        judge: &ErasureJudge<'_>,
+        mut groups: Groups,
+        connector: &dyn Connector,
+        target: &Target<'_>,
+    ) -> Result<(), ConnectorError> {
+        let Some(demand) = judge.demand() else { return Ok(()) };
+        groups.count(connector, target, demand).await?;
+        let go = groups.rows_that_go(demand).min(self.anonymised);
+        self.anonymised -= go;
+        self.erased += go;
+        Ok(())
     }
 }
 

@@ -58,6 +58,9 @@ pub struct PlannedStep {
     /// Why rows of the collection stay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept: Option<Kept>,
+    /// In what groups anonymised rows may stay; the others go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<String>,
     /// The rows that it would touch. None: it touches none, or they were not looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<Rows>,
@@ -100,6 +103,9 @@ pub struct FieldAction {
     /// What takes the place of its value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub how: Option<String>,
+    /// Where it is written that it amounts to this, of what a strategy does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<&'static str>,
     /// Only of rows that are found by this field; none: of all others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub found_by: Option<String>,
@@ -113,6 +119,8 @@ pub enum Does {
     Erase,
     /// What takes its place identifies nobody.
     Anonymise,
+    /// What is known of the person is taken out. What is left may still tell who they are.
+    Redact,
     /// What takes its place is still personal data. A checked policy has none.
     Pseudonymise,
     /// It is kept for a time, with its row.
@@ -210,6 +218,11 @@ fn step(policy: &Pinned, number: usize, stage: usize, queue: Queue, work: &Work)
         found_by: ways.iter().map(|link| way(policy, collection, link)).collect(),
         actions,
         kept: if matches!(work, Work::Erase { .. }) { rule.and_then(|rule| kept(policy, rule)) } else { None },
+        groups: if matches!(work, Work::Erase { .. }) {
+            rule.and_then(ErasureRule::k_anonymity).map(words::groups)
+        } else {
+            None
+        },
         rows: None,
     }
 }
@@ -273,12 +286,12 @@ fn named_actions(
     let declared = fields.iter().map(|field| field.name.as_str());
     let inside = named.keys().map(String::as_str).filter(|name| !known.contains(name));
     let action = |name: &str| match named.get(name) {
-        None => (others, None),
-        Some(strategy) => (does(strategy), words::how(strategy)),
+        None => (others, None, None),
+        Some(strategy) => (does(strategy), words::how(strategy), Class::of(strategy).source()),
     };
     let all = declared.chain(inside).map(|name| {
-        let (action, how) = action(name);
-        FieldAction { field: name.to_owned(), action, how, found_by: found_by.cloned() }
+        let (action, how, source) = action(name);
+        FieldAction { field: name.to_owned(), action, how, source, found_by: found_by.cloned() }
     });
     all.collect()
 }
@@ -287,6 +300,7 @@ fn does(strategy: &Strategy) -> Does {
     match Class::of(strategy) {
         Class::Erasure => Does::Erase,
         Class::Anonymisation => Does::Anonymise,
+        Class::Redaction => Does::Redact,
         Class::Pseudonymisation => Does::Pseudonymise,
         Class::Unchanged => Does::Keep,
     }
@@ -307,6 +321,6 @@ fn export_actions(rules: &ExportRules, fields: &[Field], prefix: &str, actions: 
             }
             None => (Does::Export, None),
         };
-        actions.push(FieldAction { field: name, action, how, found_by: None });
+        actions.push(FieldAction { field: name, action, how, source: None, found_by: None });
     }
 }

@@ -172,6 +172,9 @@ pub struct SubjectKeys {
     /// Field of the subject collection to its values, once the subject's row has been read.
     #[serde(default)]
     pub keys: BTreeMap<String, Vec<String>>,
+    /// What else others would name them by in a text: names and numbers of the subject's row. Nothing is found by it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub named: Vec<String>,
 }
 
 /// Where a person can be reached, as it is on file.

@@ -1,5 +1,6 @@
 //! Finds what is inconsistent in a policy. Pure; [`super::load`] turns each problem's place into a file and line.
 
+mod anonymity;
 mod collections;
 mod fideslang;
 mod fields;
@@ -75,6 +76,12 @@ impl Problems {
     fn policy(&mut self, path: &[&str], message: impl Into<String>) {
         let path = path.iter().map(|step| (*step).to_owned()).collect();
         self.0.push(Problem { level: Level::Error, at: At::Policy(path), message: message.into() });
+    }
+
+    /// A warning about something in `policy.yaml`.
+    fn warn_policy(&mut self, path: &[&str], message: impl Into<String>) {
+        let path = path.iter().map(|step| (*step).to_owned()).collect();
+        self.0.push(Problem { level: Level::Warning, at: At::Policy(path), message: message.into() });
     }
 
     /// An error in a dataset: of it (`<dataset>`), or of a collection (`<dataset>.<collection>`) or field of it.

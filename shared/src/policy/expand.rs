@@ -175,7 +175,7 @@ fn erasure(bundle: &Bundle, collection: &Collection, links: &[Link]) -> ErasureR
             fields.extend(strategy.map(|strategy| (path.to_owned(), strategy)));
         }
     }
-    ErasureRule::Anonymise { fields, via: BTreeMap::new() }
+    ErasureRule::Anonymise { fields, k_anonymity: None, via: BTreeMap::new() }
 }
 
 /// Strategies of the fields that are personal or that a default names. One that cannot be written gets none, which the

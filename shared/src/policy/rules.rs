@@ -74,6 +74,9 @@ pub enum ErasureRule {
     Anonymise {
         /// Field to strategy.
         fields: BTreeMap<String, Strategy>,
+        /// A row that would be in too small a group goes instead.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        k_anonymity: Option<KAnonymity>,
         /// Rows found through these links are treated otherwise.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         via: BTreeMap<String, ViaRule>,
@@ -98,6 +101,32 @@ pub enum ErasureRule {
     },
 }
 
+impl ErasureRule {
+    /// Every strategy that it names, with its field: of rows in general, and of those found through a link.
+    pub fn strategies(&self) -> impl Iterator<Item = (&String, &Strategy)> {
+        let (fields, via) = match self {
+            Self::Erase { via } => (None, Some(via)),
+            Self::Anonymise { fields, via, .. } => (Some(fields), Some(via)),
+            Self::Retain { fields, .. } => (Some(fields), None),
+            Self::Keep { .. } => (None, None),
+        };
+        let inner = via.into_iter().flat_map(BTreeMap::values).filter_map(|rule| match rule {
+            ViaRule::Anonymise { fields } => Some(fields),
+            ViaRule::Erase => None,
+        });
+        fields.into_iter().chain(inner).flatten()
+    }
+
+    /// In what groups rows may stay, if it demands any.
+    #[must_use]
+    pub fn k_anonymity(&self) -> Option<&KAnonymity> {
+        match self {
+            Self::Anonymise { k_anonymity, .. } => k_anonymity.as_ref(),
+            Self::Erase { .. } | Self::Retain { .. } | Self::Keep { .. } => None,
+        }
+    }
+}
+
 /// What an erasure does to a row found through one link.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
@@ -111,6 +140,16 @@ pub enum ViaRule {
     },
 }
 
+/// How many rows of a collection must be alike for a row to stay (k-anonymity, WP216 section 3.2.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KAnonymity {
+    /// Fewest rows that have the same values in all these fields, the person's own counted once.
+    pub k: u32,
+    /// The fields that somebody could tell a person by, taken together.
+    pub quasi_identifiers: Vec<String>,
+}
+
 /// What is done to a field's value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -121,18 +160,28 @@ pub enum Strategy {
     Null,
     /// This text is written.
     Fixed(String),
+    /// The reference to a person becomes one to nobody: `deleted-user`.
+    Detach,
     /// A random token is written that nothing maps back.
     Random,
     /// A random token of a certain form is written.
     RandomText(RandomText),
+    /// A random value of the same form is written: a digit for a digit, a letter for a letter.
+    RandomFormat,
     /// The value becomes coarser.
     Generalise(Generalisation),
     /// Hash under a salt that is thrown away.
     SaltedHash,
-    /// Keyed digest: whoever has the key can recognise the value.
+    /// What is known of the person is taken out of a text; the rest stays.
+    Scan,
+    /// Hash without a salt: whoever guesses the value recognises it. The check refuses it.
+    Hash,
+    /// Keyed digest: whoever has the key can recognise the value. The check refuses it.
     Hmac,
-    /// Encryption: whoever has the key can read the value.
+    /// Encryption: whoever has the key can read the value. The check refuses it.
     Encrypt,
+    /// Values change places among rows. The check refuses it: an erasure has rows of one person only.
+    Shuffle,
     /// The value stays.
     Keep,
 }
@@ -162,4 +211,8 @@ pub enum Generalisation {
     City,
     /// Coordinates to one decimal, about ten kilometres.
     CoarseLocation,
+    /// Coordinates, or one of the two, to so many decimals: 0 to 2.
+    Coordinates(u8),
+    /// A date of birth, or an age, to a band of so many years: 2 to 50.
+    AgeBand(u8),
 }

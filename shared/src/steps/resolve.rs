@@ -7,7 +7,8 @@ use crate::connectors::{Connector, ConnectorError, Connectors, Person, Target, W
 use crate::identity::{Contact, Sealer, SubjectKeys, seal};
 use crate::personal::{Identity, IdentityKind};
 use crate::plan::Counts;
-use crate::policy::{Link, Pinned};
+use crate::policy::dataset::visit;
+use crate::policy::{Link, Pinned, Strategy, categories};
 use crate::record::Record;
 use crate::request::Captured;
 
@@ -24,6 +25,16 @@ pub enum ResolveError {
     #[error("one identity leads to more than {MAX_ROWS} subjects")]
     TooMany,
 }
+
+/// Categories of what a person is named by.
+const NAMING: [&str; 6] = [
+    "user.name",
+    "user.account.username",
+    "user.contact.email",
+    "user.contact.phone_number",
+    "user.government_id",
+    "user.unique_id",
+];
 
 /// Most rows of the subject collection that one identity may lead to.
 const MAX_ROWS: usize = 20;
@@ -57,7 +68,7 @@ pub async fn resolve(
     }
     let keys = keys.into_iter().map(|(field, values)| (field, values.into_iter().collect())).collect();
     Ok(Resolved {
-        keys: SubjectKeys { kind: subject.kind, value: subject.value.clone(), keys },
+        keys: SubjectKeys { kind: subject.kind, value: subject.value.clone(), keys, named: named_in(policy, &records) },
         rows: records.len() as u64,
         contact: contact(policy, &records, None, channels),
         language: language(policy, &records),
@@ -84,7 +95,7 @@ async fn read_subject(
     let target = Target::of(policy, &policy.policy().subject.collection)?;
     let field = policy.identity_field(kind).ok_or(ResolveError::UnknownKind)?;
     let keys = BTreeMap::from([(field.to_owned(), vec![value.to_owned()])]);
-    let person = Person::known_by(SubjectKeys { kind, value: value.to_owned(), keys });
+    let person = Person::known_by(SubjectKeys { kind, value: value.to_owned(), keys, named: Vec::new() });
     let (mut records, mut cursor) = (Vec::new(), None);
     // A page may hold less than it could, and may be empty.
     loop {
@@ -104,6 +115,30 @@ async fn read_subject(
 fn key_fields(policy: &Pinned) -> BTreeSet<&str> {
     let links = policy.collections().flat_map(|name| policy.links(name)).filter_map(Link::subject_field);
     links.chain(policy.policy().subject.identities.values().map(String::as_str)).collect()
+}
+
+/// What others would name the person by in a text, of the subject's rows. Nothing unless a rule scans texts.
+pub(super) fn named_in(policy: &Pinned, records: &[Record]) -> Vec<String> {
+    let mut named: BTreeSet<String> = BTreeSet::new();
+    for field in naming_fields(policy) {
+        named.extend(records.iter().flat_map(|record| record.keys_at(&[&field])).flatten());
+    }
+    named.into_iter().collect()
+}
+
+fn naming_fields(policy: &Pinned) -> Vec<String> {
+    let mut rules = policy.collections().filter_map(|name| policy.rule(name));
+    let scans = rules.any(|rule| rule.erasure.strategies().any(|(_, strategy)| *strategy == Strategy::Scan));
+    let mut found = Vec::new();
+    if let Some(subject) = policy.collection(&policy.policy().subject.collection).filter(|_| scans) {
+        visit(&subject.fields, "", &mut |path, field| {
+            let names = |category: &String| NAMING.iter().any(|naming| categories::is_within(category, naming));
+            if field.data_categories.iter().any(names) {
+                found.push(path.to_owned());
+            }
+        });
+    }
+    found
 }
 
 /// The preferred address if it is on file, else the first that is, of those that messages can be sent to.

@@ -1,6 +1,7 @@
 //! Each kind of mistake that docs/policy-format.md says the check finds, made in a copy of the small policy, or of the one
 //! over Fides datasets: the finding names the right file and line, and says what to do.
 
+mod anonymity;
 mod fideslang;
 mod masking;
 mod mistakes;
@@ -56,6 +57,7 @@ impl File {
 /// The policies that mistakes are made in.
 const SMALL: &str = "tests/policy";
 const FIDES: &str = "tests/fides";
+const DATABASE: &str = "tests/policy-database";
 
 fn copy(base: &str, folder: &Path) {
     let base = yaml::path(base);
@@ -145,6 +147,15 @@ fn every_mistake_is_found_at_its_line_with_what_to_do() {
 #[test]
 fn every_mistake_in_a_rule_is_found_at_its_line_with_what_to_do() {
     let missed = missed(SMALL, RULE_MISTAKES.iter().map(|mistake| (Level::Error, mistake)));
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn everything_that_is_called_anonymous_and_is_not_is_found_at_its_line_with_what_to_do() {
+    let in_tables = missed(SMALL, anonymity::MISTAKES.iter().map(|mistake| (Level::Error, mistake)));
+    let in_a_database = missed(DATABASE, anonymity::GROUP_MISTAKES.iter().map(|mistake| (Level::Error, mistake)));
+    let warned = missed(SMALL, anonymity::WARNINGS.iter().map(|mistake| (Level::Warning, mistake)));
+    let missed = [in_tables, in_a_database, warned].concat();
     assert!(missed.is_empty(), "{}", missed.join("\n"));
 }
 

@@ -95,7 +95,8 @@ async fn a_dry_run_only_reads_and_tells_what_the_erasure_then_does() {
     assert_eq!(orders["rows"]["retained_until"], "2029-01-31T00:00:00Z");
     assert_eq!(orders["kept"]["basis"], "Orders are kept for three years");
     let messages = step(&plan, "erase", "small_app.messages");
-    let cut = json!({"field": "recipient_id", "action": "anonymise", "how": "fixed text \"deleted-user\"", "found_by": "recipient_id"});
+    let cut = json!({"field": "recipient_id", "action": "anonymise", "how": "fixed text \"deleted-user\"",
+        "source": "PIPL Art. 73(4), GDPR Recital 26, WP216", "found_by": "recipient_id"});
     assert!(messages["actions"].as_array().unwrap().contains(&cut), "{messages}");
 
     let id = exercise(&world, "erasure").await;

@@ -1,6 +1,8 @@
 //! The connector for PostgreSQL against a real one.
 
+mod anonymity;
 mod cursors;
+mod groups;
 mod paths;
 mod preflight;
 mod refusals;

@@ -174,23 +174,57 @@ fn fields(outline: &Outline, width: u16, out: &mut dyn Write) -> io::Result<()> 
             table.add_row([step.work.collection().unwrap_or_default(), &words, &fields]);
         }
     }
-    if table.is_empty() { Ok(()) } else { print("What is done to each field", &table, out) }
+    if table.is_empty() {
+        return Ok(());
+    }
+    print("What is done to each field", &table, out)?;
+    sources(outline, out)?;
+    groups(outline, width, out)
+}
+
+/// Where it is written what each thing that is done amounts to, a line each.
+fn sources(outline: &Outline, out: &mut dyn Write) -> io::Result<()> {
+    let mut told = BTreeSet::new();
+    for action in outline.steps.iter().flat_map(|step| &step.actions) {
+        if let Some(source) = action.source
+            && told.insert(source)
+        {
+            writeln!(out, "{}: {source}", what(action.action))?;
+        }
+    }
+    Ok(())
+}
+
+/// In what groups anonymised rows stay.
+fn groups(outline: &Outline, width: u16, out: &mut dyn Write) -> io::Result<()> {
+    let mut table = table(width, &["collection", "which rows stay"]);
+    for step in &outline.steps {
+        if let Some(groups) = &step.groups {
+            table.add_row([step.work.collection().unwrap_or_default(), groups]);
+        }
+    }
+    if table.is_empty() { Ok(()) } else { print("In what groups anonymised rows stay", &table, out) }
 }
 
 fn words(action: &FieldAction) -> String {
-    let what = match action.action {
+    let what = what(action.action);
+    let how = action.how.as_ref().map_or_else(String::new, |how| format!(": {how}"));
+    let rows = action.found_by.as_ref().map_or_else(String::new, |field| format!(", where {field} names them"));
+    format!("{what}{how}{rows}")
+}
+
+fn what(does: Does) -> &'static str {
+    match does {
         Does::Erase => "erased",
         Does::Anonymise => "anonymised",
+        Does::Redact => "redacted",
         Does::Pseudonymise => "pseudonymised",
         Does::Retain => "retained",
         Does::Keep => "kept",
         Does::Export => "copied",
         Does::Mask => "masked",
         Does::Omit => "left out",
-    };
-    let how = action.how.as_ref().map_or_else(String::new, |how| format!(": {how}"));
-    let rows = action.found_by.as_ref().map_or_else(String::new, |field| format!(", where {field} names them"));
-    format!("{what}{how}{rows}")
+    }
 }
 
 /// What stays, until when, and why.

@@ -185,7 +185,7 @@ fn broken_key(table: &Table, schema: &Schema, field: &str, strategy: &Strategy, 
 fn strategies(erasure: &ErasureRule) -> Vec<(&str, &Strategy)> {
     let (fields, via) = match erasure {
         ErasureRule::Erase { via } => (None, Some(via)),
-        ErasureRule::Anonymise { fields, via } => (Some(fields), Some(via)),
+        ErasureRule::Anonymise { fields, via, .. } => (Some(fields), Some(via)),
         ErasureRule::Retain { fields, .. } => (Some(fields), None),
         ErasureRule::Keep { .. } => (None, None),
     };

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::catalog::{Kind, Relation, text};
 use super::error::Problem;
+use super::groups;
 use super::session::{READ, Session};
 use super::statement::Statement;
 use super::ways::relation_of;
@@ -14,7 +15,7 @@ use crate::connectors::{ConnectorError, Obstacle, Target};
 use crate::policy::{CollectionRule, ErasureRule, Strategy, ViaRule};
 
 /// Tables of fewer rows are read whole in no time, with or without an index.
-const MANY_ROWS: f64 = 10_000.0;
+pub(super) const MANY_ROWS: f64 = 10_000.0;
 
 /// Whether this role may erase rows and see their versions, and whether row-level security hides some.
 const RIGHTS: &str = "SELECT pg_catalog.has_table_privilege($1::oid, 'DELETE')::text, \
@@ -23,17 +24,17 @@ const RIGHTS: &str = "SELECT pg_catalog.has_table_privilege($1::oid, 'DELETE')::
     pg_catalog.row_security_active($1::oid)::text";
 
 /// Obstacles as they are found.
-struct Found<'a> {
+pub(super) struct Found<'a> {
     collection: &'a str,
     obstacles: Vec<Obstacle>,
 }
 
 impl Found<'_> {
-    fn refuse(&mut self, field: Option<&str>, message: impl Into<String>) {
+    pub(super) fn refuse(&mut self, field: Option<&str>, message: impl Into<String>) {
         self.add(true, field, message.into());
     }
 
-    fn note(&mut self, field: Option<&str>, message: impl Into<String>) {
+    pub(super) fn note(&mut self, field: Option<&str>, message: impl Into<String>) {
         self.add(false, field, message.into());
     }
 
@@ -61,7 +62,8 @@ impl<'a> Doing<'a> {
                 doing.erases = true;
                 doing.via(via);
             }
-            Some(ErasureRule::Anonymise { fields, via }) => {
+            Some(ErasureRule::Anonymise { fields, k_anonymity, via }) => {
+                doing.erases = k_anonymity.is_some();
                 doing.change(fields);
                 doing.via(via);
             }
@@ -126,6 +128,9 @@ impl Session {
         self.rights(&relation, &doing, &mut found).await?;
         for (field, strategy) in &doing.changes {
             self.change(&relation, field, strategy, &mut found).await?;
+        }
+        if let Some(demand) = rule.and_then(|rule| rule.erasure.k_anonymity()) {
+            groups::look_ahead(demand, &relation, &mut found);
         }
         if doing.erases {
             self.references(target, rule, &relation, &mut found).await?;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Problems, tables};
-use crate::mask::{Class, LEAST_TOKEN_LENGTH, TOKEN_LENGTH};
+use super::{Problems, anonymity, tables};
+use crate::mask::{DETACHED, LEAST_TOKEN_LENGTH, TOKEN_LENGTH};
 use crate::policy::expand::strategy_at;
 use crate::policy::{Bundle, Collection, CollectionRule, ErasureRule, Field, Link, Place, Strategy, Text, ViaRule};
 
@@ -28,7 +28,7 @@ impl Check<'_> {
         let (no_fields, no_via) = (BTreeMap::new(), BTreeMap::new());
         let (fields, via) = match &rule.erasure {
             ErasureRule::Erase { via } => (&no_fields, via),
-            ErasureRule::Anonymise { fields, via } => {
+            ErasureRule::Anonymise { fields, via, .. } => {
                 self.anonymises(fields, problems);
                 (fields, via)
             }
@@ -57,6 +57,7 @@ impl Check<'_> {
             self.via(field, rule, problems);
         }
         self.others(rule, problems);
+        anonymity::rule(self, rule, problems);
         let erases_whole = matches!(&rule.erasure, ErasureRule::Erase { via } if via.is_empty());
         if matches!(self.place, Place::Objects { .. }) && !erases_whole {
             problems.policy(&path, "objects can only be erased whole in this version: erasure: {action: erase}");
@@ -180,13 +181,7 @@ impl Check<'_> {
                     }
                 }
             }
-            if Class::of(strategy) == Class::Pseudonymisation {
-                problems.policy(
-                    &path,
-                    "whoever has the key can undo this, so it is pseudonymisation, not anonymisation (PIPL Art. 73): use \
-                     erase, fixed, random, generalise or salted_hash",
-                );
-            }
+            anonymity::strategy(&path, self, (field, strategy), problems);
             if let Place::Table(table) = self.place {
                 tables::strategy(&path, self, table, (field, strategy), problems);
             }
@@ -207,6 +202,7 @@ fn unwritable(name: &str, field: &Field, strategy: &Strategy) -> Vec<String> {
     }
     let length = match strategy {
         Strategy::Fixed(text) => text.chars().count(),
+        Strategy::Detach => DETACHED.chars().count(),
         Strategy::Random | Strategy::SaltedHash => TOKEN_LENGTH,
         Strategy::RandomText(form) => form.length + form.suffix.chars().count(),
         _ => 0,

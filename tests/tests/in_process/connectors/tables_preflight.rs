@@ -44,7 +44,7 @@ fn refused(obstacles: &[Obstacle]) -> Vec<(Option<&str>, &str)> {
 
 fn anonymise(field: &str, strategy: Strategy) -> CollectionRule {
     let fields = [(field.to_owned(), strategy)].into();
-    let erasure = ErasureRule::Anonymise { fields, via: [].into() };
+    let erasure = ErasureRule::Anonymise { fields, k_anonymity: None, via: [].into() };
     CollectionRule { retention: None, erasure, others: [].into() }
 }
 

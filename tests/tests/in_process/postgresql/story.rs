@@ -24,6 +24,8 @@ const TABLES: &str = "
         note text, PRIMARY KEY (order_id, no));
     CREATE TABLE reviews (id int PRIMARY KEY, author int, text text, stars int NOT NULL);
     CREATE TABLE logins (customer int, at timestamptz);
+    CREATE TABLE answers (id int PRIMARY KEY, customer int, place text, born text, answer int);
+    CREATE TABLE letters (id int PRIMARY KEY, sender int, receiver text, text text, call_back text);
     CREATE TABLE sales.invoices (number int PRIMARY KEY, customer_id int, bill_to text, issued_at date);
     INSERT INTO customers (email, name, language) VALUES ('li@mail.example', 'Li Wei', 'en'), ('ann@mail.example', 'Ann', 'en');
     INSERT INTO addresses VALUES (1, '1 Long Street'), (2, '2 Short Street');
@@ -63,13 +65,13 @@ fn gzip(text: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-struct Shop {
+pub(super) struct Shop {
     _database: TestDatabase,
-    sql: Client,
-    world: World,
+    pub(super) sql: Client,
+    pub(super) world: World,
 }
 
-async fn shop() -> Shop {
+pub(super) async fn shop() -> Shop {
     let database = TestDatabase::create().await;
     let sql = database.client().await;
     sql.batch_execute(TABLES).await.unwrap();
@@ -87,7 +89,7 @@ async fn shop() -> Shop {
 
 impl Shop {
     /// Each line of a query of one column of text.
-    async fn lines(&self, query: &str) -> Vec<String> {
+    pub(super) async fn lines(&self, query: &str) -> Vec<String> {
         let rows = self.sql.query(query, &[]).await.unwrap();
         rows.iter().map(|row| row.get::<_, Option<String>>(0).unwrap_or_default()).collect()
     }
@@ -123,7 +125,7 @@ impl Shop {
         lines
     }
 
-    async fn ask(&self, right: &str) -> String {
+    pub(super) async fn ask(&self, right: &str) -> String {
         let (token, body) = (fresh(&self.world, "7"), json!({"right": right}));
         let answer = self.world.call("POST", "/v1/requests", Some(&token), Some(body)).await;
         assert_eq!(answer.status, 202, "{}", answer.body);

@@ -6,7 +6,7 @@ use crate::connectors::postgresql::catalog::{Column, Relation, text};
 use crate::connectors::postgresql::session::Session;
 use crate::connectors::postgresql::statement::Statement;
 use crate::connectors::postgresql::types::Family;
-use crate::mask::{LEAST_TOKEN_LENGTH, TOKEN_LENGTH};
+use crate::mask::{DETACHED, LEAST_TOKEN_LENGTH, MARK, TOKEN_LENGTH};
 use crate::policy::{Generalisation, Strategy};
 
 /// Foreign keys that a column is part of.
@@ -81,10 +81,22 @@ impl Session {
         strategy: &Strategy,
         found: &mut Found<'_>,
     ) -> Result<(), ConnectorError> {
-        let sample = sample(strategy);
+        let is_text = matches!(&column.family, Family::Text | Family::Padded | Family::CaseBlind(_));
+        if *strategy == Strategy::RandomFormat && !is_text {
+            found.refuse(
+                Some(field),
+                format!(
+                    "random characters of the same kind go into columns of text only, not of type {}: use erase, or a fixed \
+                     text of that type",
+                    column.declared_type
+                ),
+            );
+            return Ok(());
+        }
+        let sample = sample(strategy, is_text);
         if !matches!(column.family, Family::Json(_)) {
             match self.written(relation, column, &sample).await? {
-                Some(back) if back == sample => {}
+                Some(back) if is_same(strategy, &back, &sample) => {}
                 back => {
                     let instead = back.map_or(String::new(), |back| format!(" (it would become {back:?})"));
                     let message = format!(
@@ -97,7 +109,7 @@ impl Session {
             }
         }
         let is_alone = |columns: &[String]| columns.len() == 1 && columns.iter().all(|name| *name == column.name);
-        let is_same_for_all = matches!(strategy, Strategy::Fixed(_) | Strategy::Generalise(_));
+        let is_same_for_all = matches!(strategy, Strategy::Fixed(_) | Strategy::Detach | Strategy::Generalise(_));
         if is_same_for_all && relation.indexes.iter().any(|index| index.is_unique && is_alone(&index.columns)) {
             found.refuse(
                 Some(field),
@@ -107,7 +119,7 @@ impl Session {
         for row in self.rows(&relation.title(), &about(REFERS, relation, column)).await? {
             let constraint = text(&row, 0).unwrap_or_default();
             let message = format!("by the constraint {constraint} the text must be there in another table: use erase");
-            if matches!(strategy, Strategy::Fixed(_)) {
+            if matches!(strategy, Strategy::Fixed(_) | Strategy::Detach) {
                 found.note(Some(field), message);
             } else {
                 found.refuse(Some(field), message);
@@ -142,10 +154,26 @@ fn about(query: &str, relation: &Relation, column: &Column) -> Statement {
     Statement::of(query).with(relation.oid.as_str()).with(column.name.as_str())
 }
 
-/// A text such as the strategy writes.
-fn sample(strategy: &Strategy) -> String {
+/// Whether a column gives back what was written, or the same number in other digits.
+fn is_same(strategy: &Strategy, back: &str, sample: &str) -> bool {
+    let is_number = matches!(strategy, Strategy::Generalise(Generalisation::Coordinates(_)));
+    let numbers = back.parse::<f64>().ok().zip(sample.parse::<f64>().ok());
+    back == sample || (is_number && numbers.is_some_and(|(back, sample)| (back - sample).abs() < f64::EPSILON))
+}
+
+/// A text such as the strategy writes into a column of text, or of something else.
+fn sample(strategy: &Strategy, is_text: bool) -> String {
     match strategy {
         Strategy::Fixed(text) => text.clone(),
+        Strategy::Detach => DETACHED.to_owned(),
+        Strategy::Scan => MARK.to_string(),
+        Strategy::RandomFormat => "a".to_owned(),
+        Strategy::Generalise(Generalisation::Coordinates(decimals)) => {
+            let degrees = format!("-30.{}", "3".repeat(usize::from(*decimals)));
+            let degrees = degrees.trim_end_matches('.');
+            if is_text { format!("{degrees},{degrees}") } else { degrees.to_owned() }
+        }
+        Strategy::Generalise(Generalisation::AgeBand(years)) => format!("{years}-{}", 2 * u16::from(*years) - 1),
         Strategy::Generalise(Generalisation::Year) => "1990".to_owned(),
         Strategy::Generalise(Generalisation::Month) => "1990-05".to_owned(),
         Strategy::Generalise(Generalisation::Decade) => "1990s".to_owned(),

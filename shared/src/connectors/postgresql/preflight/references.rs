@@ -159,7 +159,7 @@ impl Reference {
         };
         match rule.map(|rule| &rule.erasure) {
             Some(ErasureRule::Erase { via }) => via_lets_go(via),
-            Some(ErasureRule::Anonymise { fields, via }) => is_cut(fields) && via_lets_go(via),
+            Some(ErasureRule::Anonymise { fields, via, .. }) => is_cut(fields) && via_lets_go(via),
             Some(ErasureRule::Retain { fields, period, .. }) => is_cut(fields) || is_kept_as_long(own, *period),
             Some(ErasureRule::Keep { .. }) | None => false,
         }
