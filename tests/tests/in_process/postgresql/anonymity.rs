@@ -66,7 +66,7 @@ async fn a_row_stays_only_in_a_group_that_is_large_enough_and_the_certificate_na
     assert_eq!(counts, Counts { read: 5, erased: 2, anonymised: 3, smallest_group: Some(3), ..Counts::default() });
     assert_eq!(certificate.total.smallest_group, Some(3));
     let events = shop.world.ledger().events(&id.parse().unwrap()).await.unwrap();
-    let evidence = EvidenceFile { certificate, events };
+    let evidence = EvidenceFile { certificate, events, anchored: None };
     verify(&evidence).unwrap();
     let stored = serde_json::to_string(&evidence).unwrap();
     assert!(!stored.contains("Hangzhou") && !stored.contains("20-29"), "a group's values are in no event");
