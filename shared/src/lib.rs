@@ -22,4 +22,5 @@ pub mod random;
 pub mod record;
 pub mod request;
 pub mod steps;
+pub mod suppression;
 pub mod telemetry;

@@ -24,10 +24,11 @@ pub enum Function {
     WakeDueWork,
     Notify,
     PlanRequest,
+    ReplaySuppression,
 }
 
 impl Function {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::SubmitRequest,
         Self::VerifyIdentity,
         Self::ExportData,
@@ -37,6 +38,7 @@ impl Function {
         Self::WakeDueWork,
         Self::Notify,
         Self::PlanRequest,
+        Self::ReplaySuppression,
     ];
 
     /// Its name in the template.
@@ -51,6 +53,7 @@ impl Function {
             Self::WakeDueWork => "WakeDueWork",
             Self::Notify => "Notify",
             Self::PlanRequest => "PlanRequest",
+            Self::ReplaySuppression => "ReplaySuppression",
         }
     }
 
@@ -63,6 +66,7 @@ impl Function {
             Queue::Cancel => Self::CancelAccount,
             Queue::Sweep => Self::RetentionSweep,
             Queue::Notify => Self::Notify,
+            Queue::Replay => Self::ReplaySuppression,
         }
     }
 }
@@ -84,6 +88,7 @@ pub(crate) enum Running {
     WakeDueWork(Arc<wake_due_work::Function>),
     Notify(Arc<notify::Function>),
     PlanRequest(Arc<plan_request::Function>),
+    ReplaySuppression(Arc<replay_suppression::Function>),
 }
 
 impl Running {
@@ -139,6 +144,13 @@ impl Running {
                 let sender = Arc::new(cloud.sender(function, &platform)?);
                 Self::Notify(Arc::new(notify::Function { sender, platform }))
             }
+            Function::ReplaySuppression => Self::ReplaySuppression(Arc::new(replay_suppression::Function {
+                current: platform.current_policy()?,
+                keys: platform.digest_keys().await?,
+                sign_ins: platform.sign_ins()?,
+                connectors: connectors(),
+                platform,
+            })),
             Function::PlanRequest => unreachable!("it has no platform"),
         })
     }
@@ -155,6 +167,7 @@ impl Running {
             Self::WakeDueWork(function) => wake_due_work::handle(function.clone(), trigger, deadline).await,
             Self::Notify(function) => notify::handle(function.clone(), trigger, deadline).await,
             Self::PlanRequest(function) => plan_request::handle(function.clone(), trigger, deadline).await,
+            Self::ReplaySuppression(function) => replay_suppression::handle(function.clone(), trigger, deadline).await,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One page of an erasure: first the rows are acted on, link after link; then everything is read afresh, and what is left
 //! over is acted on again, a bounded number of times.
 
-use habeas::connectors::{ConnectorError, Decision, Row, Target, Who, erasure_judge};
+use habeas::connectors::{ConnectorError, Decision, Person, Row, Target, Who, erasure_judge};
 use habeas::plan::Counts;
 use habeas::steps::{Job, Next, Page, StepError};
 use jiff::Timestamp;
@@ -22,18 +22,28 @@ enum Phase {
 
 /// Where an erasure stands.
 #[derive(Default, Serialize, Deserialize)]
-struct Cursor {
+pub(crate) struct Cursor {
     phase: Phase,
     round: u8,
     /// What the fresh read has found so far that nothing keeps.
     left_over: u64,
+    /// What the first fresh read found in all.
+    #[serde(default)]
+    pub(crate) found: u64,
     /// What it has found so far that is kept.
-    retained: u64,
+    pub(crate) retained: u64,
     retained_until: Option<Timestamp>,
     /// Whether something is kept of which nobody knows until when.
     #[serde(default)]
     has_no_end: bool,
     at: Option<String>,
+}
+
+impl Cursor {
+    /// An erasure that looks first, and acts only if there is something.
+    pub(crate) fn that_looks_first() -> Self {
+        Self { phase: Phase::Verify, ..Self::default() }
+    }
 }
 
 impl Function {
@@ -42,11 +52,8 @@ impl Function {
             None => Cursor::default(),
             Some(json) => serde_json::from_str(json).map_err(StepError::permanent)?,
         };
-        let (cursor, counts) = match cursor.phase {
-            Phase::Act => self.act(job, collection, cursor).await?,
-            Phase::Verify => self.verify(job, collection, cursor).await?,
-        };
-        match cursor {
+        let (progress, counts) = self.turn(job, job.person()?, collection, cursor).await?;
+        match progress {
             Progress::On(cursor) => {
                 let next = Next::Page(serde_json::to_string(&cursor).map_err(StepError::permanent)?);
                 Ok(Page { counts, retained_until: None, next })
@@ -60,11 +67,31 @@ impl Function {
         }
     }
 
-    async fn act(&self, job: &Job, collection: &str, cursor: Cursor) -> Result<(Progress, Counts), StepError> {
+    /// Acts on a page, or reads one afresh.
+    pub(crate) async fn turn(
+        &self,
+        job: &Job,
+        person: &Person,
+        collection: &str,
+        cursor: Cursor,
+    ) -> Result<(Progress, Counts), StepError> {
+        match cursor.phase {
+            Phase::Act => self.act(job, person, collection, cursor).await,
+            Phase::Verify => self.verify(job, person, collection, cursor).await,
+        }
+    }
+
+    async fn act(
+        &self,
+        job: &Job,
+        person: &Person,
+        collection: &str,
+        cursor: Cursor,
+    ) -> Result<(Progress, Counts), StepError> {
         let target = Target::of(&job.policy, collection).map_err(ConnectorError::into_step)?;
         let connector = self.connectors.of(target.place).map_err(ConnectorError::into_step)?;
         let judge = self.judge(job, &target)?;
-        let acted = connector.act(&target, Who::Person(job.person()?), &judge, cursor.at.as_deref()).await;
+        let acted = connector.act(&target, Who::Person(person), &judge, cursor.at.as_deref()).await;
         let acted = acted.map_err(ConnectorError::into_step)?;
         let mut counts = acted.counts;
         if cursor.round > 0 {
@@ -73,16 +100,22 @@ impl Function {
         let next = acted.next;
         let next = match next {
             Some(at) => Cursor { at: Some(at), ..cursor },
-            None => Cursor { phase: Phase::Verify, round: cursor.round, ..Cursor::default() },
+            None => Cursor { phase: Phase::Verify, round: cursor.round, found: cursor.found, ..Cursor::default() },
         };
         Ok((Progress::On(next), counts))
     }
 
-    async fn verify(&self, job: &Job, collection: &str, mut cursor: Cursor) -> Result<(Progress, Counts), StepError> {
+    async fn verify(
+        &self,
+        job: &Job,
+        person: &Person,
+        collection: &str,
+        mut cursor: Cursor,
+    ) -> Result<(Progress, Counts), StepError> {
         let target = Target::of(&job.policy, collection).map_err(ConnectorError::into_step)?;
         let connector = self.connectors.of(target.place).map_err(ConnectorError::into_step)?;
         let judge = self.judge(job, &target)?;
-        let page = connector.read(&target, Who::Person(job.person()?), cursor.at.as_deref()).await;
+        let page = connector.read(&target, Who::Person(person), cursor.at.as_deref()).await;
         let page = page.map_err(ConnectorError::into_step)?;
         let mut left = Vec::new();
         for row in page.rows {
@@ -121,7 +154,8 @@ impl Function {
         }
         // Straight away is often too soon: an index follows its table after a moment.
         tokio::time::sleep(std::time::Duration::from_millis(200 << cursor.round)).await;
-        Ok((Progress::On(Cursor { round: cursor.round + 1, ..Cursor::default() }), counts))
+        let found = if cursor.round == 0 { cursor.left_over } else { cursor.found };
+        Ok((Progress::On(Cursor { round: cursor.round + 1, found, ..Cursor::default() }), counts))
     }
 
     /// What becomes of a row of a collection.
@@ -137,7 +171,7 @@ impl Function {
 }
 
 /// Whether an erasure goes on.
-enum Progress {
+pub(crate) enum Progress {
     On(Cursor),
     Done(Cursor),
 }

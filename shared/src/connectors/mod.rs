@@ -20,6 +20,7 @@ pub use dynamodb::DynamoDb;
 pub use obstacles::obstacles_of;
 pub use person::{KeyStore, NoKeyStore, Person, Tuple};
 pub use postgresql::{AwsDatabaseCredentials, DatabaseCredentials, Postgresql};
+pub(crate) use rows::moment;
 pub use rows::{Decision, decide, decide_sweep, erasure_judge, exported, is_omitted, masked};
 pub use s3::{Objects, S3};
 

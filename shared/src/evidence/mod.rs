@@ -8,5 +8,5 @@ mod event;
 mod verify;
 
 pub use certificate::{Certificate, CollectionResult};
-pub use event::{Actor, Event, EventHash, Fact, FailureReason, Obstructed, Outcome, StepReport};
+pub use event::{Actor, Event, EventHash, Fact, FailureReason, Obstructed, Outcome, RecheckReport, StepReport};
 pub use verify::{EvidenceError, EvidenceFile, verify};

@@ -190,7 +190,7 @@ fn items(bundle: &Bundle, problems: &mut Problems) {
 }
 
 /// Routes that a commitment may name.
-const ROUTES: [&str; 10] = [
+const ROUTES: [&str; 12] = [
     "POST /v1/requests",
     "GET /v1/requests",
     "GET /v1/requests/{id}",
@@ -201,6 +201,8 @@ const ROUTES: [&str; 10] = [
     "GET /v1/requests/{id}/package",
     "GET /v1/requests/{id}/evidence",
     "POST /v1/plans",
+    "POST /v1/replays",
+    "GET /v1/replays/{id}",
 ];
 
 fn commitments(policy: &Policy, problems: &mut Problems) {
