@@ -377,7 +377,7 @@ fn end_erasure(right: Right, policy: &Pinned, stages: &mut Vec<Stage>) -> Option
         forget_stage(policy, Queue::Erase, stages);
         return None;
     }
-    Some(Aftercare { rechecks, has_keys: !policy.graph().captures().is_empty(), step: None })
+    Some(Aftercare { rechecks, has_keys: !policy.graph().captures().is_empty(), step: None, until: None })
 }
 
 fn export_stages(policy: &Pinned, stages: &mut Vec<Stage>) {

@@ -20,7 +20,7 @@ use crate::yaml;
 pub const OUT_OF_REACH: [(&str, &str); 6] = [
     (
         "FindSubjects",
-        "for a policy whose subjects' table has an address as its key, and the small one's has the user id",
+        "for a policy that says when accounts are made, or whose subjects' key is an address; the small one is neither",
     ),
     ("AttachToVpc", "Lambda's own, before a function starts; `contract/roles.rs` holds it to the list that AWS gives"),
     ("ReadDataSecrets", "for a policy with a database, and the small one has none"),

@@ -1,8 +1,9 @@
 //! One page of a look at a restored collection: every row's keys are digested, and those that were erased recognised.
 //!
 //! The rule of this file: a row counts only if the erasure would do something to it, so that what is retained does not, and
-//! only if it is surely the erased person's. A user id is. Any other key may have been given out again: it counts if the
-//! restored state is from before the erasure, and if no account that was not erased holds it.
+//! only if it is surely the erased person's. A user id is, unless the policy says when accounts are made and this one was made
+//! since. Any other key may have been given out again: it counts if the restored state is from before the erasure, and if
+//! no account that was not erased holds it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -138,35 +139,37 @@ impl Function {
         asked: &mut BTreeMap<(String, String), bool>,
     ) -> Result<bool, StepError> {
         let Claim { field, value, .. } = &known.claim;
-        if job.policy.identity_field(IdentityKind::UserId) == Some(field) {
+        let is_user_id = job.policy.identity_field(IdentityKind::UserId) == Some(field);
+        if is_user_id && job.policy.policy().subject.created_field.is_none() {
             return Ok(true);
         }
-        if known.entry.erased_at.saturating_add(ERASURE_TAKES).unwrap_or(Timestamp::MAX) < state_of {
+        let is_older = known.entry.erased_at.saturating_add(ERASURE_TAKES).unwrap_or(Timestamp::MAX) < state_of;
+        if is_older && !is_user_id {
             return Ok(false);
         }
         let key = (field.clone(), value.clone());
         if let Some(theirs) = asked.get(&key) {
             return Ok(*theirs);
         }
-        let is_new = self.is_somebody_elses(job, field, value, state_of).await?;
+        let is_new = self.is_somebody_elses(job, field, value, known.entry.erased_at).await?;
         asked.insert(key, !is_new);
         Ok(!is_new)
     }
 
-    /// Whether an account that was not erased holds a value.
+    /// Whether an account that was not erased, or that was made since, holds a value.
     async fn is_somebody_elses(
         &self,
         job: &Job,
         field: &str,
         value: &str,
-        state_of: Timestamp,
+        erased_at: Timestamp,
     ) -> Result<bool, StepError> {
         let keys = SubjectKeys {
             kind: IdentityKind::UserId,
             value: String::new(),
             keys: BTreeMap::from([(field.to_owned(), vec![value.to_owned()])]),
         };
-        let held = holders(&self.connectors, &job.policy, keys, state_of).await.map_err(ConnectorError::into_step)?;
+        let held = holders(&self.connectors, &job.policy, keys, erased_at).await.map_err(ConnectorError::into_step)?;
         let Some(field) = job.policy.identity_field(IdentityKind::UserId) else {
             return Ok(held.made_since);
         };
@@ -175,7 +178,7 @@ impl Function {
         let erased = self.platform.driver.ledger.suppressed(&asked).await.map_err(StepError::transient)?;
         let was_erased =
             |id: &String| digest(id).iter().any(|digest| erased.iter().any(|entry| entry.digest == *digest));
-        Ok(!held.user_ids.iter().all(was_erased))
+        Ok(held.made_since || !held.user_ids.iter().all(was_erased))
     }
 
     /// Keeps identities, sealed, each once.

@@ -24,9 +24,18 @@ pub struct Aftercare {
     /// The step that waits for its time, or is being done; none before the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<StepNumber>,
+    /// When the last re-check is; none before the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 impl Request {
+    /// Until when a request that has ended knows whom it was about.
+    #[must_use]
+    pub fn known_until(&self) -> Option<Timestamp> {
+        self.aftercare.as_ref()?.until
+    }
+
     /// Whether a step is the one that is to be done after the end.
     #[must_use]
     pub fn is_cared_for_by(&self, step: StepNumber) -> bool {
@@ -65,11 +74,11 @@ impl Change {
     /// The request has just ended: its identity is kept for re-checks, if there are any.
     pub(super) fn begin_care(&mut self, now: Timestamp) {
         let ended = self.request.ended_at.unwrap_or(now);
-        let last = self.request.aftercare.as_ref().and_then(|aftercare| aftercare.rechecks.last().copied());
-        if let Some(last) = last {
-            self.record(now, Actor::System, Fact::SubjectKept { until: later(ended, last) });
-            self.care_on(now);
-        }
+        let Some(aftercare) = &mut self.request.aftercare else { return };
+        let until = aftercare.rechecks.last().map_or(ended, |last| later(ended, *last));
+        aftercare.until = Some(until);
+        self.record(now, Actor::System, Fact::SubjectKept { until });
+        self.care_on(now);
     }
 
     /// Writes the next step, to begin at its time; after the last one nothing of the person is left.
@@ -123,7 +132,7 @@ mod tests {
             factors: Vec::new(),
         });
         change.request.status = Status::InProgress;
-        change.request.aftercare = Some(Aftercare { rechecks, has_keys, step: None });
+        change.request.aftercare = Some(Aftercare { rechecks, has_keys, step: None, until: None });
         change.complete(now).unwrap();
         change
     }

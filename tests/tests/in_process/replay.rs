@@ -19,7 +19,7 @@ type Rows = BTreeMap<String, Vec<BTreeMap<String, String>>>;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// Before anything was erased.
-const YESTERDAY: &str = "2026-11-20T08:00:00Z";
+pub(crate) const YESTERDAY: &str = "2026-11-20T08:00:00Z";
 
 /// Puts tables and objects back as they were.
 async fn restore(world: &World, state: &Rows, places: &[&str]) {
@@ -52,7 +52,7 @@ async fn begin(world: &World, body: Value) -> String {
 }
 
 /// A whole replay; its certificate, its evidence being sound.
-async fn replay(world: &World, body: Value) -> Certificate {
+pub(crate) async fn replay(world: &World, body: Value) -> Certificate {
     let id = begin(world, body).await;
     world.run_to_end(&id).await;
     let shown = call(world, "GET", &format!("/v1/replays/{id}"), None).await;
@@ -206,7 +206,7 @@ async fn killed_at(call: usize, answer_is_lost: bool) -> Option<(World, String)>
         while !died && world.step().await {
             died = world.calls.revive();
         }
-        if died || ended().await {
+        if died || world.calls.aside(ended()).await {
             break;
         }
         world.advance(SignedDuration::from_mins(1));
