@@ -126,7 +126,9 @@ impl Function {
                 known.entry(position).or_default().push(Known { claim, entry: entry.clone() });
             }
         }
-        known.values_mut().for_each(|known| known.sort_by(|a, b| a.claim.cmp(&b.claim)));
+        for known in known.values_mut() {
+            known.sort_by(|a, b| a.claim.cmp(&b.claim));
+        }
         Ok(known)
     }
 

@@ -32,12 +32,11 @@ pub async fn resolve_again_page(
             rows += 1;
             for field in key_fields(policy) {
                 let known = keys.keys.entry(field.to_owned()).or_default();
-                let held = row.record.keys_at(&[field]).into_iter().flatten();
-                held.for_each(|value| {
+                for value in row.record.keys_at(&[field]).into_iter().flatten() {
                     if !known.contains(&value) {
                         known.push(value);
                     }
-                });
+                }
             }
         }
         match page.next {

@@ -88,7 +88,7 @@ impl Peopled {
         self.app.rows(&POPULATION, INDEX, &mut |row| {
             texts("", &Value::Object(row.stored), &mut |_, text| {
                 own.insert(text.to_owned());
-            })
+            });
         });
         for row in before.rows.iter().filter(|row| !self.app.concerns(row, &self.person)) {
             texts("", &Value::Object(row.stored.clone()), &mut |_, text| {

@@ -28,7 +28,7 @@ async fn settled(world: &World) {
         }
         world.run().await;
     }
-    panic!("there is always something to do");
+    unreachable!("there is always something to do");
 }
 
 async fn request(world: &World, id: &str) -> Request {
@@ -175,7 +175,7 @@ async fn killed_at(call: usize, answer_is_lost: bool) -> Option<(World, String)>
         }
         after(&world, SignedDuration::from_mins(1)).await;
     }
-    panic!("the re-check never ends");
+    unreachable!("the re-check never ends");
 }
 
 #[tokio::test]
