@@ -44,6 +44,9 @@ pub(crate) enum Command {
     /// Check packages offline
     #[command(subcommand)]
     Package(PackageCommand),
+    /// Erase again what a restore brought back, before it serves anybody
+    #[command(subcommand)]
+    Suppress(SuppressCommand),
     /// Play a whole story against a local stack and check it from outside
     Demo(Demo),
 }
@@ -236,6 +239,53 @@ pub(crate) enum PackageCommand {
         #[arg(long, value_name = "KEY")]
         key_id: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SuppressCommand {
+    /// Find everybody in it who was erased, erase them again, look afresh
+    ///
+    /// Exit codes: 0 the look afresh found nothing that had to go, 1 it did, or there was no end. With --dry-run: whether
+    /// there is anything to erase.
+    Replay {
+        /// The policy's folder; it must be published, and name what was restored
+        #[arg(long, value_name = "DIR")]
+        policy: PathBuf,
+        /// The moment whose state was restored, such as 2026-11-20T00:00:00Z
+        #[arg(long, value_name = "TIME")]
+        state_of: jiff::Timestamp,
+        /// A system that was restored [default: all]
+        #[arg(long = "system", value_name = "NAME")]
+        systems: Vec<String>,
+        /// A collection that was restored [default: all]
+        #[arg(long = "collection", value_name = "DATASET.COLLECTION")]
+        collections: Vec<String>,
+        /// Count, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// How long to wait for the end
+        #[arg(long, value_name = "MINUTES", default_value_t = 25)]
+        wait_minutes: u64,
+        #[command(flatten)]
+        operator: OperatorArgs,
+    },
+    /// Print how a replay stands
+    Status {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        operator: OperatorArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OperatorArgs {
+    /// The API's address
+    #[arg(long, value_name = "URL", env = "HABEAS_API_URL")]
+    pub(crate) api: String,
+    /// An operator's id token, from a sign-in of the last half hour
+    #[arg(long, value_name = "TOKEN", env = "HABEAS_OPERATOR_TOKEN", hide_env_values = true, value_parser = personal)]
+    pub(crate) token: Personal<String>,
 }
 
 #[derive(Debug, Args)]

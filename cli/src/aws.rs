@@ -69,6 +69,12 @@ impl Clients {
         Self::new(&config, true)
     }
 
+    /// With these clients; everything else by the configuration.
+    #[must_use]
+    pub fn with(config: &SdkConfig, dynamodb: aws_sdk_dynamodb::Client, s3: aws_sdk_s3::Client) -> Self {
+        Self { dynamodb, s3, ..Self::new(config, true) }
+    }
+
     /// Connectors to the systems of a policy.
     #[must_use]
     pub fn connectors(&self) -> habeas::connectors::Connectors {

@@ -10,7 +10,9 @@ use clap::Parser as _;
 use habeas_cli::commands::{self, CommandError, Outcome, Verdict};
 use habeas_cli::sample::Population;
 
-use args::{Cli, Command, EvidenceCommand, PackageCommand, PolicyCommand, SampleCommand};
+use args::{
+    Cli, Command, EvidenceCommand, OperatorArgs, PackageCommand, PolicyCommand, SampleCommand, SuppressCommand,
+};
 
 /// The exit code of a dry run whose preflight refuses.
 const REFUSED: u8 = 2;
@@ -88,6 +90,28 @@ async fn run(cli: Cli, out: &mut dyn Write) -> Outcome {
         Command::Package(PackageCommand::Key { key_id }) | Command::Evidence(EvidenceCommand::Key { key_id }) => {
             commands::package::key(&key_id, out).await
         }
+        Command::Suppress(SuppressCommand::Replay {
+            policy,
+            state_of,
+            systems,
+            collections,
+            dry_run,
+            wait_minutes,
+            operator,
+        }) => {
+            let wanted = commands::suppress::Wanted {
+                folder: &policy,
+                state_of,
+                systems: &systems,
+                collections: &collections,
+                dry_run,
+                bound: std::time::Duration::from_secs(wait_minutes.saturating_mul(60)),
+            };
+            commands::suppress::replay(&signed_in(&operator), &wanted, out).await
+        }
+        Command::Suppress(SuppressCommand::Status { id, operator }) => {
+            commands::suppress::status(&signed_in(&operator), &id, out).await
+        }
         Command::Demo(demo) => {
             let wanted = commands::demo::Wanted {
                 endpoints: demo.endpoints,
@@ -105,6 +129,10 @@ async fn run(cli: Cli, out: &mut dyn Write) -> Outcome {
             commands::demo::demo(&demo.policy, &wanted, defaults, out).await
         }
     }
+}
+
+fn signed_in(args: &OperatorArgs) -> commands::suppress::Operator<'_> {
+    commands::suppress::Operator { api: &args.api, token: &args.token }
 }
 
 /// The error with everything that led to it, one line each.

@@ -24,4 +24,5 @@ pub mod record;
 pub mod request;
 pub mod signing;
 pub mod steps;
+pub mod suppression;
 pub mod telemetry;

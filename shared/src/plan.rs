@@ -7,10 +7,11 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::policy::{KeySet, Pinned};
-use crate::request::{Matter, Right};
+use crate::policy::{KeySet, Period, Pinned, RightRule};
+use crate::request::{Aftercare, Matter, Right};
 
 /// The queues that functions take work from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -28,11 +29,14 @@ pub enum Queue {
     Sweep,
     /// notify.
     Notify,
+    /// replay-suppression.
+    Replay,
 }
 
 impl Queue {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Verify, Self::Export, Self::Erase, Self::Cancel, Self::Sweep, Self::Notify];
+    pub const ALL: [Self; 7] =
+        [Self::Verify, Self::Export, Self::Erase, Self::Cancel, Self::Sweep, Self::Notify, Self::Replay];
 
     /// The word for it in the environment (`<NAME>_QUEUE_URL`) and in logs.
     #[must_use]
@@ -44,6 +48,7 @@ impl Queue {
             Self::Cancel => "cancel",
             Self::Sweep => "sweep",
             Self::Notify => "notify",
+            Self::Replay => "replay",
         }
     }
 }
@@ -79,6 +84,11 @@ pub enum Work {
         /// `<dataset>.<collection>`.
         collection: String,
     },
+    /// Looks for what was erased once more, some time after the end, and erases what has turned up since.
+    Recheck {
+        /// How long after the end.
+        after: Period,
+    },
     /// Forgets the captured keys.
     Forget,
     /// Marks the identities of a cancelled account as not to be taken over.
@@ -87,6 +97,32 @@ pub enum Work {
     Sweep {
         /// `<dataset>.<collection>`.
         collection: String,
+    },
+    /// Reads all rows of one collection and keeps, sealed, the identities in it that were erased.
+    Scan {
+        /// `<dataset>.<collection>`.
+        collection: String,
+        /// The moment whose state was restored.
+        state_of: Timestamp,
+    },
+    /// Opens a request for each person that was found, and waits until all of them have ended.
+    Reapply {
+        /// What was restored.
+        collections: Vec<String>,
+        /// The moment whose state was restored.
+        state_of: Timestamp,
+    },
+    /// Reads all rows of one collection afresh, and counts what is left of people who were erased.
+    Prove {
+        /// `<dataset>.<collection>`.
+        collection: String,
+        /// The moment whose state was restored.
+        state_of: Timestamp,
+    },
+    /// Finds the row of somebody who was erased and is to be erased again, if there is one.
+    ResolveAgain {
+        /// The moment whose state was restored.
+        state_of: Timestamp,
     },
 }
 
@@ -98,14 +134,29 @@ impl Work {
             Self::Capture { collection, .. }
             | Self::Export { collection }
             | Self::Erase { collection }
-            | Self::Sweep { collection } => Some(collection),
+            | Self::Sweep { collection }
+            | Self::Scan { collection, .. }
+            | Self::Prove { collection, .. } => Some(collection),
             Self::Resolve
+            | Self::ResolveAgain { .. }
+            | Self::Reapply { .. }
             | Self::Preflight
             | Self::Package
             | Self::Clear
             | Self::Suppress
+            | Self::Recheck { .. }
             | Self::Forget
             | Self::Tombstone => None,
+        }
+    }
+
+    /// Whether what it counts is part of the request's sum. A scan only looks.
+    #[must_use]
+    pub fn adds_up(&self) -> bool {
+        match self {
+            Self::Scan { .. } => false,
+            Self::Reapply { .. } => true,
+            work => work.collection().is_some(),
         }
     }
 
@@ -113,10 +164,15 @@ impl Work {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Scan { .. } => "scan",
+            Self::Reapply { .. } => "reapply",
+            Self::Prove { .. } => "prove",
+            Self::ResolveAgain { .. } => "resolve_again",
             Self::Resolve => "resolve",
             Self::Preflight => "preflight",
             Self::Capture { .. } => "capture",
             Self::Forget => "forget",
+            Self::Recheck { .. } => "recheck",
             Self::Export { .. } => "export",
             Self::Package => "package",
             Self::Clear => "clear",
@@ -171,9 +227,12 @@ pub struct Stage {
     pub works: Vec<Work>,
 }
 
-/// The stages in order.
+/// The stages in order, and what is done after the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan(Vec<Stage>);
+pub struct Plan {
+    stages: Vec<Stage>,
+    aftercare: Option<Aftercare>,
+}
 
 impl Plan {
     /// The plan for a matter under a policy. `with_export` adds a copy before the erasure of a cancelled account.
@@ -182,6 +241,7 @@ impl Plan {
     /// [`NotServed`] for a right that this version does not do the work of.
     pub fn compile(matter: Matter, policy: &Pinned, with_export: bool) -> Result<Self, NotServed> {
         let mut stages = Vec::new();
+        let mut aftercare = None;
         match matter {
             Matter::Right(Right::Access | Right::Portability) => {
                 resolve_stage(Queue::Export, &mut stages);
@@ -194,7 +254,7 @@ impl Plan {
                 preflight_stage(&mut stages);
                 capture_stages(policy, Queue::Erase, &mut stages);
                 erase_stages(policy, &mut stages);
-                forget_stage(policy, Queue::Erase, &mut stages);
+                aftercare = end_erasure(Right::Erasure, policy, &mut stages);
             }
             Matter::Right(Right::AccountCancellation) => {
                 resolve_stage(Queue::Erase, &mut stages);
@@ -205,7 +265,7 @@ impl Plan {
                 }
                 stages.push(Stage { queue: Queue::Cancel, works: vec![Work::Tombstone] });
                 erase_stages(policy, &mut stages);
-                forget_stage(policy, Queue::Erase, &mut stages);
+                aftercare = end_erasure(Right::AccountCancellation, policy, &mut stages);
             }
             Matter::RetentionSweep => {
                 let is_swept = |name: &&str| policy.rule(name).is_some_and(|rule| rule.retention.is_some());
@@ -213,27 +273,77 @@ impl Plan {
                 in_erase_order(policy, Queue::Sweep, policy.collections().filter(is_swept), sweep, &mut stages);
             }
             Matter::Right(right) => return Err(NotServed(right)),
+            // What they touch is said by an operator: see `replay` and `again`.
+            Matter::Replay | Matter::ErasedAgain => {}
         }
         stages.retain(|stage| !stage.works.is_empty());
-        Ok(Self(stages))
+        Ok(Self { stages, aftercare })
+    }
+
+    /// Looks in what was restored for people who were erased, has them erased again, and looks afresh. `only_looks`: looks,
+    /// and changes nothing.
+    #[must_use]
+    pub fn replay(collections: &[String], state_of: Timestamp, only_looks: bool) -> Self {
+        let stage = |works: Vec<Work>| Stage { queue: Queue::Replay, works };
+        let each = |work: &dyn Fn(String) -> Work| stage(collections.iter().cloned().map(work).collect());
+        let mut stages = vec![each(&|collection| Work::Prove { collection, state_of })];
+        if !only_looks {
+            stages.insert(0, each(&|collection| Work::Scan { collection, state_of }));
+            stages.insert(1, stage(vec![Work::Reapply { collections: collections.to_vec(), state_of }]));
+        }
+        Self { stages, aftercare: None }
+    }
+
+    /// Erases somebody again who was erased before, in these collections, in the order of safety.
+    #[must_use]
+    pub fn again(policy: &Pinned, collections: &[String], state_of: Timestamp) -> Self {
+        let mut stages = vec![Stage { queue: Queue::Erase, works: vec![Work::ResolveAgain { state_of }] }];
+        let is_led_to = |name: &String| policy.links(name).iter().any(|link| link.key_set().is_some());
+        let has_keys = collections.iter().any(is_led_to);
+        if has_keys {
+            capture_stages(policy, Queue::Erase, &mut stages);
+        }
+        stages.push(Stage { queue: Queue::Erase, works: vec![Work::Suppress] });
+        let erase = |collection| Work::Erase { collection };
+        in_erase_order(policy, Queue::Erase, collections.iter().map(String::as_str), erase, &mut stages);
+        if has_keys {
+            forget_stage(policy, Queue::Erase, &mut stages);
+        }
+        Self { stages, aftercare: None }
+    }
+
+    /// What a re-check does, one after the other: captures what keys have come since, then erases, in the order of safety.
+    #[must_use]
+    pub fn recheck(policy: &Pinned) -> Vec<Work> {
+        let mut stages = Vec::new();
+        capture_stages(policy, Queue::Erase, &mut stages);
+        let erase = |collection| Work::Erase { collection };
+        in_erase_order(policy, Queue::Erase, policy.collections(), erase, &mut stages);
+        stages.into_iter().flat_map(|stage| stage.works).collect()
     }
 
     /// The stages.
     #[must_use]
     pub fn stages(&self) -> &[Stage] {
-        &self.0
+        &self.stages
+    }
+
+    /// What is still done once all stages are.
+    #[must_use]
+    pub fn aftercare(&self) -> Option<&Aftercare> {
+        self.aftercare.as_ref()
     }
 
     /// How many steps there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.iter().map(|stage| stage.works.len()).sum()
+        self.stages.iter().map(|stage| stage.works.len()).sum()
     }
 
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.stages.is_empty()
     }
 }
 
@@ -263,6 +373,16 @@ fn forget_stage(policy: &Pinned, queue: Queue, stages: &mut Vec<Stage>) {
     if !policy.graph().captures().is_empty() {
         stages.push(Stage { queue, works: vec![Work::Forget] });
     }
+}
+
+/// What is re-checked keeps its captured keys until the last re-check is over; what is not forgets them at once.
+fn end_erasure(right: Right, policy: &Pinned, stages: &mut Vec<Stage>) -> Option<Aftercare> {
+    let rechecks = policy.right(right).map_or_else(Vec::new, RightRule::rechecks);
+    if rechecks.is_empty() {
+        forget_stage(policy, Queue::Erase, stages);
+        return None;
+    }
+    Some(Aftercare { rechecks, has_keys: !policy.graph().captures().is_empty(), step: None, until: None })
 }
 
 fn export_stages(policy: &Pinned, stages: &mut Vec<Stage>) {

@@ -20,6 +20,7 @@ use habeas::identity::Sealer;
 use habeas::ledger::Ledger;
 use habeas::random::SeededRandom;
 use habeas::steps::{Driver, SqsQueues};
+use habeas_cli::aws::Clients;
 
 use crate::calls::Calls;
 use crate::deployed::REGION;
@@ -95,6 +96,12 @@ impl Cloud {
     pub(crate) fn administrator(&self) -> (aws_sdk_dynamodb::Client, aws_sdk_s3::Client) {
         let sdk = |client: &SharedHttpClient| sdk(ADMINISTRATOR, client.clone());
         (self.dynamodb_client(&sdk(&self.dynamodb)), self.s3_client(&sdk(&self.s3)))
+    }
+
+    /// The same as the command line has them.
+    pub(crate) fn tool(&self) -> Clients {
+        let (dynamodb, s3) = self.administrator();
+        Clients::with(&sdk(ADMINISTRATOR, SharedHttpClient::new(self.services.clone())), dynamodb, s3)
     }
 
     /// A function's way to DynamoDB.

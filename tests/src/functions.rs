@@ -25,10 +25,11 @@ pub enum Function {
     Notify,
     PlanRequest,
     AnchorEvidence,
+    ReplaySuppression,
 }
 
 impl Function {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::SubmitRequest,
         Self::VerifyIdentity,
         Self::ExportData,
@@ -39,6 +40,7 @@ impl Function {
         Self::Notify,
         Self::PlanRequest,
         Self::AnchorEvidence,
+        Self::ReplaySuppression,
     ];
 
     /// Its name in the template.
@@ -54,6 +56,7 @@ impl Function {
             Self::Notify => "Notify",
             Self::PlanRequest => "PlanRequest",
             Self::AnchorEvidence => "AnchorEvidence",
+            Self::ReplaySuppression => "ReplaySuppression",
         }
     }
 
@@ -66,6 +69,7 @@ impl Function {
             Queue::Cancel => Self::CancelAccount,
             Queue::Sweep => Self::RetentionSweep,
             Queue::Notify => Self::Notify,
+            Queue::Replay => Self::ReplaySuppression,
         }
     }
 }
@@ -88,6 +92,7 @@ pub(crate) enum Running {
     Notify(Arc<notify::Function>),
     PlanRequest(Arc<plan_request::Function>),
     AnchorEvidence(Arc<anchor_evidence::Function>),
+    ReplaySuppression(Arc<replay_suppression::Function>),
 }
 
 impl Running {
@@ -151,6 +156,13 @@ impl Running {
                     platform,
                 }))
             }
+            Function::ReplaySuppression => Self::ReplaySuppression(Arc::new(replay_suppression::Function {
+                current: platform.current_policy()?,
+                keys: platform.digest_keys().await?,
+                sign_ins: platform.sign_ins()?,
+                connectors: connectors(),
+                platform,
+            })),
             Function::PlanRequest => unreachable!("it has no platform"),
         })
     }
@@ -168,6 +180,7 @@ impl Running {
             Self::Notify(function) => notify::handle(function.clone(), trigger, deadline).await,
             Self::PlanRequest(function) => plan_request::handle(function.clone(), trigger, deadline).await,
             Self::AnchorEvidence(function) => anchor_evidence::handle(function.clone(), trigger, deadline).await,
+            Self::ReplaySuppression(function) => replay_suppression::handle(function.clone(), trigger, deadline).await,
         }
     }
 }

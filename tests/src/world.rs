@@ -27,7 +27,7 @@ use crate::calls::Calls;
 use crate::cloud::Cloud;
 use crate::functions::{Function, Running};
 use crate::needs;
-use crate::roles::{Grant, Rights, WhenDenied, stack, stack_with_database};
+use crate::roles::{Grant, Rights, Stack, WhenDenied, stack, stack_with_database};
 use crate::sign_in::SignIns;
 use crate::stores;
 
@@ -77,6 +77,12 @@ impl World {
     /// A new world under the policy whose collections are in a database, with its secrets by name.
     pub async fn with_database(secrets: BTreeMap<String, String>) -> Self {
         Self::with(Rights::new(stack_with_database(), None, WhenDenied::Fail), secrets).await
+    }
+
+    /// A new world under one of the policies that ship with Habeas, with the secrets of its databases by name.
+    pub async fn under(policy: &str, secrets: BTreeMap<String, String>) -> Self {
+        let stack: &'static Stack = Box::leak(Box::new(Stack::of(&format!("policies/{policy}"))));
+        Self::with(Rights::new(stack, None, WhenDenied::Fail), secrets).await
     }
 
     /// The same, with a line missing in one role. It stops where that is denied, which [`Rights::denied`] tells.
@@ -219,6 +225,11 @@ impl World {
         *self.cloud.obstacles.lock().unwrap() = obstacles;
     }
 
+    /// The command line's own clients, past every role.
+    pub fn tool(&self) -> habeas_cli::aws::Clients {
+        self.cloud.tool()
+    }
+
     /// The test's own connectors, past every role.
     pub fn connectors(&self) -> Connectors {
         self.cloud.connectors(None, self.dynamodb.clone(), self.s3.clone())
@@ -303,6 +314,7 @@ impl World {
             path if path.ends_with("/verification") => Function::VerifyIdentity,
             path if path.ends_with("/confirmation") => Function::CancelAccount,
             "/v1/plans" => Function::PlanRequest,
+            path if path.starts_with("/v1/replays") => Function::ReplaySuppression,
             _ => Function::SubmitRequest,
         };
         let answer = self.invoke(function, Trigger::Http(Box::new(request))).await;
@@ -399,7 +411,8 @@ impl World {
             self.advance(SignedDuration::from_mins(1));
             self.wake().await;
         }
-        panic!("the request never ends");
+        let last = self.ledger.events(&id).await.unwrap().pop();
+        panic!("the request never ends; the last that happened is {last:?}");
     }
 
     /// Every item of every table of the policy, and every object of its bucket.

@@ -7,6 +7,7 @@ pub mod plan;
 pub mod policy;
 pub mod sample;
 pub mod show;
+pub mod suppress;
 
 use std::path::{Path, PathBuf};
 
@@ -96,6 +97,9 @@ pub enum CommandError {
         /// Why.
         source: habeas::signing::NotAKey,
     },
+    /// What a stack calls evidence is none.
+    #[error("the stack's evidence is not sound: believe nothing of what it says")]
+    Evidence(#[from] habeas::evidence::EvidenceError),
     /// No generator makes people for this policy.
     #[error("there are no sample people for the policy {0}: only for yallo and yuncan")]
     NoSample(String),

@@ -145,6 +145,18 @@ impl Api {
         self.send("POST /v1/plans", request).await
     }
 
+    /// `POST /v1/replays`, as an operator.
+    pub async fn begin_replay(&self, body: &Value, token: &str) -> Result<Answer, DriveError> {
+        let request = self.http.post(format!("{}/v1/replays", self.base)).bearer_auth(token).json(body);
+        self.send("POST /v1/replays", request).await
+    }
+
+    /// `GET /v1/replays/{id}`, as an operator.
+    pub async fn replay(&self, id: &str, token: &str) -> Result<Answer, DriveError> {
+        let request = self.http.get(format!("{}/v1/replays/{id}", self.base)).bearer_auth(token);
+        self.send("GET /v1/replays/{id}", request).await
+    }
+
     /// What a link to a package leads to.
     pub async fn download(&self, url: &str) -> Result<Vec<u8>, DriveError> {
         const ACTION: &str = "downloading the package";

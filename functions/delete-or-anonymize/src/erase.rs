@@ -2,7 +2,7 @@
 //! over is acted on again, a bounded number of times. Where the rule demands groups, they are found and counted before.
 
 use habeas::connectors::{
-    ConnectorError, Decision, ErasureJudge, Groups, Judge as _, Target, Who, erases_all, erasure_judge,
+    ConnectorError, Decision, ErasureJudge, Groups, Judge as _, Person, Target, Who, erases_all, erasure_judge,
 };
 use habeas::plan::Counts;
 use habeas::steps::{Job, Next, Page, StepError};
@@ -26,13 +26,16 @@ enum Phase {
 
 /// Where an erasure stands.
 #[derive(Clone, Default, Serialize, Deserialize)]
-struct Cursor {
+pub(crate) struct Cursor {
     phase: Phase,
     round: u8,
     /// What the fresh read has found so far that nothing keeps.
     left_over: u64,
+    /// What the first fresh read found in all.
+    #[serde(default)]
+    pub(crate) found: u64,
     /// What it has found so far that is kept.
-    retained: u64,
+    pub(crate) retained: u64,
     retained_until: Option<Timestamp>,
     /// Whether something is kept of which nobody knows until when.
     #[serde(default)]
@@ -44,34 +47,21 @@ struct Cursor {
     groups: Option<Groups>,
 }
 
+impl Cursor {
+    /// An erasure that looks first, and acts only if there is something.
+    pub(crate) fn that_looks_first() -> Self {
+        Self { phase: Phase::Verify, ..Self::default() }
+    }
+}
+
 impl Function {
     pub(crate) async fn erase(&self, job: &Job, collection: &str, cursor: Option<&str>) -> Result<Page, StepError> {
         let cursor: Cursor = match cursor {
             None => Self::beginning(job, collection),
             Some(json) => serde_json::from_str(json).map_err(StepError::permanent)?,
         };
-        let (cursor, counts) = match cursor.phase {
-            Phase::Measure => self.measure(job, collection, cursor).await?,
-            Phase::Act => match self.act(job, collection, cursor).await? {
-                // What was few rows is looked at afresh at once: another checkpoint in between would prove nothing.
-                (Progress::On(cursor @ Cursor { phase: Phase::Verify, .. }), acted) => {
-                    match self.verify(job, collection, cursor.clone()).await {
-                        Ok((progress, mut counts)) => {
-                            counts.add(&acted);
-                            (progress, counts)
-                        }
-                        // What has gone is counted first; the next page meets the error again.
-                        Err(error) => {
-                            habeas::telemetry::warn_chain("a fresh read will be tried again", &error);
-                            (Progress::On(cursor), acted)
-                        }
-                    }
-                }
-                acted => acted,
-            },
-            Phase::Verify => self.verify(job, collection, cursor).await?,
-        };
-        match cursor {
+        let (progress, counts) = self.turn(job, job.person()?, collection, cursor).await?;
+        match progress {
             Progress::On(cursor) => {
                 let next = Next::Page(serde_json::to_string(&cursor).map_err(StepError::permanent)?);
                 Ok(Page { counts, retained_until: None, next })
@@ -85,6 +75,37 @@ impl Function {
         }
     }
 
+    /// Acts on a page, or reads one afresh.
+    pub(crate) async fn turn(
+        &self,
+        job: &Job,
+        person: &Person,
+        collection: &str,
+        cursor: Cursor,
+    ) -> Result<(Progress, Counts), StepError> {
+        match cursor.phase {
+            Phase::Measure => self.measure(job, person, collection, cursor).await,
+            Phase::Act => match self.act(job, person, collection, cursor).await? {
+                // What was few rows is looked at afresh at once: another checkpoint in between would prove nothing.
+                (Progress::On(cursor @ Cursor { phase: Phase::Verify, .. }), acted) => {
+                    match self.verify(job, person, collection, cursor.clone()).await {
+                        Ok((progress, mut counts)) => {
+                            counts.add(&acted);
+                            Ok((progress, counts))
+                        }
+                        // What has gone is counted first; the next page meets the error again.
+                        Err(error) => {
+                            habeas::telemetry::warn_chain("a fresh read will be tried again", &error);
+                            Ok((Progress::On(cursor), acted))
+                        }
+                    }
+                }
+                acted => Ok(acted),
+            },
+            Phase::Verify => self.verify(job, person, collection, cursor).await,
+        }
+    }
+
     fn beginning(job: &Job, collection: &str) -> Cursor {
         let demands = job.policy.rule(collection).is_some_and(|rule| rule.erasure.k_anonymity().is_some());
         let phase = if demands { Phase::Measure } else { Phase::Act };
@@ -92,12 +113,18 @@ impl Function {
     }
 
     /// Reads the rows of a page for the groups that they would be in; after the last one, counts those.
-    async fn measure(&self, job: &Job, collection: &str, mut cursor: Cursor) -> Result<(Progress, Counts), StepError> {
+    async fn measure(
+        &self,
+        job: &Job,
+        person: &Person,
+        collection: &str,
+        mut cursor: Cursor,
+    ) -> Result<(Progress, Counts), StepError> {
         let target = Target::of(&job.policy, collection).map_err(ConnectorError::into_step)?;
         let connector = self.connectors.of(target.place).map_err(ConnectorError::into_step)?;
         let judge = self.judge(job, &target)?;
         let mut groups = cursor.groups.take().unwrap_or_default();
-        let page = connector.read(&target, Who::Person(job.person()?), cursor.at.as_deref()).await;
+        let page = connector.read(&target, Who::Person(person), cursor.at.as_deref()).await;
         let page = page.map_err(ConnectorError::into_step)?;
         for row in &page.rows {
             judge.measure(row, &mut groups).map_err(ConnectorError::into_step)?;
@@ -114,10 +141,16 @@ impl Function {
         Ok((Progress::On(Cursor { groups: Some(groups), ..Cursor::default() }), counts))
     }
 
-    async fn act(&self, job: &Job, collection: &str, cursor: Cursor) -> Result<(Progress, Counts), StepError> {
+    async fn act(
+        &self,
+        job: &Job,
+        person: &Person,
+        collection: &str,
+        cursor: Cursor,
+    ) -> Result<(Progress, Counts), StepError> {
         let target = Target::of(&job.policy, collection).map_err(ConnectorError::into_step)?;
         let connector = self.connectors.of(target.place).map_err(ConnectorError::into_step)?;
-        let (who, at) = (Who::Person(job.person()?), cursor.at.as_deref());
+        let (who, at) = (Who::Person(person), cursor.at.as_deref());
         let quick = match erases_all(&target) {
             true => connector.erase(&target, who, at).await.map_err(ConnectorError::into_step)?,
             false => None,
@@ -136,16 +169,25 @@ impl Function {
         let next = acted.next;
         let next = match next {
             Some(at) => Cursor { at: Some(at), ..cursor },
-            None => Cursor { phase: Phase::Verify, round: cursor.round, groups: cursor.groups, ..Cursor::default() },
+            None => {
+                let Cursor { round, found, groups, .. } = cursor;
+                Cursor { phase: Phase::Verify, round, found, groups, ..Cursor::default() }
+            }
         };
         Ok((Progress::On(next), counts))
     }
 
-    async fn verify(&self, job: &Job, collection: &str, mut cursor: Cursor) -> Result<(Progress, Counts), StepError> {
+    async fn verify(
+        &self,
+        job: &Job,
+        person: &Person,
+        collection: &str,
+        mut cursor: Cursor,
+    ) -> Result<(Progress, Counts), StepError> {
         let target = Target::of(&job.policy, collection).map_err(ConnectorError::into_step)?;
         let connector = self.connectors.of(target.place).map_err(ConnectorError::into_step)?;
         let judge = self.judge(job, &target)?.within(cursor.groups.clone());
-        let page = connector.read(&target, Who::Person(job.person()?), cursor.at.as_deref()).await;
+        let page = connector.read(&target, Who::Person(person), cursor.at.as_deref()).await;
         let page = page.map_err(ConnectorError::into_step)?;
         let mut left = Vec::new();
         for row in page.rows {
@@ -184,7 +226,9 @@ impl Function {
         }
         // Straight away is often too soon: an index follows its table after a moment.
         tokio::time::sleep(std::time::Duration::from_millis(200 << cursor.round)).await;
-        Ok((Progress::On(Cursor { round: cursor.round + 1, groups: cursor.groups, ..Cursor::default() }), counts))
+        let found = if cursor.round == 0 { cursor.left_over } else { cursor.found };
+        let again = Cursor { round: cursor.round + 1, found, groups: cursor.groups, ..Cursor::default() };
+        Ok((Progress::On(again), counts))
     }
 
     /// What becomes of a row of a collection.
@@ -197,7 +241,7 @@ impl Function {
 }
 
 /// Whether an erasure goes on.
-enum Progress {
+pub(crate) enum Progress {
     On(Cursor),
     Done(Cursor),
 }

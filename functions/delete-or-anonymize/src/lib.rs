@@ -1,6 +1,7 @@
 //! Erases, anonymises or retains what is held about a person, as the policy says, and reads everything afresh.
 
 mod erase;
+mod recheck;
 
 use std::sync::Arc;
 
@@ -9,14 +10,14 @@ use habeas::api::{Answer, Trigger};
 use habeas::aws::{Platform, StartError};
 use habeas::connectors::Connectors;
 use habeas::identity::DigestKeys;
-use habeas::personal::{Identity, IdentityKind};
 use habeas::plan::{Counts, Queue, Work};
 use habeas::policy::KeySet;
 use habeas::request::EffectItem;
 use habeas::steps::{
     Handled, Job, Message, Page, StepError, Worker, capture_page, forget_page, handle_batch, preflight_page,
-    resolve_page,
+    resolve_again_page, resolve_page,
 };
+use habeas::suppression::digests;
 use jiff::Timestamp;
 use lambda_runtime::Error;
 
@@ -51,20 +52,13 @@ impl Function {
         self.platform.driver.attend(&message.request_id, number, Queue::Erase, policies, self, deadline).await
     }
 
-    /// Writes a suppression entry for every identity of the subject.
+    /// Writes a suppression entry for every value of the subject's own row that leads to them or to other rows: by any of
+    /// them a restored row is recognised.
     async fn suppress(&self, job: &Job) -> Result<Page, StepError> {
         let driver = &self.platform.driver;
-        let subject = &job.person()?.keys;
-        for kind in [IdentityKind::UserId, IdentityKind::Email, IdentityKind::PhoneNumber] {
-            let Some(field) = job.policy.identity_field(kind) else {
-                continue;
-            };
-            for value in subject.keys.get(field).into_iter().flatten() {
-                // A value on file that is not well-formed leads to nobody and needs no entry.
-                let Ok(identity) = Identity::parse(kind, value) else {
-                    continue;
-                };
-                let digest = self.keys.identity(&identity);
+        for (field, values) in &job.person()?.keys.keys {
+            for value in values {
+                let Some(digest) = digests(&self.keys, &job.policy, field, value).into_iter().next() else { continue };
                 let written =
                     driver.ledger.suppress(&digest, &job.request.id, job.request.matter, driver.clock.now()).await;
                 written.map_err(StepError::transient)?;
@@ -90,9 +84,18 @@ impl Worker for Function {
             Work::Forget => forget_page(job, self.platform.driver.key_store.as_ref()).await,
             Work::Suppress => self.suppress(job).await,
             Work::Erase { collection } => self.erase(job, collection, cursor).await,
-            Work::Export { .. } | Work::Package | Work::Clear | Work::Tombstone | Work::Sweep { .. } => {
-                Err(StepError::permanent(NotMyWork))
+            Work::Recheck { .. } => self.recheck(job, cursor).await,
+            Work::ResolveAgain { state_of } => {
+                resolve_again_page(job, &self.connectors, &self.platform.driver.sealer, *state_of).await
             }
+            Work::Export { .. }
+            | Work::Package
+            | Work::Clear
+            | Work::Tombstone
+            | Work::Sweep { .. }
+            | Work::Scan { .. }
+            | Work::Reapply { .. }
+            | Work::Prove { .. } => Err(StepError::permanent(NotMyWork)),
         }
     }
 }

@@ -100,9 +100,16 @@ impl Worker for Function {
             Work::Export { collection } => self.collect(job, collection, cursor).await,
             Work::Package => Box::pin(self.make_package(job, cursor)).await,
             Work::Clear => self.clear_staging(job).await,
-            Work::Preflight | Work::Suppress | Work::Erase { .. } | Work::Tombstone | Work::Sweep { .. } => {
-                Err(StepError::permanent(NotMyWork))
-            }
+            Work::Preflight
+            | Work::Suppress
+            | Work::Erase { .. }
+            | Work::Recheck { .. }
+            | Work::Tombstone
+            | Work::Sweep { .. }
+            | Work::Scan { .. }
+            | Work::Reapply { .. }
+            | Work::Prove { .. }
+            | Work::ResolveAgain { .. } => Err(StepError::permanent(NotMyWork)),
         }
     }
 }

@@ -119,6 +119,9 @@ pub fn request_json(view: &RequestView, policy: &Pinned) -> Value {
     if request.matter == Matter::Right(Right::AccountCancellation) {
         body["cooling_off_until"] = json!(request.cooling_off_until.map(keys::moment));
     }
+    if let Some(until) = request.known_until() {
+        body["known_until"] = json!(keys::moment(until));
+    }
     if let Some(package) = &request.package {
         body["package"] = json!({
             "bytes": package.bytes,

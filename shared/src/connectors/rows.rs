@@ -169,7 +169,7 @@ fn end_of(
 }
 
 /// A moment as systems store it: RFC 3339, a date, or whole seconds or milliseconds since 1970.
-fn moment(value: &Value) -> Option<Timestamp> {
+pub(crate) fn moment(value: &Value) -> Option<Timestamp> {
     /// Seconds of the year 5138; more are milliseconds.
     const MOST_SECONDS: i64 = 100_000_000_000;
     match value {

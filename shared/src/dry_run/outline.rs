@@ -10,7 +10,7 @@ use crate::connectors::{is_omitted, masked};
 use crate::mask::Class;
 use crate::plan::{NotServed, Plan, Queue, Work};
 use crate::policy::{
-    CollectionRule, ErasureRule, ExportRules, Field, Link, Origin, Pinned, PolicyDigest, Strategy, ViaRule,
+    CollectionRule, ErasureRule, ExportRules, Field, Link, Origin, Period, Pinned, PolicyDigest, Strategy, ViaRule,
     in_language, words,
 };
 use crate::request::Matter;
@@ -24,6 +24,9 @@ pub struct Outline {
     pub policy: PolicyName,
     /// The steps in order. Those of one stage may run at the same time.
     pub steps: Vec<PlannedStep>,
+    /// How long after the end what was erased is looked for again, each time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rechecks: Vec<Period>,
 }
 
 /// Which policy.
@@ -174,7 +177,8 @@ impl Outline {
             version: policy.policy().version.clone(),
             sha256: policy.digest().clone(),
         };
-        Ok(Self { right: matter, policy: name, steps })
+        let rechecks = plan.aftercare().map_or_else(Vec::new, |aftercare| aftercare.rechecks.clone());
+        Ok(Self { right: matter, policy: name, steps, rechecks })
     }
 
     /// Whether anything is erased.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::event::{Event, EventHash, Fact, Outcome};
+use super::event::{Event, EventHash, Fact, Outcome, RecheckReport};
 use crate::plan::{Counts, Work};
 use crate::policy::PolicyDigest;
 use crate::request::{Matter, RequestId};
@@ -44,6 +44,9 @@ pub struct Certificate {
     pub results: Vec<CollectionResult>,
     /// The sum of them.
     pub total: Counts,
+    /// What was looked for and found after the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rechecks: Vec<RecheckReport>,
     /// How many events there are.
     pub events: u32,
     /// Hash of the last one.
@@ -69,13 +72,16 @@ impl Certificate {
             outcome: None,
             results: Vec::new(),
             total: Counts::default(),
+            rechecks: Vec::new(),
             events: last.number,
             head: last.hash.clone(),
         };
         for event in events {
             match &event.fact {
-                Fact::StepDone(report) if report.work.collection().is_some() => {
-                    certificate.total.add(&report.counts);
+                Fact::StepDone(report) if report.work.collection().is_some() || report.work.adds_up() => {
+                    if report.work.adds_up() {
+                        certificate.total.add(&report.counts);
+                    }
                     certificate.results.push(CollectionResult {
                         work: report.work.clone(),
                         counts: report.counts,
@@ -86,6 +92,7 @@ impl Certificate {
                     certificate.completed_at = Some(event.at);
                     certificate.outcome = Some(*outcome);
                 }
+                Fact::Rechecked(report) => certificate.rechecks.push(report.clone()),
                 _ => {}
             }
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
 use crate::plan::{Counts, Work};
-use crate::policy::{Factor, PolicyDigest};
+use crate::policy::{Factor, Period, PolicyDigest};
 use crate::request::{Matter, RequestId, StepNumber};
 
 /// SHA-256 as 64 hexadecimal digits.
@@ -104,6 +104,25 @@ pub struct StepReport {
     pub retained_until: Option<Timestamp>,
 }
 
+/// What a re-check found and did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecheckReport {
+    /// Which step.
+    pub step: StepNumber,
+    /// How long after the end.
+    pub after: Period,
+    /// Rows that were there again and that nothing keeps.
+    pub found: u64,
+    /// Where: names of collections.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found_in: Vec<String>,
+    /// What was read and done.
+    pub counts: Counts,
+    /// Whether an account made since holds one of the identities: what only that identity leads to was left to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub somebody_new: bool,
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "fact", content = "data", rename_all = "snake_case")]
@@ -176,6 +195,15 @@ pub enum Fact {
     },
     /// The due date passed.
     Overdue,
+    /// Whom it is about stays known to the request, sealed, for re-checks.
+    SubjectKept {
+        /// When the last of them is.
+        until: Timestamp,
+    },
+    /// What was erased was looked for again, and what had turned up was erased.
+    Rechecked(RecheckReport),
+    /// The last re-check is over: the request no longer holds whom it is about.
+    SubjectDropped,
 }
 
 /// One fact, when, by whom, chained.

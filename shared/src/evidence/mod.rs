@@ -12,5 +12,5 @@ mod verify;
 
 pub use anchor::{Anchor, AnchorFault, AnchorHead, AnchorSignature, Anchored, Leaf};
 pub use certificate::{Certificate, CollectionResult};
-pub use event::{Actor, Event, EventHash, Fact, FailureReason, Obstructed, Outcome, StepReport};
+pub use event::{Actor, Event, EventHash, Fact, FailureReason, Obstructed, Outcome, RecheckReport, StepReport};
 pub use verify::{EvidenceError, EvidenceFile, verify, verify_with};

@@ -12,10 +12,10 @@ pub fn request(id: &RequestId) -> String {
     format!("requests/{id}/")
 }
 
-/// The captured keys.
+/// The captured keys. Beside what belongs to the request, since they may be needed when its package is gone.
 #[must_use]
 pub fn all_keys(id: &RequestId) -> String {
-    format!("requests/{id}/keys/")
+    format!("keys/{id}/")
 }
 
 /// One chunk of a set of captured keys.

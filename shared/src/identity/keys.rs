@@ -64,6 +64,16 @@ impl DigestKeys {
         self.ids().map(|id| format!("{id}:{}", hex::encode(self.mac(id, "identity", &parts)))).collect()
     }
 
+    /// The digests of an identity under every key, the current one first.
+    pub fn identity_under_all(&self, identity: &Identity) -> Vec<String> {
+        self.labelled_under_all("identity", &[identity.kind().name(), identity.value().expose()])
+    }
+
+    /// Digests of `parts` under every key, the current one first.
+    pub fn labelled_under_all(&self, label: &str, parts: &[&str]) -> Vec<String> {
+        self.ids().map(|id| format!("{id}:{}", hex::encode(self.mac(id, label, parts)))).collect()
+    }
+
     /// A digest of `parts` under the current key, with the key's id. Digests of different labels have nothing in common.
     pub fn labelled(&self, label: &str, parts: &[&str]) -> String {
         format!("{}:{}", self.current, hex::encode(self.mac(&self.current, label, parts)))

@@ -111,7 +111,8 @@ impl Ledger {
         let mut item = keys::item(&keys::request(&request.id), &keys::step(step.number));
         item.extend(serde_dynamo::to_item::<_, Item>(StepItem::new(step))?);
         if step.is_ready {
-            keys::set_wake(&mut item, Some(resend(now, step.queue)));
+            let at_its_time = step.begins_at.map(|at| Wake { at, queue: step.queue });
+            keys::set_wake(&mut item, Some(at_its_time.unwrap_or_else(|| resend(now, step.queue))));
         }
         Ok(self.put_new(item))
     }

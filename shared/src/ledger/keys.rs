@@ -68,6 +68,23 @@ pub fn suppressed(digest: &str) -> String {
     format!("SUPPRESSED#{digest}")
 }
 
+/// What the sort keys of all identities begin with that a replay has found.
+pub const FOUND: &str = "FOUND#";
+/// What the sort keys of all requests begin with that a replay has opened.
+pub const AGAIN: &str = "AGAIN#";
+
+/// Sort key of an identity that a replay has found, of somebody whom this request erased.
+#[must_use]
+pub fn found(erased_by: &RequestId, digest: &str) -> String {
+    format!("{FOUND}{erased_by}#{digest}")
+}
+
+/// Sort key of a request that a replay has opened.
+#[must_use]
+pub fn again(id: &RequestId) -> String {
+    format!("{AGAIN}{id}")
+}
+
 /// The sort key of an item that needs attention.
 #[must_use]
 pub fn effect(item: EffectItem) -> String {

@@ -10,6 +10,7 @@ mod due;
 pub mod keys;
 mod notice;
 mod read;
+mod replay;
 mod step;
 mod suppression;
 
@@ -23,7 +24,9 @@ pub use commit::{Extra, Idempotency, Replay};
 pub use due::DueItem;
 pub use notice::{NoticeItem, NoticeState};
 pub use read::RequestView;
+pub use replay::FoundAgain;
 pub use step::{Claim, Step, StepStatus};
+pub use suppression::Suppressed;
 
 /// A DynamoDB item.
 pub type Item = std::collections::HashMap<String, AttributeValue>;

@@ -97,7 +97,7 @@ impl Ledger {
         Ok(requests)
     }
 
-    async fn batch_get<T: DeserializeOwned>(&self, keys: Vec<Item>) -> Result<Vec<T>, LedgerError> {
+    pub(super) async fn batch_get<T: DeserializeOwned>(&self, keys: Vec<Item>) -> Result<Vec<T>, LedgerError> {
         let mut found = Vec::new();
         let mut wanted = keys;
         // DynamoDB may leave keys over when it is busy; what it left over is asked for again, a bounded number of times.

@@ -1,13 +1,41 @@
 //! Suppression entries: keyed digests that say "this identity was erased" (or cancelled), to be replayed after a restore.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
+use serde::Deserialize;
 
 use super::keys;
 use super::{Ledger, LedgerError, failed, text};
 use crate::request::{Matter, RequestId};
 
+/// What is known of an identity that was erased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suppressed {
+    /// Its digest.
+    pub digest: String,
+    /// By which request, the last time.
+    pub erased_by: RequestId,
+    /// When, the last time.
+    pub erased_at: Timestamp,
+}
+
+/// An entry as it is stored. One that has only been cancelled is not erased yet.
+#[derive(Deserialize)]
+struct Entry {
+    pk: String,
+    request_id: RequestId,
+    #[serde(default)]
+    erased_at: Option<Timestamp>,
+    #[serde(default)]
+    last_erased_at: Option<Timestamp>,
+}
+
+/// Most keys of one `BatchGetItem`.
+const BATCH: usize = 100;
+
 impl Ledger {
-    /// Says that this identity was erased by this request. Writing it again changes nothing.
+    /// Says that this identity was erased by this request. Writing it again changes no more than the last time.
     pub async fn suppress(
         &self,
         digest: &str,
@@ -22,7 +50,8 @@ impl Ledger {
             .key("pk", text(&key))
             .key("sk", text(&key))
             .update_expression(
-                "SET request_id = :request, matter = :matter, erased_at = if_not_exists(erased_at, :now)",
+                "SET request_id = :request, matter = :matter, erased_at = if_not_exists(erased_at, :now), \
+                 last_erased_at = :now",
             )
             .expression_attribute_values(":request", text(request_id.as_str()))
             .expression_attribute_values(":matter", text(matter.name()))
@@ -50,18 +79,18 @@ impl Ledger {
         Ok(())
     }
 
-    /// Whether this identity was erased.
-    pub async fn is_suppressed(&self, digest: &str) -> Result<bool, LedgerError> {
-        let key = keys::suppressed(digest);
-        let output = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("pk", text(&key))
-            .key("sk", text(&key))
-            .send()
-            .await
-            .map_err(failed("GetItem"))?;
-        Ok(output.item.is_some())
+    /// Those of some digests whose identity was erased: a call a hundred.
+    pub async fn suppressed(&self, digests: &BTreeSet<String>) -> Result<Vec<Suppressed>, LedgerError> {
+        let keys: Vec<String> = digests.iter().map(|digest| keys::suppressed(digest)).collect();
+        let mut found = Vec::new();
+        for chunk in keys.chunks(BATCH) {
+            let entries: Vec<Entry> = self.batch_get(chunk.iter().map(|key| keys::item(key, key)).collect()).await?;
+            found.extend(entries.into_iter().filter_map(|entry| {
+                let erased_at = entry.last_erased_at.or(entry.erased_at)?;
+                let digest = entry.pk.strip_prefix(&keys::suppressed(""))?.to_owned();
+                Some(Suppressed { digest, erased_by: entry.request_id, erased_at })
+            }));
+        }
+        Ok(found)
     }
 }

@@ -28,6 +28,8 @@ impl Period {
     }
 }
 
+impl Eq for Period {}
+
 impl JsonSchema for Period {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Period".into()
@@ -158,6 +160,9 @@ pub struct Subject {
     /// The field with the person's language.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locale_field: Option<String>,
+    /// The field with the moment when the account was made: a later one than an erasure is of an account made since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_field: Option<String>,
 }
 
 /// Someone else who gets data.
@@ -219,8 +224,20 @@ pub struct RightRule {
     /// What happens to whom confirms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consequences: Option<BTreeMap<String, Vec<String>>>,
+    /// How long after its end what an erasure erased is looked for again, each time. Absent: P1D and P30D. Empty: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recheck_after: Option<Vec<Period>>,
     /// Section of the document.
     pub source: String,
+}
+
+impl RightRule {
+    /// How long after its end what an erasure erased is looked for again.
+    #[must_use]
+    pub fn rechecks(&self) -> Vec<Period> {
+        let days = |days| Period(Span::new().days(days));
+        self.recheck_after.clone().unwrap_or_else(|| vec![days(1), days(30)])
+    }
 }
 
 /// A proof of who is asking.

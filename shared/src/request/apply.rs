@@ -16,7 +16,7 @@ impl Change {
         self.go(Transition::Verify)?;
         self.request.factors.clone_from(&factors);
         let steps = self.plan(plan);
-        let actor = if self.request.matter == Matter::RetentionSweep { Actor::System } else { Actor::Subject };
+        let actor = self.request.matter.actor();
         self.record(now, actor, Fact::Accepted { factors, steps });
         if plan.is_empty() {
             self.go(Transition::Begin)?;
@@ -71,10 +71,12 @@ impl Change {
                     work: work.clone(),
                     queue: stage.queue,
                     is_ready: position == 0,
+                    begins_at: None,
                 });
                 number += 1;
             }
         }
+        self.request.aftercare = plan.aftercare().cloned();
         self.request.wake = Some(Wake { at: self.request.due_at, queue: Queue::Notify });
         number - 1
     }
@@ -90,7 +92,12 @@ impl Change {
     pub(super) fn complete(&mut self, now: Timestamp) -> Result<(), LifeError> {
         self.go(Transition::Complete)?;
         let total = &self.request.total;
-        let outcome = if total.retained > 0 {
+        // A replay is done in full if it leaves nothing; what is retained is so by the policy.
+        let falls_short = match self.request.matter {
+            Matter::Replay => total.left_over > 0,
+            _ => total.retained > 0,
+        };
+        let outcome = if falls_short {
             Outcome::Partial
         } else if total.read == 0 && self.request.matter.right().is_some() {
             Outcome::NothingFound
@@ -103,17 +110,21 @@ impl Change {
             Matter::Right(Right::Access | Right::Portability) => self.notify(NoticeKind::PackageReady),
             Matter::Right(Right::AccountCancellation) => self.notify(NoticeKind::Cancelled),
             Matter::Right(_) => self.notify(NoticeKind::Erased),
-            Matter::RetentionSweep => {}
+            Matter::RetentionSweep | Matter::Replay | Matter::ErasedAgain => {}
         }
         self.end(now);
+        self.begin_care(now);
         Ok(())
     }
 
-    /// Drops what is only needed while the request lives. What a notice needs of it is copied when the change is written.
+    /// Drops what is only needed while the request lives; whom it is about is kept if there are re-checks. What a notice
+    /// needs of it is copied when the change is written.
     pub(super) fn end(&mut self, now: Timestamp) {
         let request = &mut self.request;
         request.ended_at = Some(now);
-        request.sealed = None;
+        if request.aftercare.is_none() {
+            request.sealed = None;
+        }
         request.submission = None;
         if request.package.is_none() {
             request.contact = None;

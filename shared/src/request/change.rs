@@ -29,8 +29,10 @@ pub struct NewStep {
     pub work: Work,
     /// Who does it.
     pub queue: Queue,
-    /// Whether it can begin at once.
+    /// Whether nothing has to be done before it.
     pub is_ready: bool,
+    /// When it begins, if it waits for a time: its timer brings it.
+    pub begins_at: Option<Timestamp>,
 }
 
 /// What a person is told.
@@ -114,7 +116,8 @@ impl Change {
     /// What to send when it is written.
     #[must_use]
     pub fn effects(&self) -> Vec<Effect> {
-        let new = self.new_steps.iter().filter(|step| step.is_ready).map(|step| (step.number, step.queue));
+        let begins = |step: &&NewStep| step.is_ready && step.begins_at.is_none();
+        let new = self.new_steps.iter().filter(begins).map(|step| (step.number, step.queue));
         let steps = new
             .chain(self.released.iter().copied())
             .map(|(number, queue)| Effect { queue, item: EffectItem::Step(number) });

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{Change, NoticeKind, StepNumber, Wake};
 use super::state::{IllegalTransition, Status, Transition};
-use super::{Matter, RequestId};
+use super::{Aftercare, Matter, RequestId};
 use crate::evidence::{Actor, EventHash, Fact, FailureReason, Obstructed, Outcome, StepReport};
 use crate::plan::{Counts, Plan, Queue};
 use crate::policy::{Factor, PolicyDigest};
@@ -96,7 +96,7 @@ pub struct Request {
     pub subject: Option<String>,
     /// Language for notices and the package.
     pub language: String,
-    /// The identity and captured keys, encrypted; gone when the request ends.
+    /// The identity and captured keys, encrypted; gone when the request ends, or when its last re-check does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed: Option<String>,
     /// What the person wrote with it, encrypted; gone when the request ends.
@@ -142,6 +142,9 @@ pub struct Request {
     /// When it needs attention next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wake: Option<Wake>,
+    /// What is still to be done after the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aftercare: Option<Aftercare>,
 }
 
 /// What a new request is made of.
@@ -173,7 +176,7 @@ impl Request {
     /// A request arrives and waits to be verified.
     #[must_use]
     pub fn open(new: NewRequest) -> Change {
-        let actor = if new.matter == Matter::RetentionSweep { Actor::System } else { Actor::Subject };
+        let actor = new.matter.actor();
         let fact = Fact::Received { matter: new.matter, policy: new.policy.clone(), due_at: new.due_at };
         let expires_at = new.received_at.saturating_add(VERIFICATION_WINDOW).unwrap_or(Timestamp::MAX);
         let request = Self {
@@ -201,6 +204,7 @@ impl Request {
             ended_at: None,
             overdue: false,
             wake: Some(Wake { at: expires_at, queue: Queue::Verify }),
+            aftercare: None,
         };
         let at = request.received_at;
         let mut change = request.change(None);
@@ -220,7 +224,7 @@ impl Request {
         }
     }
 
-    fn begin_change(&self) -> Change {
+    pub(super) fn begin_change(&self) -> Change {
         self.clone().change(Some(self.head.clone()))
     }
 
@@ -289,8 +293,11 @@ impl Request {
         captured: Option<Captured>,
         now: Timestamp,
     ) -> Result<Change, LifeError> {
-        let mut change = self.begin_change();
         let step = report.step;
+        if self.is_cared_for_by(step) {
+            return Ok(self.care_done(report, now));
+        }
+        let mut change = self.begin_change();
         if change.request.status == Status::Accepted {
             change.go(Transition::Begin)?;
             change.record(now, Actor::System, Fact::Begun);
@@ -298,7 +305,7 @@ impl Request {
             return Err(IllegalTransition { from: self.status, transition: Transition::Complete }.into());
         }
         let request = &mut change.request;
-        if report.work.collection().is_some() {
+        if report.work.adds_up() {
             request.total.add(&report.counts);
         }
         if let Some(package) = package {
@@ -332,6 +339,9 @@ impl Request {
         obstructed: Vec<Obstructed>,
         now: Timestamp,
     ) -> Result<Change, LifeError> {
+        if self.is_cared_for_by(step) {
+            return Ok(self.care_failed(step, reason, now));
+        }
         let mut change = self.begin_change();
         change.go(Transition::Fail)?;
         change.record(now, Actor::System, Fact::StepFailed { step, reason, obstructed });

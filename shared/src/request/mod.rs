@@ -1,6 +1,7 @@
 //! A request's life: what can be asked, which states there are, what leads from one to the next. Pure: the clock is
 //! passed in, nothing is read or written here.
 
+mod aftercare;
 mod apply;
 pub mod change;
 pub mod id;
@@ -10,6 +11,8 @@ pub mod state;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::evidence::Actor;
+pub use aftercare::Aftercare;
 pub use change::{Change, Effect, EffectItem, NewStep, Notice, NoticeKind, StepNumber, Wake};
 pub use id::RequestId;
 pub use life::{Captured, LifeError, NewRequest, PackageInfo, Request, StageInfo};
@@ -65,6 +68,12 @@ impl Right {
         matches!(self, Self::Access | Self::Portability | Self::Erasure | Self::AccountCancellation)
     }
 
+    /// Whether its plan erases.
+    #[must_use]
+    pub fn erases(self) -> bool {
+        matches!(self, Self::Erasure | Self::AccountCancellation)
+    }
+
     /// Whether its plan always ends in a package.
     #[must_use]
     pub fn exports(self) -> bool {
@@ -80,10 +89,16 @@ pub enum Matter {
     Right(Right),
     /// The controller keeps its retention periods.
     RetentionSweep,
+    /// The controller looks in what it has restored for people who were erased.
+    Replay,
+    /// Somebody whom a replay has found is erased again.
+    ErasedAgain,
 }
 
 impl Matter {
     const SWEEP: &'static str = "retention_sweep";
+    const REPLAY: &'static str = "suppression_replay";
+    const AGAIN: &'static str = "erased_again";
 
     /// The word for it.
     #[must_use]
@@ -91,6 +106,8 @@ impl Matter {
         match self {
             Self::Right(right) => right.name(),
             Self::RetentionSweep => Self::SWEEP,
+            Self::Replay => Self::REPLAY,
+            Self::ErasedAgain => Self::AGAIN,
         }
     }
 
@@ -99,7 +116,17 @@ impl Matter {
     pub fn right(self) -> Option<Right> {
         match self {
             Self::Right(right) => Some(right),
-            Self::RetentionSweep => None,
+            Self::RetentionSweep | Self::Replay | Self::ErasedAgain => None,
+        }
+    }
+
+    /// Who begins it.
+    #[must_use]
+    pub fn actor(self) -> Actor {
+        match self {
+            Self::Right(_) => Actor::Subject,
+            Self::RetentionSweep => Actor::System,
+            Self::Replay | Self::ErasedAgain => Actor::Operator,
         }
     }
 }
@@ -113,8 +140,11 @@ impl Serialize for Matter {
 impl<'de> Deserialize<'de> for Matter {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        if name == Self::SWEEP {
-            return Ok(Self::RetentionSweep);
+        match name.as_str() {
+            Self::SWEEP => return Ok(Self::RetentionSweep),
+            Self::REPLAY => return Ok(Self::Replay),
+            Self::AGAIN => return Ok(Self::ErasedAgain),
+            _ => {}
         }
         Right::deserialize(serde::de::value::StringDeserializer::<D::Error>::new(name)).map(Self::Right)
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
 use super::driver::{Job, Next, Page, StepError};
-use crate::connectors::{ConnectorError, Connectors, KeyStore, Target, Tuple, Who};
+use crate::connectors::{ConnectorError, Connectors, KeyStore, Person, Target, Tuple, Who};
 use crate::plan::Counts;
 use crate::policy::KeySet;
 use crate::record::Record;
@@ -71,6 +71,47 @@ pub async fn capture_page(
 pub async fn forget_page(job: &Job, store: &dyn KeyStore) -> Result<Page, StepError> {
     store.forget(&job.request.id).await.map_err(ConnectorError::into_step)?;
     Ok(Page::last(Counts::default()))
+}
+
+/// Captures, into a chunk that follows those that are there, the keys of a set that have come since: what was captured
+/// before the erasure stays, since rows elsewhere may still refer to it. Doing it again writes the same chunk again.
+pub async fn recapture_page(
+    job: &Job,
+    connectors: &Connectors,
+    store: &dyn KeyStore,
+    set: &KeySet,
+    person: &Person,
+) -> Result<(), StepError> {
+    let request = &job.request.id;
+    let step = ConnectorError::into_step;
+    let (mut seen, mut last) = (HashSet::new(), None);
+    let mut chunk = 0;
+    while let Some(keys) = store.get(request, set, chunk).await.map_err(step)? {
+        seen.extend(keys.iter().map(digest));
+        last = Some(keys);
+        chunk += 1;
+    }
+    let target = Target::of(&job.policy, &set.collection).map_err(step)?;
+    let connector = connectors.of(target.place).map_err(step)?;
+    let (mut fresh, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = connector.read(&target, Who::Person(person), cursor.as_deref()).await.map_err(step)?;
+        let tuples = page.rows.iter().filter(|row| row.is_current).flat_map(|row| tuples(&row.record, &set.fields));
+        fresh.extend(tuples.filter(|tuple| seen.insert(digest(tuple))));
+        if seen.len() > MAX_KEYS {
+            return Err(StepError::permanent(TooManyKeys));
+        }
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => break,
+        }
+    }
+    if let (false, Some(last)) = (fresh.is_empty(), last) {
+        // The chunk before it says that it follows only once it is there.
+        store.put(request, set, chunk, fresh, false).await.map_err(step)?;
+        store.put(request, set, chunk - 1, last.to_vec(), true).await.map_err(step)?;
+    }
+    Ok(())
 }
 
 /// Digests of the keys in the chunks that are there already.

@@ -115,6 +115,8 @@ pub struct Page {
 pub enum Next {
     /// Another page, which begins here.
     Page(String),
+    /// Another page, which begins here, after this time: something else has to be done first.
+    Later(String, SignedDuration),
     /// Nothing: the step is done.
     Done {
         /// The package, if this step made it.
@@ -122,6 +124,19 @@ pub enum Next {
         /// What it captured, if it resolved the subject.
         captured: Option<Captured>,
     },
+    /// Nothing: the step was a re-check and is done.
+    Rechecked(Found),
+}
+
+/// What a re-check found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// How many rows.
+    pub rows: u64,
+    /// In which collections.
+    pub collections: Vec<String>,
+    /// Whether an account made since holds one of the identities.
+    pub somebody_new: bool,
 }
 
 impl Page {
@@ -216,7 +231,8 @@ impl Driver {
             Ok(job) => job,
             Err((claim, error)) => return self.failed(&claim, error).await,
         };
-        if !matches!(job.request.status, Status::Accepted | Status::InProgress) {
+        let is_worked_on = matches!(job.request.status, Status::Accepted | Status::InProgress);
+        if !is_worked_on && !job.request.is_cared_for_by(number) {
             tracing::warn!(request_id = %id, step = %number, status = job.request.status.name(), "the request does not go on");
             self.ledger
                 .release_claim(&job.claim, now.saturating_add(SignedDuration::from_hours(1)).unwrap_or(now))
@@ -238,8 +254,11 @@ impl Driver {
             let step = &mut job.claim.step;
             step.counts.add(&page.counts);
             step.retained_until = step.retained_until.max(page.retained_until);
+            let mut wait = None;
             match page.next {
+                Next::Later(next, time) => (cursor, wait) = (Some(next), Some(time)),
                 Next::Done { package, captured } => return self.done(job, package, captured).await,
+                Next::Rechecked(found) => return self.rechecked(job, found).await,
                 Next::Page(next) => cursor = Some(next),
             }
             job.claim.step.cursor = match self.sealer.seal(id, CURSOR, &cursor).await {
@@ -251,6 +270,10 @@ impl Driver {
                 }
             };
             let now = self.clock.now();
+            if let Some(wait) = wait {
+                self.ledger.release_claim(&job.claim, now.saturating_add(wait).unwrap_or(now)).await?;
+                return Ok(Ran::GivenBack);
+            }
             if deadline.duration_since(now) < TIME_RESERVE {
                 self.ledger.release_claim(&job.claim, now).await?;
                 self.send(queue, &[Message { request_id: id.clone(), item: EffectItem::Step(number) }]).await;
@@ -337,7 +360,7 @@ impl Driver {
     }
 
     /// Commits what a step's end makes of the request. False: the step is not this worker's any more.
-    async fn commit_step(
+    pub(super) async fn commit_step(
         &self,
         claim: &Claim,
         known: Option<Request>,

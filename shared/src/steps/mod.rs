@@ -7,16 +7,21 @@
 mod capture;
 mod driver;
 mod message;
+mod newcomers;
 mod preflight;
 mod queue;
+mod recheck;
 mod resolve;
+mod resolve_again;
 mod sqs;
 
 pub(crate) use capture::{MAX_KEYS, tuples};
-pub use capture::{capture_page, forget_page};
-pub use driver::{Driver, Job, Next, Page, Ran, StepError, Worker};
+pub use capture::{capture_page, forget_page, recapture_page};
+pub use driver::{Driver, Found, Job, Next, Page, Ran, StepError, Worker};
 pub use message::{Message, NotAMessage};
+pub use newcomers::{Doubtful, Holders, holders, without_newcomers};
 pub use preflight::preflight_page;
 pub use queue::{QueueError, Queues, SqsQueues};
 pub use resolve::{ResolveError, Resolved, find_contact, resolve, resolve_page};
+pub use resolve_again::resolve_again_page;
 pub use sqs::{Handled, handle_batch};

@@ -112,7 +112,7 @@ async fn read_subject(
 }
 
 /// The fields of the subject collection that any link, or an identity, holds.
-fn key_fields(policy: &Pinned) -> BTreeSet<&str> {
+pub(super) fn key_fields(policy: &Pinned) -> BTreeSet<&str> {
     let links = policy.collections().flat_map(|name| policy.links(name)).filter_map(Link::subject_field);
     links.chain(policy.policy().subject.identities.values().map(String::as_str)).collect()
 }

@@ -25,7 +25,7 @@ pub(crate) async fn looks(world: &World) {
 }
 
 /// A token of somebody who signed in at that moment and is in these groups.
-fn token(world: &World, at: Timestamp, groups: &Value) -> String {
+pub(crate) fn token(world: &World, at: Timestamp, groups: &Value) -> String {
     SignIns::token_with(&json!({
         "iss": SignIns::ISSUER, "aud": SignIns::AUDIENCE, "sub": "u-op", "groups": groups,
         "auth_time": at.as_second(), "iat": at.as_second(), "exp": world.now().as_second() + 3600,

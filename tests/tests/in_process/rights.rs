@@ -20,6 +20,7 @@ use habeas_e2e::{Deployed, Function, World};
 use serde_json::json;
 
 use crate::people::{LI, fresh, settle};
+pub(crate) use stories::cancellation as cancel;
 use stories::{STORIES, Story};
 
 /// What roles hold on the local stack only, since the emulator asks for it. No world does: its roles are those of AWS, so a

@@ -203,6 +203,8 @@ async fn erasure_leaves_what_the_policy_retains_and_other_people_alone() {
 async fn a_finished_request_holds_no_personal_data() {
     let world = world().await;
     exercise(&world, "erasure").await;
+    crate::recheck::after(&world, SignedDuration::from_hours(24)).await;
+    crate::recheck::after(&world, SignedDuration::from_hours(29 * 24)).await;
     let ledger = format!("{:?}", habeas_e2e::dump(&world.dynamodb, "ledger").await);
     for value in [LI, LI_EMAIL, "13912345678", "110101199003071234", "Li says hello", "sealed"] {
         assert!(!ledger.contains(value), "{value}");

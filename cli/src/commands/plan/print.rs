@@ -55,7 +55,16 @@ fn head(outline: &Outline, out: &mut dyn Write) -> io::Result<()> {
         policy.version,
         policy.sha256,
         outline.steps.len()
-    )
+    )?;
+    if !outline.rechecks.is_empty() {
+        let times: Vec<String> = outline.rechecks.iter().map(|period| period.0.to_string()).collect();
+        writeln!(
+            out,
+            "looked for again {} after the end; until then the person stays known, sealed",
+            times.join(" and ")
+        )?;
+    }
+    Ok(())
 }
 
 fn obstacles(obstacles: &[Obstacle], begins: bool, width: u16, out: &mut dyn Write) -> io::Result<()> {

@@ -16,11 +16,17 @@ pub(super) fn check(bundle: &Bundle, problems: &mut Problems) {
             }
         });
     }
-    if let (Some(collection), Some(field)) = (collections.get(&subject.collection), &subject.locale_field)
-        && collection.field(field).is_none()
-    {
-        let message = format!("{field} is not in {}; name the field with the language", subject.collection);
-        problems.policy(&["subject", "locale_field"], message);
+    let named = [
+        ("locale_field", &subject.locale_field, "the language"),
+        ("created_field", &subject.created_field, "the moment that the account was made"),
+    ];
+    for (key, field, holds) in named {
+        if let (Some(collection), Some(field)) = (collections.get(&subject.collection), field)
+            && collection.field(field).is_none()
+        {
+            let message = format!("{field} is not in {}; name the field with {holds}", subject.collection);
+            problems.policy(&["subject", key], message);
+        }
     }
 }
 

@@ -1,8 +1,16 @@
 //! Periods and limits that end after they start.
 
+use jiff::Span;
+
 use super::Problems;
 use crate::policy::Bundle;
 use crate::policy::{ErasureRule, Period};
+use crate::request::Right;
+
+/// Most re-checks of one erasure.
+const MOST_RECHECKS: usize = 8;
+/// The latest re-check, in days after the end. The bucket of captured keys keeps them this long and a month more.
+const LAST_RECHECK_DAYS: i32 = 90;
 
 pub(super) fn check(bundle: &Bundle, problems: &mut Problems) {
     for (right, rule) in &bundle.policy.rights {
@@ -20,6 +28,9 @@ pub(super) fn check(bundle: &Bundle, problems: &mut Problems) {
         if let Some(period) = rule.cooling_off {
             positive(period, &["rights", name, "cooling_off"], "P15D", problems);
         }
+        if let Some(rechecks) = &rule.recheck_after {
+            check_rechecks(*right, rechecks, problems);
+        }
     }
     for (name, rule) in &bundle.policy.collections {
         if let Some(retention) = &rule.retention {
@@ -28,6 +39,29 @@ pub(super) fn check(bundle: &Bundle, problems: &mut Problems) {
         if let ErasureRule::Retain { period, .. } = &rule.erasure {
             positive(*period, &["collections", name, "erasure", "for"], "P3Y", problems);
         }
+    }
+}
+
+/// The identity of somebody who was erased stays sealed until the last re-check, so there is an end to it.
+fn check_rechecks(right: Right, rechecks: &[Period], problems: &mut Problems) {
+    let path = ["rights", right.name(), "recheck_after"];
+    if !right.erases() {
+        problems.policy(&path, "only erasure and account_cancellation are re-checked; leave it out here");
+    }
+    for period in rechecks {
+        positive(*period, &path, "P1D", problems);
+    }
+    if rechecks.len() > MOST_RECHECKS {
+        problems.policy(&path, format!("there are {} re-checks; {MOST_RECHECKS} at most", rechecks.len()));
+    }
+    let longest = Period(Span::new().days(LAST_RECHECK_DAYS));
+    if rechecks.iter().any(|period| !longest.is_no_shorter_than(*period)) {
+        let most = format!("a re-check is {LAST_RECHECK_DAYS} days after the end at the latest");
+        problems.policy(&path, format!("{most}: the erased person's identity stays sealed until then"));
+    }
+    let ascends = |pair: &[Period]| matches!(pair, [one, next] if !one.is_no_shorter_than(*next));
+    if !rechecks.windows(2).all(ascends) {
+        problems.policy(&path, "each re-check is later than the one before it, such as [P1D, P30D]");
     }
 }
 

@@ -190,7 +190,7 @@ fn items(bundle: &Bundle, problems: &mut Problems) {
 }
 
 /// Routes that a commitment may name.
-const ROUTES: [&str; 11] = [
+const ROUTES: [&str; 13] = [
     "POST /v1/requests",
     "GET /v1/requests",
     "GET /v1/requests/{id}",
@@ -202,6 +202,8 @@ const ROUTES: [&str; 11] = [
     "GET /v1/requests/{id}/evidence",
     "GET /v1/requests/{id}/certificate",
     "POST /v1/plans",
+    "POST /v1/replays",
+    "GET /v1/replays/{id}",
 ];
 
 fn commitments(policy: &Policy, problems: &mut Problems) {

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 
+use habeas::evidence::Fact;
 use habeas::request::Status;
 use habeas_e2e::{TestDatabase, World};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 
 use crate::people::fresh;
+use crate::recheck::{after, rechecks};
 use crate::stories::package;
 
 /// Customer 7 is Li, customer 8 is Ann.
@@ -199,4 +202,38 @@ async fn an_erasure_goes_along_every_path_and_leaves_others_and_what_is_kept() {
         .lines("SELECT (SELECT json_agg(i) FROM sales.invoices i) || (SELECT json_agg(r)::text FROM reviews r)")
         .await;
     assert_eq!(after, before);
+}
+
+#[tokio::test]
+async fn a_re_check_finds_late_rows_by_keys_that_were_captured_and_forgets_the_keys_after_the_last() {
+    let shop = shop().await;
+    let world = &shop.world;
+    let id = shop.ask("erasure").await;
+    let keys = async || {
+        let listed =
+            world.s3.list_objects_v2().bucket(World::BUCKET).prefix(format!("keys/{id}/")).send().await.unwrap();
+        listed.contents().len()
+    };
+    assert!(keys().await > 0);
+    let late = "INSERT INTO sales.orders VALUES ('o9', 7, NULL, '2026-11-22')";
+    shop.sql.batch_execute(late).await.unwrap();
+    for (ticket, order) in [("t3", "o1"), ("t4", "o9")] {
+        world.put("shop-tickets", &[("ticket_id", ticket), ("order_id", order), ("text", "late")]).await;
+    }
+    after(world, SignedDuration::from_hours(24)).await;
+    let tickets = habeas_e2e::dump(&world.dynamodb, "shop-tickets").await;
+    let left: Vec<&str> = tickets.iter().map(|ticket| ticket["ticket_id"].as_str()).collect();
+    assert_eq!(left, ["t2"], "neither of an order that is gone nor of one that came late");
+    assert_eq!(shop.lines("SELECT id FROM sales.orders").await, ["o3"]);
+    let report = &rechecks(world, &id).await[0];
+    assert_eq!((report.found, report.found_in.len()), (3, 2), "{report:?}");
+
+    // What was captured late is known to the next re-check too.
+    world.put("shop-tickets", &[("ticket_id", "t5"), ("order_id", "o9"), ("text", "later")]).await;
+    assert!(keys().await > 0);
+    after(world, SignedDuration::from_hours(29 * 24)).await;
+    assert_eq!(rechecks(world, &id).await[1].found, 1);
+    assert_eq!(keys().await, 0);
+    let last = world.ledger().events(&id.parse().unwrap()).await.unwrap().pop().unwrap();
+    assert_eq!(last.fact, Fact::SubjectDropped);
 }

@@ -1,0 +1,92 @@
+//! One page of a re-check: everything that the erasure went through is looked at again, collection after collection, and
+//! what has turned up since is erased as the erasure would have.
+//!
+//! The rule of this file: before each page it is asked whether somebody new holds an identity of the erased person, and what
+//! is theirs is left alone.
+
+use habeas::connectors::{ConnectorError, Person};
+use habeas::plan::{Counts, Plan, Work};
+use habeas::policy::KeySet;
+use habeas::steps::{Doubtful, Found, Job, Next, Page, StepError, recapture_page, without_newcomers};
+use serde::{Deserialize, Serialize};
+
+use crate::Function;
+use crate::erase::{Cursor, Progress};
+
+/// Where a re-check stands.
+#[derive(Default, Serialize, Deserialize)]
+struct Place {
+    /// Which of the works of [`Plan::recheck`].
+    work: usize,
+    /// Where in it.
+    at: Option<Cursor>,
+    found: u64,
+    found_in: Vec<String>,
+    somebody_new: bool,
+}
+
+impl Function {
+    pub(crate) async fn recheck(&self, job: &Job, cursor: Option<&str>) -> Result<Page, StepError> {
+        let mut place: Place = match cursor {
+            None => Place::default(),
+            Some(json) => serde_json::from_str(json).map_err(StepError::permanent)?,
+        };
+        let works = Plan::recheck(&job.policy);
+        let (person, somebody_new) = self.still_erased(job).await?;
+        place.somebody_new |= somebody_new;
+        let counts = match works.get(place.work) {
+            Some(Work::Capture { collection, fields }) => {
+                let set = KeySet { collection: collection.clone(), fields: fields.clone() };
+                let store = self.platform.driver.key_store.as_ref();
+                recapture_page(job, &self.connectors, store, &set, &person).await?;
+                place.work += 1;
+                Counts::default()
+            }
+            Some(Work::Erase { collection }) => self.look_again(job, &person, collection, &mut place).await?,
+            _ => Counts::default(),
+        };
+        let next = if place.work < works.len() {
+            Next::Page(serde_json::to_string(&place).map_err(StepError::permanent)?)
+        } else {
+            let Place { found: rows, found_in: collections, somebody_new, .. } = place;
+            Next::Rechecked(Found { rows, collections, somebody_new })
+        };
+        Ok(Page { counts, retained_until: None, next })
+    }
+
+    /// Looks at a page of a collection, or erases one.
+    async fn look_again(
+        &self,
+        job: &Job,
+        person: &Person,
+        collection: &str,
+        place: &mut Place,
+    ) -> Result<Counts, StepError> {
+        let cursor = place.at.take().unwrap_or_else(Cursor::that_looks_first);
+        let (progress, counts) = self.turn(job, person, collection, cursor).await?;
+        match progress {
+            Progress::On(cursor) => {
+                place.at = Some(cursor);
+                Ok(counts)
+            }
+            Progress::Done(cursor) => {
+                place.work += 1;
+                if cursor.found > 0 {
+                    place.found += cursor.found;
+                    place.found_in.push(collection.to_owned());
+                }
+                Ok(Counts { read: cursor.found + cursor.retained, retained: cursor.retained, ..counts })
+            }
+        }
+    }
+
+    /// The person by the keys that are still theirs alone, and whether somebody new holds any of the others.
+    async fn still_erased(&self, job: &Job) -> Result<(Person, bool), StepError> {
+        let driver = &self.platform.driver;
+        let keys = job.person()?.keys.clone();
+        let since = job.request.received_at;
+        let theirs = without_newcomers(&self.connectors, &job.policy, keys, since, Doubtful::New).await;
+        let (keys, somebody_new) = theirs.map_err(ConnectorError::into_step)?;
+        Ok((Person::of(job.request.id.clone(), keys, driver.key_store.clone()), somebody_new))
+    }
+}

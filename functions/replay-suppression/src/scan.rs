@@ -1,0 +1,205 @@
+//! One page of a look at a restored collection: every row's keys are digested, and those that were erased recognised.
+//!
+//! The rule of this file: a row counts only if the erasure would do something to it, so that what is retained does not, and
+//! only if it is surely the erased person's. A user id is, unless the policy says when accounts are made and this one was made
+//! since. Any other key may have been given out again: it counts if the restored state is from before the erasure, and if
+//! no account that was not erased holds it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use habeas::connectors::{Connector, ConnectorError, Decision, Judge as _, Person, Row, Target, Who, erasure_judge};
+use habeas::identity::SubjectKeys;
+use habeas::ledger::{FoundAgain, Suppressed};
+use habeas::personal::IdentityKind;
+use habeas::plan::Counts;
+use habeas::steps::{Job, Next, Page, StepError, holders};
+use habeas::suppression::{Claim, claims, digests};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::Function;
+
+/// A backup that was begun so long after an erasure may still hold what the erasure took later.
+const ERASURE_TAKES: SignedDuration = SignedDuration::from_hours(24);
+
+/// What the keys that a replay has found are sealed for.
+pub(crate) const END: &str = "found";
+
+/// A claim of a row to be an erased person's.
+#[derive(Clone)]
+struct Known {
+    claim: Claim,
+    entry: Suppressed,
+}
+
+impl Function {
+    /// Looks at a page. `keeps`: keeps the identities that it finds, for the people to be erased again.
+    pub(crate) async fn scan(
+        &self,
+        job: &Job,
+        collection: &str,
+        state_of: Timestamp,
+        cursor: Option<&str>,
+        keeps: bool,
+    ) -> Result<Page, StepError> {
+        let step = ConnectorError::into_step;
+        let target = Target::of(&job.policy, collection).map_err(step)?;
+        let connector = self.connectors.of(target.place).map_err(step)?;
+        let page = connector.read(&target, Who::Everyone, cursor).await.map_err(step)?;
+        let mut counts = Counts { read: page.rows.len() as u64, ..Counts::default() };
+        let left = self.left_in(job, &target, connector, page.rows, state_of).await?;
+        counts.left_over = left.len() as u64;
+        if keeps {
+            self.keep(job, left.into_iter().flatten()).await?;
+        } else if counts.left_over > 0 && job.request.stages.len() > 1 {
+            tracing::error!(
+                alarm = "left_after_replay",
+                request_id = %job.request.id,
+                collection,
+                left = counts.left_over,
+                "rows of people who were erased are left: nothing may be served from here"
+            );
+        }
+        let next = page.next.map_or(Next::Done { package: None, captured: None }, Next::Page);
+        Ok(Page { counts, retained_until: None, next })
+    }
+
+    /// Of each row that would have to go or to change: by what it is known.
+    async fn left_in(
+        &self,
+        job: &Job,
+        target: &Target<'_>,
+        connector: &dyn Connector,
+        rows: Vec<Row>,
+        state_of: Timestamp,
+    ) -> Result<Vec<Vec<Known>>, StepError> {
+        let step = ConnectorError::into_step;
+        let judge = erasure_judge(target, job.request.received_at, self.platform.driver.random.as_ref());
+        // What others would name them by in a text is not known here; the erasure that follows finds it out.
+        let judge = judge.map_err(step)?.about(&Person::known_by(SubjectKeys {
+            kind: IdentityKind::UserId,
+            value: String::new(),
+            keys: BTreeMap::new(),
+            named: Vec::new(),
+        }));
+        let mut known = self.known(job, target, &rows).await?;
+        let mut asked = BTreeMap::new();
+        let (mut left, mut by) = (Vec::new(), Vec::new());
+        for (position, mut row) in rows.into_iter().enumerate() {
+            let mut theirs = Vec::new();
+            for known in known.remove(&position).into_iter().flatten() {
+                if self.is_theirs(job, &known, state_of, &mut asked).await? {
+                    theirs.push(known);
+                }
+            }
+            let Some(first) = theirs.first() else { continue };
+            row.link = first.claim.link;
+            match judge.judge(&row).map_err(step)? {
+                Decision::Leave => {}
+                Decision::Retain { minimise, .. } if minimise.is_empty() => {}
+                Decision::Act(_) | Decision::Retain { .. } => {
+                    left.push(row);
+                    by.push(theirs);
+                }
+            }
+        }
+        if left.is_empty() {
+            return Ok(Vec::new());
+        }
+        // What its system lets nobody delete is not left over.
+        let held = connector.held(target, &left).await.map_err(step)?;
+        Ok(by.into_iter().zip(held).filter(|(_, hold)| hold.is_none()).map(|(by, _)| by).collect())
+    }
+
+    /// The claims of rows, by the position of the row, that the suppression list knows.
+    async fn known(
+        &self,
+        job: &Job,
+        target: &Target<'_>,
+        rows: &[Row],
+    ) -> Result<BTreeMap<usize, Vec<Known>>, StepError> {
+        let mut by_digest: BTreeMap<String, Vec<(usize, Claim)>> = BTreeMap::new();
+        for (position, row) in rows.iter().enumerate() {
+            for claim in claims(target, &row.record) {
+                for digest in digests(&self.keys, &job.policy, &claim.field, &claim.value) {
+                    by_digest.entry(digest).or_default().push((position, claim.clone()));
+                }
+            }
+        }
+        let asked: BTreeSet<String> = by_digest.keys().cloned().collect();
+        let mut known: BTreeMap<usize, Vec<Known>> = BTreeMap::new();
+        for entry in self.platform.driver.ledger.suppressed(&asked).await.map_err(StepError::transient)? {
+            for (position, claim) in by_digest.remove(&entry.digest).into_iter().flatten() {
+                known.entry(position).or_default().push(Known { claim, entry: entry.clone() });
+            }
+        }
+        for known in known.values_mut() {
+            known.sort_by(|a, b| a.claim.cmp(&b.claim));
+        }
+        Ok(known)
+    }
+
+    /// Whether what a row is known by is the erased person's and nobody else's. `asked`: what was found out before.
+    async fn is_theirs(
+        &self,
+        job: &Job,
+        known: &Known,
+        state_of: Timestamp,
+        asked: &mut BTreeMap<(String, String), bool>,
+    ) -> Result<bool, StepError> {
+        let Claim { field, value, .. } = &known.claim;
+        let is_user_id = job.policy.identity_field(IdentityKind::UserId) == Some(field);
+        if is_user_id && job.policy.policy().subject.created_field.is_none() {
+            return Ok(true);
+        }
+        let is_older = known.entry.erased_at.saturating_add(ERASURE_TAKES).unwrap_or(Timestamp::MAX) < state_of;
+        if is_older && !is_user_id {
+            return Ok(false);
+        }
+        let key = (field.clone(), value.clone());
+        if let Some(theirs) = asked.get(&key) {
+            return Ok(*theirs);
+        }
+        let is_new = self.is_somebody_elses(job, field, value, known.entry.erased_at).await?;
+        asked.insert(key, !is_new);
+        Ok(!is_new)
+    }
+
+    /// Whether an account that was not erased, or that was made since, holds a value.
+    async fn is_somebody_elses(
+        &self,
+        job: &Job,
+        field: &str,
+        value: &str,
+        erased_at: Timestamp,
+    ) -> Result<bool, StepError> {
+        let keys = SubjectKeys {
+            kind: IdentityKind::UserId,
+            value: String::new(),
+            keys: BTreeMap::from([(field.to_owned(), vec![value.to_owned()])]),
+            named: Vec::new(),
+        };
+        let held = holders(&self.connectors, &job.policy, keys, erased_at).await.map_err(ConnectorError::into_step)?;
+        let Some(field) = job.policy.identity_field(IdentityKind::UserId) else {
+            return Ok(held.made_since);
+        };
+        let digest = |id: &String| digests(&self.keys, &job.policy, field, id);
+        let asked: BTreeSet<String> = held.user_ids.iter().flat_map(digest).collect();
+        let erased = self.platform.driver.ledger.suppressed(&asked).await.map_err(StepError::transient)?;
+        let was_erased =
+            |id: &String| digest(id).iter().any(|digest| erased.iter().any(|entry| entry.digest == *digest));
+        Ok(held.made_since || !held.user_ids.iter().all(was_erased))
+    }
+
+    /// Keeps identities, sealed, each once.
+    async fn keep(&self, job: &Job, known: impl Iterator<Item = Known>) -> Result<(), StepError> {
+        let driver = &self.platform.driver;
+        let by_digest: BTreeMap<String, Known> = known.map(|known| (known.entry.digest.clone(), known)).collect();
+        for (digest, Known { claim, entry }) in by_digest {
+            let sealed = driver.sealer.seal(&job.request.id, END, &(claim.field, claim.value)).await;
+            let found =
+                FoundAgain { erased_by: entry.erased_by, digest, sealed: sealed.map_err(StepError::transient)? };
+            driver.ledger.keep_found(&job.request.id, &found).await.map_err(StepError::transient)?;
+        }
+        Ok(())
+    }
+}
