@@ -5,10 +5,14 @@
 //! before the first row goes, so that a late write is recognised; the subject's own row goes last, so that a repeated plan
 //! still finds the way.
 
+mod counts;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use counts::Counts;
 
 use crate::policy::{KeySet, Period, Pinned, RightRule};
 use crate::request::{Aftercare, Matter, Right};
@@ -181,40 +185,6 @@ impl Work {
             Self::Tombstone => "tombstone",
             Self::Sweep { .. } => "sweep",
         }
-    }
-}
-
-/// What steps count. Never the data itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    /// Rows or objects read.
-    pub read: u64,
-    /// Rows or objects copied for the person.
-    pub exported: u64,
-    /// Rows or objects erased.
-    pub erased: u64,
-    /// Rows anonymised.
-    pub anonymised: u64,
-    /// Rows kept, with a reason.
-    pub retained: u64,
-    /// Rows that a fresh read found after the erasure and that nothing keeps.
-    pub left_over: u64,
-    /// Rows of the smallest group in which an anonymised row was left, if the policy demands groups; the person's own count
-    /// once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub smallest_group: Option<u64>,
-}
-
-impl Counts {
-    /// Adds what another one counted.
-    pub fn add(&mut self, other: &Self) {
-        self.read += other.read;
-        self.exported += other.exported;
-        self.erased += other.erased;
-        self.anonymised += other.anonymised;
-        self.retained += other.retained;
-        self.left_over += other.left_over;
-        self.smallest_group = self.smallest_group.into_iter().chain(other.smallest_group).min();
     }
 }
 

@@ -3,9 +3,10 @@ use std::path::Path;
 use super::*;
 use crate::evidence::merkle::TreeHash;
 use crate::evidence::{
-    Actor, AnchorHead, AnchorSignature, Anchored, Certificate, Event, EventHash, FailureReason, Outcome, StepReport,
+    Actor, AnchorHead, AnchorSignature, Anchored, Certificate, Event, EventHash, FailureReason, Outcome, RecheckReport,
+    StepReport,
 };
-use crate::policy::Factor;
+use crate::policy::{Factor, Period};
 use crate::request::{Matter, Right, StepNumber};
 
 fn policy() -> Pinned {
@@ -109,6 +110,41 @@ fn a_certificate_says_what_was_done_what_is_kept_and_why_in_both_languages() {
             assert!(!html.contains(not_there), "{not_there}");
         }
     }
+}
+
+#[test]
+fn what_turned_up_after_an_erasure_is_told_with_how_long_the_person_stays_known() {
+    let policy = policy();
+    let report = |found: u64, places: &[&str], somebody_new| {
+        Fact::Rechecked(RecheckReport {
+            step: StepNumber(9),
+            after: Period("P1D".parse().unwrap()),
+            found,
+            found_in: places.iter().map(|place| (*place).to_owned()).collect(),
+            counts: Counts::default(),
+            somebody_new,
+        })
+    };
+    let until = moment("2026-12-21T17:30:00Z");
+    let facts = vec![
+        Fact::Completed { outcome: Outcome::Full },
+        Fact::SubjectKept { until },
+        report(2, &["small_app.posts"], true),
+        report(0, &[], false),
+        Fact::SubjectDropped,
+    ];
+    let file = evidence(&policy, facts);
+    let english = text(&file, &policy, "en");
+    for words in [
+        "Until 2026-12-22 01:30 this request keeps, sealed, whom it is about",
+        "were deleted: 2, in small_app.posts. An account made since holds one of the addresses",
+        "Nothing had turned up.",
+        "no longer holds whom it is about.",
+    ] {
+        assert!(english.contains(words), "{words}");
+    }
+    let chinese = text(&file, &policy, "zh-Hans");
+    assert!(chinese.contains("2 条（small_app.posts）") && chinese.contains("未发现新出现的数据"));
 }
 
 #[test]

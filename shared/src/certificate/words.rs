@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::evidence::{Fact, FailureReason, Outcome};
+use crate::evidence::{Fact, FailureReason, Outcome, RecheckReport};
 use crate::export::words::is_chinese;
 use crate::plan::Work;
 use crate::policy::Factor;
@@ -167,16 +167,45 @@ pub(super) fn event(language: &str, fact: &Fact) -> Option<(String, Option<Times
                 say("A link to the copy was handed out, which worked until {}.", "已提供副本的下载链接，有效期至 {}。");
             return Some((text, Some(*until)));
         }
+        Fact::SubjectKept { until } => {
+            let text = say(
+                "Until {} this request keeps, sealed, whom it is about, so that data which turns up late can be found and deleted.",
+                "在 {} 之前，本请求以加密方式保留所涉本人身份，以便发现并删除迟到的数据。",
+            );
+            return Some((text, Some(*until)));
+        }
         Fact::StepDone(report) => {
             let (english, chinese) = step(&report.work)?;
             say(english, chinese)
         }
+        Fact::Rechecked(report) => rechecked(language, report),
         other => {
             let (english, chinese) = plain(other)?;
             say(english, chinese)
         }
     };
     Some((text, None))
+}
+
+/// What a re-check found.
+fn rechecked(language: &str, report: &RecheckReport) -> String {
+    let (found, places) = (report.found, report.found_in.join(", "));
+    let mut text = match (found, is_chinese(language)) {
+        (0, false) => "It was looked for again. Nothing had turned up.".to_owned(),
+        (0, true) => "已再次查找，未发现新出现的数据。".to_owned(),
+        (_, false) => {
+            format!("It was looked for again. Records that had turned up since were deleted: {found}, in {places}.")
+        }
+        (_, true) => format!("已再次查找，并删除其后出现的记录 {found} 条（{places}）。"),
+    };
+    if report.somebody_new {
+        text += choose(
+            language,
+            " An account made since holds one of the addresses; what is only that address's was left to it.",
+            "另有新账号使用了其中的联系方式，仅与该联系方式有关的内容留归该账号。",
+        );
+    }
+    text
 }
 
 /// What a step did that touched no collection.
@@ -216,6 +245,7 @@ fn plain(fact: &Fact) -> Option<(&'static str, &'static str)> {
         Fact::Expired => ("Nobody answered in time.", "未在期限内完成验证或确认。"),
         Fact::PackageExpired { .. } => ("The copy was deleted.", "副本已删除。"),
         Fact::Overdue => ("The answer became overdue.", "已超过答复期限。"),
+        Fact::SubjectDropped => ("This request no longer holds whom it is about.", "本请求不再保留所涉本人身份。"),
         _ => return None,
     })
 }

@@ -2,7 +2,7 @@
 
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp, ToSpan as _, Zoned};
+use jiff::{RoundMode, Span, Timestamp, TimestampRound, ToSpan as _, Unit, Zoned};
 
 use super::model::{Period, ResponseTime, TimeUnit};
 
@@ -61,7 +61,8 @@ fn after(received: &Zoned, limit: &ResponseTime) -> Result<Zoned, jiff::Error> {
 }
 
 fn end_of_day(day: &Zoned) -> Result<Timestamp, jiff::Error> {
-    day.end_of_day()?.timestamp().round(jiff::Unit::Second)
+    // Not the next day's first second, to which its last nanosecond is nearer.
+    day.end_of_day()?.timestamp().round(TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Trunc))
 }
 
 #[cfg(test)]
@@ -81,19 +82,19 @@ mod tests {
     fn the_earlier_of_thirty_days_and_fifteen_business_days_wins() {
         let limits = [limit(30, TimeUnit::CalendarDay), limit(15, TimeUnit::BusinessDay)];
         // Sunday 1 November 2026 in Shanghai: fifteen working days end on Friday the 20th.
-        assert_eq!(due("2026-11-01T03:00:00Z", &limits), "2026-11-20T16:00:00Z");
-        assert_eq!(due("2026-11-01T03:00:00Z", &limits[..1]), "2026-12-01T16:00:00Z");
+        assert_eq!(due("2026-11-01T03:00:00Z", &limits), "2026-11-20T15:59:59Z");
+        assert_eq!(due("2026-11-01T03:00:00Z", &limits[..1]), "2026-12-01T15:59:59Z");
     }
 
     #[test]
     fn the_local_day_counts_not_the_utc_day() {
         // 23:30 UTC on the 1st is already the 2nd in Shanghai.
-        assert_eq!(due("2026-11-01T23:30:00Z", &[limit(1, TimeUnit::CalendarDay)]), "2026-11-03T16:00:00Z");
+        assert_eq!(due("2026-11-01T23:30:00Z", &[limit(1, TimeUnit::CalendarDay)]), "2026-11-03T15:59:59Z");
     }
 
     #[test]
     fn a_month_ends_on_its_last_day_where_the_day_is_missing() {
-        assert_eq!(due("2026-08-31T03:00:00Z", &[limit(1, TimeUnit::CalendarMonth)]), "2026-09-30T16:00:00Z");
-        assert_eq!(due("2026-03-05T03:00:00Z", &[limit(1, TimeUnit::CalendarMonth)]), "2026-04-05T16:00:00Z");
+        assert_eq!(due("2026-08-31T03:00:00Z", &[limit(1, TimeUnit::CalendarMonth)]), "2026-09-30T15:59:59Z");
+        assert_eq!(due("2026-03-05T03:00:00Z", &[limit(1, TimeUnit::CalendarMonth)]), "2026-04-05T15:59:59Z");
     }
 }
