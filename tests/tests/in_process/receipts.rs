@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use crate::people::{LI, fresh, world};
+use crate::recheck::after;
 use crate::stories::exercise;
 
 /// Cancels Li's account and waits until it is gone; the request and its receipt.
@@ -35,6 +36,10 @@ async fn cancelled(world: &World) -> (String, String) {
 async fn who_has_cancelled_their_account_still_has_a_receipt_that_can_be_checked() {
     let world = world().await;
     let (id, receipt) = cancelled(&world).await;
+    // Until the last re-check the request knows, sealed, whom it is about.
+    for days in [1, 29] {
+        after(&world, SignedDuration::from_hours(days * 24)).await;
+    }
     world.anchor().await.unwrap();
     // Years later.
     world.advance(SignedDuration::from_hours(2 * 365 * 24));
