@@ -169,7 +169,12 @@ fn is_applied(strategy: &Strategy, value: &Value, context: &Context<'_>) -> bool
 /// Texts, and those inside objects, without what is known of the person. Of what is no text, whatever holds it goes.
 /// Without anybody to look for, as in a sweep, a text goes as a whole.
 fn scanned(value: &Value, scanner: Option<&Scanner>) -> Masked {
+    const MOST_SCANNED_BYTES: usize = 4 << 20;
     match (value, scanner) {
+        // Folding takes a multiple of a text's bytes.
+        (Value::Text(text), Some(_)) if text.len() > MOST_SCANNED_BYTES => {
+            Masked::Replaced(Value::Text(MARK.to_string()))
+        }
         (Value::Text(text), Some(scanner)) => {
             scanner.redacted(text).map_or(Masked::Kept, |left| Masked::Replaced(Value::Text(left)))
         }

@@ -14,6 +14,9 @@ use crate::Function;
 /// How often a collection is acted on again because a fresh read found something.
 const MAX_ROUNDS: u8 = 3;
 
+/// What has gone is committed before it is looked for, unless it was no more than so many rows.
+const FEW_ROWS: u64 = 500;
+
 /// What is being done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum Phase {
@@ -87,7 +90,9 @@ impl Function {
             Phase::Measure => self.measure(job, person, collection, cursor).await,
             Phase::Act => match self.act(job, person, collection, cursor).await? {
                 // What was few rows is looked at afresh at once: another checkpoint in between would prove nothing.
-                (Progress::On(cursor @ Cursor { phase: Phase::Verify, .. }), acted) => {
+                (Progress::On(cursor @ Cursor { phase: Phase::Verify, .. }), acted)
+                    if acted.erased + acted.anonymised <= FEW_ROWS =>
+                {
                     match self.verify(job, person, collection, cursor.clone()).await {
                         Ok((progress, mut counts)) => {
                             counts.add(&acted);

@@ -142,6 +142,9 @@ fn chosen(policy: &Pinned, systems: &BTreeSet<String>, collections: &BTreeSet<St
     if systems.is_empty() && collections.is_empty() {
         chosen.extend(known.into_iter().map(ToOwned::to_owned));
     }
+    if chosen.is_empty() {
+        return Err(malformed("The systems that are named hold no collections of the policy."));
+    }
     if chosen.len() > MOST_COLLECTIONS {
         return Err(malformed(&format!("Name at most {MOST_COLLECTIONS} collections; begin several replays.")));
     }

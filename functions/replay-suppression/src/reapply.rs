@@ -122,8 +122,12 @@ impl Function {
                 driver.send_effects(&change).await;
                 Ok(())
             }
-            // It is open already.
-            Err(LedgerError::Conflict) => Ok(()),
+            // It is open already; or another worker is about to open it, and may fail.
+            Err(LedgerError::Conflict) => match driver.ledger.request(&change.request.id).await {
+                Ok(Some(_)) => Ok(()),
+                Ok(None) => Err(StepError::transient(LedgerError::Conflict)),
+                Err(error) => Err(StepError::transient(error)),
+            },
             Err(error) => Err(StepError::transient(error)),
         }
     }

@@ -12,7 +12,7 @@ use habeas::identity::SubjectKeys;
 use habeas::ledger::{FoundAgain, Suppressed};
 use habeas::personal::IdentityKind;
 use habeas::plan::Counts;
-use habeas::steps::{Job, Next, Page, StepError, holders};
+use habeas::steps::{Job, Next, Page, StepError, has_holders, holders};
 use habeas::suppression::{Claim, claims, digests};
 use jiff::{SignedDuration, Timestamp};
 
@@ -20,12 +20,14 @@ use crate::Function;
 
 /// A backup that was begun so long after an erasure may still hold what the erasure took later.
 const ERASURE_TAKES: SignedDuration = SignedDuration::from_hours(24);
+/// How long what was found outlives the day by which a replay should be done, if nobody ends it.
+const KEPT_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What the keys that a replay has found are sealed for.
 pub(crate) const END: &str = "found";
 
 /// A claim of a row to be an erased person's.
-#[derive(Clone)]
+#[derive(Clone, Clone)]
 struct Known {
     claim: Claim,
     entry: Suppressed,
@@ -87,8 +89,10 @@ impl Function {
         for (position, mut row) in rows.into_iter().enumerate() {
             let mut theirs = Vec::new();
             for known in known.remove(&position).into_iter().flatten() {
-                if self.is_theirs(job, &known, state_of, &mut asked).await? {
+                if let Some(accounts) = self.theirs(job, &known, state_of, &mut asked).await? {
                     theirs.push(known);
+                    // By their user ids too, so that whoever erases them finds whose the address is.
+                    theirs.extend(accounts);
                 }
             }
             let Some(first) = theirs.first() else { continue };
@@ -138,67 +142,74 @@ impl Function {
         Ok(known)
     }
 
-    /// Whether what a row is known by is the erased person's and nobody else's. `asked`: what was found out before.
-    async fn is_theirs(
+    /// If what a row is known by is the erased person's and nobody else's: the erased accounts that hold it, by their user
+    /// ids. `asked`: what was found out before.
+    async fn theirs(
         &self,
         job: &Job,
         known: &Known,
         state_of: Timestamp,
-        asked: &mut BTreeMap<(String, String), bool>,
-    ) -> Result<bool, StepError> {
+        asked: &mut BTreeMap<(String, String), Option<Vec<Known>>>,
+    ) -> Result<Option<Vec<Known>>, StepError> {
         let Claim { field, value, .. } = &known.claim;
         let is_user_id = job.policy.identity_field(IdentityKind::UserId) == Some(field);
         if is_user_id && job.policy.policy().subject.created_field.is_none() {
-            return Ok(true);
+            return Ok(Some(Vec::new()));
         }
         let is_older = known.entry.erased_at.saturating_add(ERASURE_TAKES).unwrap_or(Timestamp::MAX) < state_of;
-        if is_older && !is_user_id {
-            return Ok(false);
+        if !is_user_id && (is_older || !has_holders(&job.policy, field)) {
+            return Ok(None);
         }
         let key = (field.clone(), value.clone());
         if let Some(theirs) = asked.get(&key) {
-            return Ok(*theirs);
+            return Ok(theirs.clone());
         }
-        let is_new = self.is_somebody_elses(job, field, value, known.entry.erased_at).await?;
-        asked.insert(key, !is_new);
-        Ok(!is_new)
+        let theirs = self.accounts_of(job, known).await?;
+        asked.insert(key, theirs.clone());
+        Ok(theirs)
     }
 
-    /// Whether an account that was not erased, or that was made since, holds a value.
-    async fn is_somebody_elses(
-        &self,
-        job: &Job,
-        field: &str,
-        value: &str,
-        erased_at: Timestamp,
-    ) -> Result<bool, StepError> {
+    /// The erased accounts that hold a value, by their user ids; none if one holds it that was not erased, or was made since.
+    async fn accounts_of(&self, job: &Job, known: &Known) -> Result<Option<Vec<Known>>, StepError> {
+        let Claim { field, value, link } = &known.claim;
         let keys = SubjectKeys {
             kind: IdentityKind::UserId,
             value: String::new(),
             keys: BTreeMap::from([(field.to_owned(), vec![value.to_owned()])]),
             named: Vec::new(),
         };
-        let held = holders(&self.connectors, &job.policy, keys, erased_at).await.map_err(ConnectorError::into_step)?;
+        let held = holders(&self.connectors, &job.policy, keys, known.entry.erased_at).await;
+        let held = held.map_err(ConnectorError::into_step)?;
+        if held.made_since {
+            return Ok(None);
+        }
         let Some(field) = job.policy.identity_field(IdentityKind::UserId) else {
-            return Ok(held.made_since);
+            return Ok(Some(Vec::new()));
         };
         let digest = |id: &String| digests(&self.keys, &job.policy, field, id);
         let asked: BTreeSet<String> = held.user_ids.iter().flat_map(digest).collect();
         let erased = self.platform.driver.ledger.suppressed(&asked).await.map_err(StepError::transient)?;
-        let was_erased =
-            |id: &String| digest(id).iter().any(|digest| erased.iter().any(|entry| entry.digest == *digest));
-        Ok(held.made_since || !held.user_ids.iter().all(was_erased))
+        let account = |id: &String| {
+            let digests = digest(id);
+            let entry = erased.iter().find(|entry| digests.contains(&entry.digest))?;
+            // Together with what it was found by, whichever request erased the account last.
+            let entry = Suppressed { erased_by: known.entry.erased_by.clone(), ..entry.clone() };
+            Some(Known { claim: Claim { field: field.to_owned(), value: id.clone(), link: *link }, entry })
+        };
+        Ok(held.user_ids.iter().map(account).collect())
     }
 
     /// Keeps identities, sealed, each once.
     async fn keep(&self, job: &Job, known: impl Iterator<Item = Known>) -> Result<(), StepError> {
         let driver = &self.platform.driver;
-        let by_digest: BTreeMap<String, Known> = known.map(|known| (known.entry.digest.clone(), known)).collect();
-        for (digest, Known { claim, entry }) in by_digest {
+        let key = |known: &Known| (known.entry.erased_by.clone(), known.entry.digest.clone());
+        let each: BTreeMap<_, Known> = known.map(|known| (key(&known), known)).collect();
+        let until = job.request.due_at.saturating_add(KEPT_AFTER).unwrap_or(Timestamp::MAX);
+        for ((_, digest), Known { claim, entry }) in each {
             let sealed = driver.sealer.seal(&job.request.id, END, &(claim.field, claim.value)).await;
             let found =
                 FoundAgain { erased_by: entry.erased_by, digest, sealed: sealed.map_err(StepError::transient)? };
-            driver.ledger.keep_found(&job.request.id, &found).await.map_err(StepError::transient)?;
+            driver.ledger.keep_found(&job.request.id, &found, until).await.map_err(StepError::transient)?;
         }
         Ok(())
     }

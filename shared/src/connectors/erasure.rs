@@ -151,9 +151,16 @@ fn plain(value: Option<&Value>) -> Option<Option<String>> {
     match value {
         None | Some(Value::Null) => Some(None),
         Some(Value::Bool(value)) => Some(Some(value.to_string())),
-        Some(Value::Text(text) | Value::Number(text)) => Some(Some(text.clone())),
+        Some(Value::Text(text)) => Some(Some(text.clone())),
+        Some(Value::Number(digits)) => Some(Some(shortest(digits).to_owned())),
         Some(Value::Bytes(_) | Value::List(_) | Value::Map(_)) => None,
     }
+}
+
+/// A number without what does not change it: zeros behind its point. Masks and databases write the same one otherwise.
+fn shortest(digits: &str) -> &str {
+    let is_plain_fraction = digits.contains('.') && !digits.contains(['e', 'E']);
+    if is_plain_fraction { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
 }
 
 /// The groups that a person's rows would be in: found first, then counted. It holds values of rows, and does not print.

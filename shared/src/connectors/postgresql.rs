@@ -30,7 +30,7 @@ use super::walk::Step;
 use super::{
     Acted, Action, Connector, ConnectorError, GroupValues, Judge, Lines, Obstacle, ReadPage, Row, Target, Who, judged,
 };
-use crate::policy::{CollectionRule, Database, Field, Origin, Place};
+use crate::policy::{CollectionRule, Database, Field, Origin, Place, Strategy};
 use catalog::{KeyPart, Relation};
 use error::permanent;
 use page::{Key, Purpose, Query, Room, Taken};
@@ -220,6 +220,7 @@ impl Session {
                 relation: &relation,
                 key: &key,
                 fields: target.fields,
+                scanned: scanned(target),
                 preamble: found.preamble,
                 condition: found.condition,
                 values: found.values,
@@ -329,6 +330,13 @@ impl Stop {
             _ => Self { link: self.link + 1, chunk: 0 },
         }
     }
+}
+
+/// The fields whose texts the rule of the collection has scanned.
+fn scanned<'a>(target: &Target<'a>) -> Vec<&'a str> {
+    let strategies = target.policy.rule(target.name).into_iter().flat_map(|rule| rule.erasure.strategies());
+    let paths = strategies.filter(|(_, strategy)| **strategy == Strategy::Scan).map(|(path, _)| path.as_str());
+    paths.map(|path| path.split_once('.').map_or(path, |(field, _)| field)).collect()
 }
 
 fn database<'a>(target: &Target<'a>) -> Result<&'a Database, ConnectorError> {

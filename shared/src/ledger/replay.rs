@@ -1,10 +1,11 @@
 //! What a replay of the suppression list keeps beside its request until it has used it: identities that turned up again,
 //! sealed, by the request that erased them; and the requests that it opened for them.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::keys;
-use super::{Item, Ledger, LedgerError, failed, text};
+use super::{Item, Ledger, LedgerError, failed, number, text};
 use crate::request::RequestId;
 
 /// An identity of somebody who was erased, and that a replay has found.
@@ -19,10 +20,17 @@ pub struct FoundAgain {
 }
 
 impl Ledger {
-    /// Keeps an identity that was found. Doing it again changes nothing that counts.
-    pub async fn keep_found(&self, replay: &RequestId, found: &FoundAgain) -> Result<(), LedgerError> {
+    /// Keeps an identity that was found, until that moment at most: a replay that is never ended does not know it for ever.
+    /// Doing it again changes nothing that counts.
+    pub async fn keep_found(
+        &self,
+        replay: &RequestId,
+        found: &FoundAgain,
+        until: Timestamp,
+    ) -> Result<(), LedgerError> {
         let mut item = keys::item(&keys::request(replay), &keys::found(&found.erased_by, &found.digest));
         item.extend(serde_dynamo::to_item::<_, Item>(found)?);
+        item.insert("expires_at".to_owned(), number(until.as_second()));
         self.put_plainly(item).await
     }
 

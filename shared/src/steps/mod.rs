@@ -19,7 +19,7 @@ pub(crate) use capture::{MAX_KEYS, tuples};
 pub use capture::{capture_page, forget_page, recapture_page};
 pub use driver::{Driver, Found, Job, Next, Page, Ran, StepError, Worker};
 pub use message::{Message, NotAMessage};
-pub use newcomers::{Doubtful, Holders, holders, without_newcomers};
+pub use newcomers::{Doubtful, Holders, has_holders, holders, without_newcomers};
 pub use preflight::preflight_page;
 pub use queue::{QueueError, Queues, SqsQueues};
 pub use resolve::{ResolveError, Resolved, find_contact, resolve, resolve_page};

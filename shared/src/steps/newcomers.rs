@@ -3,7 +3,8 @@
 //!
 //! The rule of this room: a user id is one person's for good; an address is not. A row of the subject collection with the
 //! erased user id is the erased account. One that only an address leads to is another account, and what it holds is its own.
-//! Where the policy knows no user id, or ids are given out again, the moment that an account was made decides.
+//! Where the policy knows no user id, or ids are given out again, the moment that an account was made decides. Of a key that
+//! accounts cannot be asked for, nobody can say whose it is by now: it leads to nothing any more.
 
 use std::collections::BTreeMap;
 
@@ -24,6 +25,13 @@ pub enum Doubtful {
     Erased,
 }
 
+/// Whether it can be found out who holds a key by now: accounts are found by it.
+#[must_use]
+pub fn has_holders(policy: &Pinned, field: &str) -> bool {
+    let links = policy.links(&policy.policy().subject.collection);
+    links.iter().any(|link| link.subject_field() == Some(field))
+}
+
 /// The keys of an erased person, without those that accounts made since `since` hold; and whether there is such an account.
 pub async fn without_newcomers(
     connectors: &Connectors,
@@ -35,6 +43,9 @@ pub async fn without_newcomers(
     let target = Target::of(policy, &policy.policy().subject.collection)?;
     let connector = connectors.of(target.place)?;
     let person = Person::known_by(keys.clone());
+    if doubtful == Doubtful::New {
+        keys.keys.retain(|field, _| has_holders(policy, field));
+    }
     let (mut cursor, mut somebody_new) = (None, false);
     loop {
         let page = connector.read(&target, Who::Person(&person), cursor.as_deref()).await?;

@@ -3,6 +3,7 @@
 //! The rule of this file: what makes a row the person's is asked of the row that goes, in the statement in which it goes. One
 //! that somebody changed meanwhile has another address, and is left for the fresh read.
 
+use super::page::PAGE_ROWS;
 use super::session::{Session, WRITE};
 use super::statement::Given;
 use super::ways::{Stop, relation_of};
@@ -10,32 +11,30 @@ use crate::connectors::walk::Step;
 use crate::connectors::{Acted, ConnectorError, Target, Who};
 use crate::plan::Counts;
 
-/// Most rows that go in one transaction.
-const MOST_ROWS: u64 = 10_000;
-
 impl Session {
-    /// Erases a page of rows, if the table's rows have an address.
+    /// Erases a page of a person's rows, if the table's rows have an address.
     pub(super) async fn erase(
         &mut self,
         target: &Target<'_>,
         who: Who<'_>,
         cursor: Option<&str>,
     ) -> Result<Option<Acted>, ConnectorError> {
+        let Who::Person(_) = who else { return Ok(None) };
         let relation = relation_of(self, target.policy, target.name).await?;
         if !relation.has_addresses() {
             return Ok(None);
         }
         let about = relation.title();
         let step = Step::parse(cursor)?;
-        let (mut stop, mut counts, mut left) =
-            (Stop { link: step.link, chunk: step.chunk }, Counts::default(), MOST_ROWS);
+        let mut left = PAGE_ROWS as u64;
+        let (mut stop, mut counts) = (Stop { link: step.link, chunk: step.chunk }, Counts::default());
         while let Some((found, at)) = self.find(target, who, stop).await? {
             stop = at;
             if left == 0 {
                 let next = Step { link: stop.link, chunk: stop.chunk, ..Step::default() }.to_text()?;
                 return Ok(Some(Acted { counts, next: Some(next) }));
             }
-            let condition = found.condition.map_or(String::from("true"), |condition| format!("({condition})"));
+            let Some(condition) = found.condition.map(|condition| format!("({condition})")) else { return Ok(None) };
             let mut values = found.values;
             let most = values.take(Given::Text(Some(left.to_string())));
             let text = format!(

@@ -25,7 +25,8 @@ const PAGE_BYTES: usize = 8 << 20;
 const ROW_BYTES: usize = 32 << 20;
 /// How many rows are fetched first, while it is not known how large they are.
 const FIRST_ROWS: usize = 8;
-/// A value of more bytes stands for itself when rows are only judged: nothing is decided by so long a text.
+/// A value of more bytes stands for itself when rows are only judged: nothing is decided by so long a text, unless the rule
+/// has it scanned.
 const LONG_BYTES: usize = 64 << 10;
 /// The same for JSON, which may hold fields that are judged.
 const LONG_JSON_BYTES: usize = 16 << 20;
@@ -65,6 +66,8 @@ pub(super) struct Query<'a> {
     pub(super) relation: &'a Relation,
     pub(super) key: &'a [KeyPart],
     pub(super) fields: &'a [Field],
+    /// Those whose texts are scanned by the rule, and so are read whole whatever they are read for.
+    pub(super) scanned: Vec<&'a str>,
     /// What stands before the query.
     pub(super) preamble: String,
     /// What holds for the rows, which are called `c`; none: for all.
@@ -92,13 +95,36 @@ pub(super) struct Kept {
 /// Rows that are taken off the connection as they come, whether anybody asks for them or not: nothing else that is asked of
 /// the connection would be answered before.
 struct Ahead {
-    rows: JoinHandle<Result<Vec<SqlRow>, tokio_postgres::Error>>,
+    rows: JoinHandle<Result<Arrived, tokio_postgres::Error>>,
     /// How many were asked for.
     wanted: usize,
 }
 
+/// Rows that have come, as many as a page has room for.
+struct Arrived {
+    rows: Vec<SqlRow>,
+    /// Whether more came, which were let go.
+    is_cut: bool,
+}
+
 impl Ahead {
-    async fn rows(self, about: &str) -> Result<Vec<SqlRow>, ConnectorError> {
+    fn begin(rows: RowStream, wanted: usize) -> Self {
+        let rows = tokio::spawn(async move {
+            let (mut arrived, mut rows, mut bytes) = (Arrived { rows: Vec::new(), is_cut: false }, Box::pin(rows), 0);
+            while let Some(row) = rows.try_next().await? {
+                if bytes >= PAGE_BYTES {
+                    arrived.is_cut = true;
+                    continue;
+                }
+                bytes += row.try_get::<_, Option<&str>>(2)?.map_or(1, str::len);
+                arrived.rows.push(row);
+            }
+            Ok(arrived)
+        });
+        Self { rows, wanted }
+    }
+
+    async fn rows(self, about: &str) -> Result<Arrived, ConnectorError> {
         let rows = self.rows.await.map_err(|_| transient(READ, Problem::Unreachable("rows were lost".to_owned())))?;
         rows.map_err(|error| failed(READ, about, &error))
     }
@@ -194,6 +220,8 @@ impl Query<'_> {
                 literal(instead)
             )
         };
+        let is_scanned = self.scanned.contains(&field.name.as_str());
+        let purpose = if is_scanned { Purpose::Show } else { purpose };
         let value = match (purpose, known.map(|column| (&column.family, column.base_type.as_str()))) {
             (Purpose::Judge, Some((Family::Text, of))) if of != "name" => long("octet_length", LONG_BYTES, "…", of),
             (Purpose::Judge, Some((Family::Bytes, of))) => long("octet_length", LONG_BYTES, "", of),
@@ -259,7 +287,7 @@ impl Session {
                 let after = fetched.last.clone().or_else(|| after.cloned());
                 // The next page begins with as much room as there is.
                 let (rows, wanted) = self.ask(&about, &Room::default(), None).await?;
-                let ahead = Some(Ahead { rows: tokio::spawn(rows.try_collect()), wanted });
+                let ahead = Some(Ahead::begin(rows, wanted));
                 self.kept = Some(Kept { query: whole, after, ahead });
             }
             _ => self.settle(READ, &about).await?,
@@ -293,7 +321,9 @@ impl Session {
             let (mut rows, wanted) = match ahead.take() {
                 Some(ahead) => {
                     let wanted = ahead.wanted;
-                    (stream::iter(ahead.rows(&about).await?.into_iter().map(Ok)).left_stream(), wanted)
+                    let arrived = ahead.rows(&about).await?;
+                    fetched.is_at_row = !arrived.is_cut;
+                    (stream::iter(arrived.rows.into_iter().map(Ok)).left_stream(), wanted)
                 }
                 None => {
                     let (rows, wanted) = self.ask(&about, room, read_bytes.checked_div(read_rows)).await?;

@@ -94,8 +94,12 @@ async fn a_persons_own_rows_count_once_however_often_the_step_gives_itself_back(
 async fn what_others_wrote_stays_without_what_is_known_of_the_person() {
     let shop = shop().await;
     shop.sql.batch_execute(LETTERS).await.unwrap();
+    let long = "INSERT INTO letters VALUES (9, 8, '7', repeat('A long letter. ', 6000) || 'Yours, not Li Wei''s', '1')";
+    shop.sql.batch_execute(long).await.unwrap();
     shop.ask("erasure").await;
-    let letters = shop.lines("SELECT text FROM letters ORDER BY id").await;
+    let end = shop.lines("SELECT right(text, 21) FROM letters WHERE id = 9").await;
+    assert_eq!(end, ["letter. Yours, not █'s"[1..].to_owned()], "a text of any length is read to its end");
+    let letters = shop.lines("SELECT text FROM letters WHERE id < 9 ORDER BY id").await;
     assert_eq!(letters, ["Dear █, I wrote to █. Ann", "I know Li Wei"], "only rows that a link leads to are scanned");
     let letter = shop.sql.query_one("SELECT receiver, call_back FROM letters WHERE id = 2", &[]).await.unwrap();
     let (receiver, call_back): (String, String) = (letter.get(0), letter.get(1));
