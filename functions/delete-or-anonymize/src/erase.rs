@@ -156,28 +156,26 @@ impl Function {
         let target = Target::of(&job.policy, collection).map_err(ConnectorError::into_step)?;
         let connector = self.connectors.of(target.place).map_err(ConnectorError::into_step)?;
         let (who, at) = (Who::Person(person), cursor.at.as_deref());
-        let quick = match erases_all(&target) {
-            true => connector.erase(&target, who, at).await.map_err(ConnectorError::into_step)?,
-            false => None,
+        let quick = if erases_all(&target) {
+            connector.erase(&target, who, at).await.map_err(ConnectorError::into_step)?
+        } else {
+            None
         };
-        let acted = match quick {
-            Some(acted) => acted,
-            None => {
-                let judge = self.judge(job, &target)?.within(cursor.groups.clone());
-                connector.act(&target, who, &judge, at).await.map_err(ConnectorError::into_step)?
-            }
+        let acted = if let Some(acted) = quick {
+            acted
+        } else {
+            let judge = self.judge(job, &target)?.within(cursor.groups.clone());
+            connector.act(&target, who, &judge, at).await.map_err(ConnectorError::into_step)?
         };
         let mut counts = acted.counts;
         if cursor.round > 0 {
             counts.read = 0;
         }
-        let next = acted.next;
-        let next = match next {
-            Some(at) => Cursor { at: Some(at), ..cursor },
-            None => {
-                let Cursor { round, found, groups, .. } = cursor;
-                Cursor { phase: Phase::Verify, round, found, groups, ..Cursor::default() }
-            }
+        let next = if let Some(at) = acted.next {
+            Cursor { at: Some(at), ..cursor }
+        } else {
+            let Cursor { round, found, groups, .. } = cursor;
+            Cursor { phase: Phase::Verify, round, found, groups, ..Cursor::default() }
         };
         Ok((Progress::On(next), counts))
     }

@@ -24,36 +24,11 @@ impl Function {
             None => Cursor::default(),
             Some(json) => serde_json::from_str(json).map_err(StepError::permanent)?,
         };
-        let person = job.person()?;
-        let target = Target::of(&job.policy, collection).map_err(ConnectorError::into_step)?;
-        let connector = self.connectors.of(target.place).map_err(ConnectorError::into_step)?;
-        let at = cursor.at.as_deref();
-        let quick = match is_shown_whole(&target) {
-            true => connector.lines(&target, Who::Person(person), at).await.map_err(ConnectorError::into_step)?,
-            false => None,
-        };
-        let (lines, counts, next) = match quick {
-            Some(Lines { text, rows, next }) => {
-                (text, Counts { read: rows, exported: rows, ..Counts::default() }, next)
-            }
-            None => {
-                let read = connector.read(&target, Who::Person(person), at).await;
-                let read = read.map_err(ConnectorError::into_step)?;
-                let mut counts = Counts { read: read.rows.len() as u64, ..Counts::default() };
-                let mut lines = Vec::new();
-                for (position, row) in read.rows.into_iter().filter(|row| row.is_current).enumerate() {
-                    let row = self.with_object(job, collection, target.place, row, cursor.page, position).await?;
-                    let record = exported(&target, person, &row.record);
-                    serde_json::to_writer(&mut lines, &record).map_err(StepError::permanent)?;
-                    lines.push(b'\n');
-                    counts.exported += 1;
-                }
-                (lines, counts, read.next)
-            }
-        };
-        if !lines.is_empty() {
+        let (read, Lines { text, rows, next }) = self.copied(job, collection, &cursor).await?;
+        let counts = Counts { read, exported: rows, ..Counts::default() };
+        if !text.is_empty() {
             let key = staging::page(&job.request.id, job.claim.step.number, cursor.page);
-            let put = self.s3.put_object().bucket(&self.package_bucket).key(key).body(ByteStream::from(lines));
+            let put = self.s3.put_object().bucket(&self.package_bucket).key(key).body(ByteStream::from(text));
             put.send().await.map_err(StepError::transient)?;
         }
         let next = match next {
@@ -64,6 +39,30 @@ impl Function {
             }
         };
         Ok(Page { counts, retained_until: None, next })
+    }
+
+    /// A page of rows as an export shows them, one a line, and how many were read for it.
+    async fn copied(&self, job: &Job, collection: &str, cursor: &Cursor) -> Result<(u64, Lines), StepError> {
+        let (person, at) = (job.person()?, cursor.at.as_deref());
+        let target = Target::of(&job.policy, collection).map_err(ConnectorError::into_step)?;
+        let connector = self.connectors.of(target.place).map_err(ConnectorError::into_step)?;
+        if is_shown_whole(&target)
+            && let Some(lines) =
+                connector.lines(&target, Who::Person(person), at).await.map_err(ConnectorError::into_step)?
+        {
+            return Ok((lines.rows, lines));
+        }
+        let read = connector.read(&target, Who::Person(person), at).await.map_err(ConnectorError::into_step)?;
+        let count = read.rows.len() as u64;
+        let mut lines = Lines { text: Vec::new(), rows: 0, next: read.next };
+        for (position, row) in read.rows.into_iter().filter(|row| row.is_current).enumerate() {
+            let row = self.with_object(job, collection, target.place, row, cursor.page, position).await?;
+            let record = exported(&target, person, &row.record);
+            serde_json::to_writer(&mut lines.text, &record).map_err(StepError::permanent)?;
+            lines.text.push(b'\n');
+            lines.rows += 1;
+        }
+        Ok((count, lines))
     }
 
     /// For an object: its type, and a copy of its content where the policy lets it leave.

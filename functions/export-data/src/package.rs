@@ -186,7 +186,7 @@ impl<'a> Making<'a> {
                 Position::Index => self.index().await?,
                 Position::Manifest { .. } => self.manifest().await?,
                 Position::Sign { .. } => self.sign().await?,
-                Position::Signature { .. } => self.signature().await?,
+                Position::Signature { .. } => self.signature()?,
                 Position::Directory { .. } => self.directory().await?,
                 Position::End => self.end().await?,
                 Position::Close => self.close().await?,

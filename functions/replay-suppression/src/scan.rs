@@ -27,7 +27,7 @@ const KEPT_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
 pub(crate) const END: &str = "found";
 
 /// A claim of a row to be an erased person's.
-#[derive(Clone, Clone)]
+#[derive(Clone)]
 struct Known {
     claim: Claim,
     entry: Suppressed,

@@ -100,7 +100,7 @@ impl Making<'_> {
     }
 
     /// The file of the signature.
-    pub(super) async fn signature(&mut self) -> Result<Turn, Halt> {
+    pub(super) fn signature(&mut self) -> Result<Turn, Halt> {
         let Position::Signature { signature } = &self.cursor.at else { return Ok(Turn::On) };
         let mut text = serde_json::to_vec_pretty(signature)?;
         text.push(b'\n');

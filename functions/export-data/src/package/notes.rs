@@ -110,7 +110,7 @@ impl Making<'_> {
     /// Staged objects, whole, in order; with those that follow, if they have to be fetched.
     pub(super) async fn staged(&mut self, kind: Kind, keys: Vec<String>) -> Result<Vec<Bytes>, Halt> {
         let limits = self.function.limits;
-        let missing = self.shelf(kind).to_fetch(&keys, limits.batch_objects as usize, limits.batch_bytes);
+        let missing = self.shelf(kind).absent(&keys, limits.batch_objects as usize, limits.batch_bytes);
         for (key, body) in self.get_all(missing).await? {
             self.shelf(kind).keep(key, body);
         }

@@ -91,7 +91,7 @@ impl Shelf {
 
     /// Which objects to fetch so that these are there: none if they are; else they and, as far as there is room, those that
     /// follow. What is not among them is let go.
-    pub(super) fn to_fetch(&mut self, keys: &[String], most_objects: usize, most_bytes: u64) -> Vec<String> {
+    pub(super) fn absent(&mut self, keys: &[String], most_objects: usize, most_bytes: u64) -> Vec<String> {
         if keys.iter().all(|key| self.bodies.contains_key(key)) {
             return Vec::new();
         }
@@ -161,13 +161,13 @@ mod tests {
         let mut shelf = Shelf::default();
         shelf.take_in(["1/a", "1/b", "2/a", "2/b"].map(object).into(), true);
         let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
-        assert_eq!(shelf.to_fetch(&keys(&["1/a"]), 9, 30), keys(&["1/a", "1/b", "2/a"]));
+        assert_eq!(shelf.absent(&keys(&["1/a"]), 9, 30), keys(&["1/a", "1/b", "2/a"]));
         for key in ["1/a", "1/b", "2/a"] {
             shelf.keep(key.to_owned(), Bytes::new());
         }
-        assert!(shelf.to_fetch(&keys(&["1/a", "1/b"]), 9, 30).is_empty());
-        assert_eq!(shelf.to_fetch(&keys(&["2/a", "2/b"]), 9, 30), keys(&["2/b"]));
+        assert!(shelf.absent(&keys(&["1/a", "1/b"]), 9, 30).is_empty());
+        assert_eq!(shelf.absent(&keys(&["2/a", "2/b"]), 9, 30), keys(&["2/b"]));
         assert!(shelf.body("1/a").is_none() && shelf.body("2/a").is_some());
-        assert_eq!(shelf.to_fetch(&keys(&["1/a"]), 1, 5), keys(&["1/a"]), "what is asked for, whatever its size");
+        assert_eq!(shelf.absent(&keys(&["1/a"]), 1, 5), keys(&["1/a"]), "what is asked for, whatever its size");
     }
 }

@@ -318,17 +318,14 @@ impl Session {
         let (mut read_bytes, mut read_rows, mut last) = (0_usize, 0_usize, None);
         while !room.is_none() && !fetched.is_over && fetched.is_at_row {
             let mut arrived = 0;
-            let (mut rows, wanted) = match ahead.take() {
-                Some(ahead) => {
-                    let wanted = ahead.wanted;
-                    let arrived = ahead.rows(&about).await?;
-                    fetched.is_at_row = !arrived.is_cut;
-                    (stream::iter(arrived.rows.into_iter().map(Ok)).left_stream(), wanted)
-                }
-                None => {
-                    let (rows, wanted) = self.ask(&about, room, read_bytes.checked_div(read_rows)).await?;
-                    (Box::pin(rows).right_stream(), wanted)
-                }
+            let (mut rows, wanted) = if let Some(ahead) = ahead.take() {
+                let wanted = ahead.wanted;
+                let arrived = ahead.rows(&about).await?;
+                fetched.is_at_row = !arrived.is_cut;
+                (stream::iter(arrived.rows.into_iter().map(Ok)).left_stream(), wanted)
+            } else {
+                let (rows, wanted) = self.ask(&about, room, read_bytes.checked_div(read_rows)).await?;
+                (Box::pin(rows).right_stream(), wanted)
             };
             while let Some(row) = rows.try_next().await.map_err(|error| failed(READ, &about, &error))? {
                 arrived += 1;
