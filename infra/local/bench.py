@@ -89,8 +89,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peers", action="store_true", help="install and time the peers as well")
     parser.add_argument("--large-rows", default=os.environ.get("HABEAS_BENCH_ROWS") or "1000000", help="rows of the large person")
-    # Off unless asked for: the S3 that stands in takes about 45 ms for each range of a large object, of which there are
-    # thousands.
+    # Off unless asked for: there are thousands of ranges of large objects, and it takes longer than all the rest.
     parser.add_argument("--parquet", action="store_true", help="erase from a gigabyte of Parquet too (slow)")
     parser.add_argument("--table-rows", default=os.environ.get("HABEAS_BENCH_TABLE_ROWS") or "100000", help="items of a table")
     parser.add_argument("--line-rows", default=os.environ.get("HABEAS_BENCH_LINE_ROWS") or "1000000", help="lines of JSON Lines")
