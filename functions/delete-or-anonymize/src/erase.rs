@@ -2,7 +2,8 @@
 //! over is acted on again, a bounded number of times. Where the rule demands groups, they are found and counted before.
 
 use habeas::connectors::{
-    ConnectorError, Decision, ErasureJudge, Groups, Judge as _, Person, Target, Who, erases_all, erasure_judge,
+    Connector, ConnectorError, Decision, ErasureJudge, Groups, Judge as _, Person, Target, Who, erases_all,
+    erasure_judge,
 };
 use habeas::plan::Counts;
 use habeas::steps::{Job, Next, Page, StepError};
@@ -125,8 +126,7 @@ impl Function {
         collection: &str,
         mut cursor: Cursor,
     ) -> Result<(Progress, Counts), StepError> {
-        let target = Target::of(&job.policy, collection).map_err(ConnectorError::into_step)?;
-        let connector = self.connectors.of(target.place).map_err(ConnectorError::into_step)?;
+        let (target, connector) = self.reach(job, collection)?;
         let judge = self.judge(job, &target)?;
         let mut groups = cursor.groups.take().unwrap_or_default();
         let page = connector.read(&target, Who::Person(person), cursor.at.as_deref()).await;
@@ -153,8 +153,7 @@ impl Function {
         collection: &str,
         cursor: Cursor,
     ) -> Result<(Progress, Counts), StepError> {
-        let target = Target::of(&job.policy, collection).map_err(ConnectorError::into_step)?;
-        let connector = self.connectors.of(target.place).map_err(ConnectorError::into_step)?;
+        let (target, connector) = self.reach(job, collection)?;
         let (who, at) = (Who::Person(person), cursor.at.as_deref());
         let quick = if erases_all(&target) {
             connector.erase(&target, who, at).await.map_err(ConnectorError::into_step)?
@@ -187,8 +186,7 @@ impl Function {
         collection: &str,
         mut cursor: Cursor,
     ) -> Result<(Progress, Counts), StepError> {
-        let target = Target::of(&job.policy, collection).map_err(ConnectorError::into_step)?;
-        let connector = self.connectors.of(target.place).map_err(ConnectorError::into_step)?;
+        let (target, connector) = self.reach(job, collection)?;
         let judge = self.judge(job, &target)?.within(cursor.groups.clone());
         let page = connector.read(&target, Who::Person(person), cursor.at.as_deref()).await;
         let page = page.map_err(ConnectorError::into_step)?;
@@ -232,6 +230,13 @@ impl Function {
         let found = if cursor.round == 0 { cursor.left_over } else { cursor.found };
         let again = Cursor { round: cursor.round + 1, found, groups: cursor.groups, ..Cursor::default() };
         Ok((Progress::On(again), counts))
+    }
+
+    /// A collection, and what connects to its system.
+    fn reach<'a>(&'a self, job: &'a Job, collection: &'a str) -> Result<(Target<'a>, &'a dyn Connector), StepError> {
+        let target = Target::of(&job.policy, collection).map_err(ConnectorError::into_step)?;
+        let connector = self.connectors.of(target.place).map_err(ConnectorError::into_step)?;
+        Ok((target, connector))
     }
 
     /// What becomes of a row of a collection.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::evidence::{Fact, FailureReason, Outcome, RecheckReport};
-use crate::export::words::is_chinese;
+use crate::export::words::{choose, is_chinese};
 use crate::plan::Work;
 use crate::policy::Factor;
 
@@ -78,14 +78,10 @@ const WORDS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// The words of the template in one language. Any kind of Chinese is Simplified Chinese; all else is English.
+/// The words of the template in one language.
 #[must_use]
 pub(super) fn words(language: &str) -> BTreeMap<&'static str, &'static str> {
     WORDS.iter().map(|&(key, english, chinese)| (key, choose(language, english, chinese))).collect()
-}
-
-fn choose<'a>(language: &str, english: &'a str, chinese: &'a str) -> &'a str {
-    if is_chinese(language) { chinese } else { english }
 }
 
 /// Why rows are kept that the policy would have erased: their system lets nobody.

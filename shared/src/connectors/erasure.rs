@@ -264,6 +264,15 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_the_same_however_many_zeros_are_behind_its_point() {
+        for (digits, same) in [("53.0", "53"), ("52.50", "52.5"), ("100", "100"), ("-0.10", "-0.1"), ("1.0e3", "1.0e3")]
+        {
+            assert_eq!(plain(Some(&Value::Number(digits.into()))), Some(Some(same.to_owned())));
+        }
+        assert_eq!(plain(Some(&Value::Text("1.0".into()))), Some(Some("1.0".to_owned())), "a text is what it says");
+    }
+
+    #[test]
     fn groups_are_bounded_and_rows_beyond_them_go() {
         let demand = KAnonymity { k: 2, quasi_identifiers: vec!["a".into(), "b".into()] };
         let mut groups = Groups::default();

@@ -170,8 +170,7 @@ const RIGHTS: &[(&str, &str, &str)] = &[
 /// The words of the index in one language. Any kind of Chinese is Simplified Chinese; all else is English.
 #[must_use]
 pub fn words(language: &str) -> BTreeMap<&'static str, &'static str> {
-    let chosen = is_chinese(language);
-    WORDS.iter().chain(RIGHTS).map(|&(key, english, chinese)| (key, if chosen { chinese } else { english })).collect()
+    WORDS.iter().chain(RIGHTS).map(|&(key, english, chinese)| (key, choose(language, english, chinese))).collect()
 }
 
 /// One of the words that the index puts together; empty if there is none of that key.
@@ -187,7 +186,13 @@ pub fn matter(language: &str, matter: Matter) -> &'static str {
 
 fn find(among: &[(&str, &'static str, &'static str)], language: &str, is_it: impl Fn(&str) -> bool) -> &'static str {
     let found = among.iter().find(|(key, ..)| is_it(key));
-    found.map_or("", |&(_, english, chinese)| if is_chinese(language) { chinese } else { english })
+    found.map_or("", |&(_, english, chinese)| choose(language, english, chinese))
+}
+
+/// The one of two texts that is for this language. Any kind of Chinese is Simplified Chinese; all else is English.
+#[must_use]
+pub fn choose<'a>(language: &str, english: &'a str, chinese: &'a str) -> &'a str {
+    if is_chinese(language) { chinese } else { english }
 }
 
 /// Whether texts in this language are given in Simplified Chinese.

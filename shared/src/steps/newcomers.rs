@@ -166,4 +166,12 @@ mod tests {
         assert!(made("once", Doubtful::New));
         assert!(!made("once", Doubtful::Erased));
     }
+
+    #[test]
+    fn only_of_keys_that_accounts_are_found_by_can_be_told_whose_they_are() {
+        let policy = small(|_| ());
+        for (field, is_told) in [("user_id", true), ("email", true), ("language", false), ("device_id", false)] {
+            assert_eq!(has_holders(&policy, field), is_told, "{field}");
+        }
+    }
 }

@@ -15,6 +15,9 @@ fn what_is_in_the_bucket_of_anchors_is_locked_for_everybody() {
     let retention = &bucket["ObjectLockConfiguration"]["Rule"]["DefaultRetention"];
     assert_eq!(retention, &json!({"Mode": "COMPLIANCE", "Days": {"!Ref": "AnchorRetentionDays"}}));
     assert!(bucket.get("LifecycleConfiguration").is_none(), "nothing of it goes by itself");
+    let encryption = &bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"];
+    let by_default = json!([{"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]);
+    assert_eq!(encryption, &by_default, "a key that somebody may disable would make it unreadable");
 }
 
 #[test]
@@ -29,6 +32,19 @@ fn a_name_in_the_bucket_of_anchors_is_written_once() {
     );
     assert_eq!(once["Resource"], json!({"!Sub": "${AnchorBucket.Arn}/*"}));
     assert_eq!(once["Condition"], json!({"Null": {"s3:if-none-match": "true"}}));
+}
+
+#[test]
+fn nothing_in_the_bucket_of_anchors_is_hidden_behind_a_delete_marker() {
+    let template = Template::read();
+    let policies = template.of_type("AWS::S3::BucketPolicy");
+    let statements = policies["AnchorBucketPolicy"]["PolicyDocument"]["Statement"].as_array().unwrap();
+    let hidden = statements.iter().find(|statement| statement["Sid"] == "NoneHidden").unwrap();
+    let expected = json!({
+        "Sid": "NoneHidden", "Effect": "Deny", "Principal": "*", "Action": "s3:DeleteObject",
+        "Resource": {"!Sub": "${AnchorBucket.Arn}/*"},
+    });
+    assert_eq!(hidden, &expected);
 }
 
 #[test]

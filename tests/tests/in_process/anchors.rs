@@ -169,7 +169,8 @@ async fn with_a_late_run(call: usize) -> Option<Arc<World>> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_run_that_wakes_up_late_at_any_call_breaks_no_chain() {
     let mut call = 0;
-    while let Some(world) = with_a_late_run(call).await {
+    let bound = Duration::from_mins(3);
+    while let Some(world) = tokio::time::timeout(bound, with_a_late_run(call)).await.expect("both runs end") {
         assert_eq!(check_anchors(&world).await, [3, 1], "asleep at call {call}");
         assert_eq!(world.anchor().await, Some(0), "nothing is left to do");
         call += 1;

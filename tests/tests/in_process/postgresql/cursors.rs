@@ -66,14 +66,43 @@ async fn a_cursor_that_stands_open_is_read_on_from_by_the_person_that_it_is_for_
 }
 
 #[tokio::test]
+async fn rows_that_become_large_after_many_small_ones_come_each_once_in_pages_that_fit() {
+    let shop = Shop::new(
+        "CREATE TABLE people (id int PRIMARY KEY, email text);
+        CREATE TABLE letters (no int PRIMARY KEY, owner int, text text);
+        INSERT INTO letters SELECT n, 1, CASE WHEN n <= 5000 THEN 'short' ELSE repeat('long', 262144) END
+            FROM generate_series(1, 5030) n",
+        &[("people", &["id!", "email"]), ("letters", &["no!", "owner<people.id", "text"])],
+    )
+    .await;
+    let (li, target, connector) = (person("1", "li@mail.example"), shop.target("db.letters"), shop.connector());
+    let (mut numbers, mut pages, mut cursor) = (Vec::new(), Vec::new(), None);
+    loop {
+        let lines = connector.lines(&target, Who::Person(&li), cursor.as_deref()).await.unwrap().unwrap();
+        let text = String::from_utf8(lines.text).unwrap();
+        let number = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["no"].as_i64().unwrap();
+        numbers.extend(text.lines().map(number));
+        pages.push(lines.rows);
+        cursor = lines.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(numbers, (1..=5030).collect::<Vec<_>>());
+    // What is on its way is of the size of what came before, and is cut off where a page is full.
+    assert_eq!(pages, [5_000, 8, 8, 8, 6]);
+}
+
+#[tokio::test]
 async fn a_connection_that_is_cut_or_changed_meanwhile_loses_no_row() {
     let shop = letters().await;
     let li = person("1", "li@mail.example");
     let (target, connector) = (shop.target("db.letters"), shop.connector());
     let first = connector.read(&target, Who::Person(&li), None).await.unwrap();
-    // In one expression: conditions side by side are tried in any order, on other people's connections too.
+    // In one expression: conditions side by side are tried in any order, on other people's connections too. The next page may
+    // still be on its way.
     let cut = "SELECT count(CASE WHEN application_name = 'habeas' AND datname = current_database()
-        AND state = 'idle in transaction' THEN nullif(pg_terminate_backend(pid), false) END) FROM pg_stat_activity";
+        AND xact_start IS NOT NULL THEN nullif(pg_terminate_backend(pid), false) END) FROM pg_stat_activity";
     assert_eq!(shop.number(cut).await, 1, "a cursor stands open");
     // Rows before and behind the place go and come.
     let Some(Handle::Key { values, .. }) = first.rows.last().map(|row| &row.handle) else { panic!() };

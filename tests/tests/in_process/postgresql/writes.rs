@@ -1,13 +1,13 @@
 //! Erasing and changing rows.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use habeas::connectors::{Action, Connector as _, Row, Who};
+use habeas::connectors::{Action, Connector as _, Person, Row, Who};
 use habeas::mask::Masked;
 use habeas::record::{Record, Value};
 use serde_json::json;
 
-use super::shop::{Shop, person};
+use super::shop::{Captured, Shop, keys, person};
 
 fn text(text: &str) -> Masked {
     Masked::Replaced(Value::Text(text.to_owned()))
@@ -15,6 +15,34 @@ fn text(text: &str) -> Masked {
 
 fn change(fields: &[(&str, Masked)]) -> Action {
     Action::Change(fields.iter().map(|(field, masked)| ((*field).to_owned(), masked.clone())).collect())
+}
+
+#[tokio::test]
+async fn what_went_before_an_erasure_met_an_error_is_counted_and_the_next_page_meets_it_again() {
+    let shop = Shop::new(
+        "CREATE TABLE people (id int PRIMARY KEY, email text);
+        CREATE TABLE letters (no int PRIMARY KEY, note text);
+        CREATE TABLE stamps (letter int REFERENCES letters);
+        INSERT INTO letters VALUES (1, 'n1'), (2, 'n2'), (3, 'n3');
+        INSERT INTO stamps VALUES (2)",
+        &[("people", &["id!", "email"]), ("letters", &["no!", "note<notes.about"])],
+    )
+    .await;
+    let chunk = |key: &str| vec![vec![key.to_owned()]];
+    let li = || {
+        let captured = Arc::new(Captured(vec![chunk("n1"), chunk("n2")]));
+        Person::of("0".repeat(32).parse().unwrap(), keys("1", "li@mail.example"), captured)
+    };
+    let target = shop.target("db.letters");
+    let first = shop.connector().erase(&target, Who::Person(&li()), None).await.unwrap().unwrap();
+    assert_eq!((first.counts.read, first.counts.erased), (1, 1));
+    let next = first.next.expect("it is not done");
+    assert!(shop.connector().erase(&target, Who::Person(&li()), Some(&next)).await.is_err());
+    assert_eq!(shop.number("SELECT sum(no) FROM letters").await, 5, "the second and the third");
+    shop.sql.batch_execute("DELETE FROM stamps").await.unwrap();
+    let last = shop.connector().erase(&target, Who::Person(&li()), Some(&next)).await.unwrap().unwrap();
+    assert_eq!((last.counts.erased, last.next), (1, None));
+    assert_eq!(shop.number("SELECT sum(no) FROM letters").await, 3);
 }
 
 #[tokio::test]
