@@ -1,6 +1,7 @@
 //! Clients and settings, made once an execution environment.
 
 mod anchors;
+mod call_secrets;
 mod key_store;
 mod kms;
 mod policies;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use aws_config::{BehaviorVersion, SdkConfig};
 
 pub use anchors::{AnchorBucketError, S3Anchors, key as anchor_key};
+pub use call_secrets::AwsCallSecrets;
 pub use key_store::S3KeyStore;
 pub use kms::KmsDataKeys;
 pub use policies::{PolicySource, PolicySourceError, S3Policies, key as policy_key};
@@ -26,6 +28,7 @@ use crate::connectors::{AwsDatabaseCredentials, Connectors, DynamoDb, KeyStore, 
 use crate::identity::oidc::{Issuer, OidcError, SignInVerifier};
 use crate::identity::{DigestKeys, KeyError, OperatorClaim, Sealer};
 use crate::ledger::Ledger;
+use crate::outbound::{Outbound, OutboundError};
 use crate::personal::IdentityKind;
 use crate::policy::{PolicyDigest, PolicyError};
 use crate::random::{Random, SystemRandom};
@@ -49,6 +52,9 @@ pub enum StartError {
     /// The policy digest makes no sense.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// The client for calls to other services cannot be made.
+    #[error(transparent)]
+    Outbound(#[from] OutboundError),
 }
 
 /// What every function has.
@@ -125,6 +131,13 @@ impl Platform {
     pub fn anchor_signer(&self) -> Result<KmsSigner, StartError> {
         let key = self.settings.required("ANCHOR_SIGNING_KEY")?;
         Ok(KmsSigner::new(aws_sdk_kms::Client::new(&self.sdk), key))
+    }
+
+    /// Calls services of the controller and of third parties.
+    pub fn outbound(&self) -> Result<Outbound, StartError> {
+        let client = aws_sdk_secretsmanager::Client::new(&self.sdk);
+        let clock = self.driver.clock.clone();
+        Ok(Outbound::new(Arc::new(AwsCallSecrets::new(client, clock.clone())), clock)?)
     }
 
     /// Sends e-mail and text messages.

@@ -16,6 +16,7 @@ pub mod identity;
 pub mod ledger;
 pub mod mask;
 pub mod messages;
+pub mod outbound;
 pub mod personal;
 pub mod plan;
 pub mod policy;
