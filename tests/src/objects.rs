@@ -194,6 +194,7 @@ macro_rules! pass_on {
                 let input = ListObjectsV2Input {
                     bucket: request.input.bucket.clone(),
                     prefix: request.input.prefix.clone(),
+                    start_after: request.input.key_marker.clone(),
                     ..ListObjectsV2Input::default()
                 };
                 let listed = self.store.list_objects_v2(request.map_input(|_| input)).await?.output;
