@@ -174,6 +174,13 @@ fn english_notice(kind: NoticeKind, what: &str, moment: Option<&str>) -> Part {
                     .to_owned(),
             sms: format!("your request ({what}) was taken back. Nothing was deleted or changed because of it."),
         },
+        NoticeKind::Purged => Part {
+            subject: "what had to be kept of your data has been deleted",
+            body: "When your data was deleted, a part of it had to be kept for a time. That time is over, and this part has \
+                   been deleted too. Your request shows what it was. We no longer keep this address for your request."
+                .to_owned(),
+            sms: "the part of your data that had to be kept for a time has been deleted too.".to_owned(),
+        },
     }
 }
 
@@ -228,6 +235,13 @@ fn chinese_notice(kind: NoticeKind, what: &str, moment: Option<&str>) -> Part {
                 .to_owned(),
             sms: format!("您的请求（{what}）已撤回，未因此删除或更改任何信息。"),
         },
+        NoticeKind::Purged => Part {
+            subject: "此前须保留的个人信息已删除",
+            body: "此前删除您的个人信息时，有一部分须依规定保留一段时间。该期限现已届满，这部分信息也已删除。\
+                   您可以在该请求中查看其内容。我们不再为该请求保留此联系方式。"
+                .to_owned(),
+            sms: "此前须保留一段时间的个人信息，现期限届满，也已删除。".to_owned(),
+        },
     }
 }
 
@@ -255,9 +269,9 @@ mod tests {
     const LANGUAGES: [(&str, usize); 2] = [("en", 160), ("zh-Hans", 70)];
     const LONG_NAME: &str = "A company whose name is longer than any text message has room for";
 
-    fn kinds() -> [NoticeKind; 6] {
+    fn kinds() -> [NoticeKind; 7] {
         use NoticeKind as K;
-        [K::Accepted, K::CancellationConfirmed, K::PackageReady, K::Erased, K::Cancelled, K::Withdrawn]
+        [K::Accepted, K::CancellationConfirmed, K::PackageReady, K::Erased, K::Cancelled, K::Withdrawn, K::Purged]
     }
 
     fn matters() -> impl Iterator<Item = Matter> {

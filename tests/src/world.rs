@@ -14,6 +14,7 @@ use habeas::clock::{Clock as _, ManualClock};
 use habeas::connectors::{Connectors, Obstacle};
 use habeas::evidence::Anchor;
 use habeas::export::PublicKey;
+use habeas::identity::Sealer;
 use habeas::ledger::{Ledger, keys};
 use habeas::plan::Queue;
 use habeas::policy::{Pinned, System};
@@ -218,6 +219,11 @@ impl World {
     /// The ledger.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// What opens what is sealed into requests.
+    pub fn sealer(&self) -> Arc<Sealer> {
+        self.cloud.platform(Function::DeleteOrAnonymize).unwrap().driver.sealer
     }
 
     /// Lets the preflight find this.

@@ -100,12 +100,23 @@ pub fn request_json(view: &RequestView, policy: &Pinned) -> Value {
             let Work::Erase { collection } = &step.work else {
                 return None;
             };
-            Some(json!({
+            let mut entry = json!({
                 "collection": collection,
                 "rows": step.counts.retained,
                 "until": step.retained_until.map(keys::moment),
                 "basis": certificate::basis(policy, collection, language)?,
-            }))
+            });
+            let is_moved_here =
+                |name: &str| policy.rule(name).and_then(|rule| rule.erasure.move_to()) == Some(collection);
+            if step.counts.marked > 0 {
+                entry["restricted"] = json!("marked");
+            } else if policy.collections().any(is_moved_here) {
+                entry["restricted"] = json!("moved");
+            }
+            if let Some(at) = request.purged.get(collection) {
+                entry["purged_at"] = json!(keys::moment(*at));
+            }
+            Some(entry)
         })
         .collect();
     body["counts"] = json!(request.total);

@@ -13,9 +13,9 @@ use jiff::tz::TimeZone;
 use minijinja::{AutoEscape, Environment};
 use serde::Serialize;
 
-use crate::evidence::{EvidenceFile, Fact};
+use crate::evidence::{Certificate, CollectionResult, EvidenceFile, Fact, RetainedResult};
 use crate::export::words as export_words;
-use crate::plan::{Counts, Work};
+use crate::plan::Counts;
 use crate::policy::{ErasureRule, Pinned, in_language};
 
 const TEMPLATE: &str = include_str!("certificate.html.j2");
@@ -75,6 +75,8 @@ struct Kept {
     description: String,
     rows: u64,
     until: Option<Moment>,
+    restricted: String,
+    purged: Option<Moment>,
     basis: String,
 }
 
@@ -131,6 +133,16 @@ pub fn basis<'a>(policy: &'a Pinned, collection: &str, language: &str) -> Option
     })
 }
 
+/// How the kept rows of a collection are restricted, as events prove it: marked, or moved there from elsewhere.
+fn restricted(certificate: &Certificate, policy: &Pinned, entry: &RetainedResult, language: &str) -> String {
+    let moved_here = |result: &&CollectionResult| {
+        let rule = result.work.collection().and_then(|name| policy.rule(name));
+        result.counts.moved > 0 && rule.and_then(|rule| rule.erasure.move_to()) == Some(entry.collection.as_str())
+    };
+    let moved: u64 = certificate.results.iter().filter(moved_here).map(|result| result.counts.moved).sum();
+    words::restricted(language, entry.marked, moved)
+}
+
 fn columns(counts: &Counts) -> [u64; 6] {
     [counts.read, counts.exported, counts.erased, counts.anonymised, counts.retained, counts.left_over]
 }
@@ -144,19 +156,20 @@ pub fn page(file: &EvidenceFile, policy: &Pinned, language: &str) -> Page {
     let describe =
         |name: &str| policy.collection(name).and_then(|collection| collection.description.clone()).unwrap_or_default();
     let touched = certificate.results.iter().filter_map(|result| Some((result, result.work.collection()?)));
-    let results = touched.clone().map(|(result, name)| Row {
+    let results = touched.map(|(result, name)| Row {
         collection: name.to_owned(),
         description: describe(name),
         work: words::work(language, &result.work),
         counts: columns(&result.counts),
     });
-    let kept = touched.filter(|(result, _)| result.counts.retained > 0 && matches!(result.work, Work::Erase { .. }));
-    let kept = kept.map(|(result, name)| Kept {
-        collection: name.to_owned(),
-        description: describe(name),
-        rows: result.counts.retained,
-        until: result.retained_until.map(|until| clock.say(until)),
-        basis: basis(policy, name, language).unwrap_or_default().to_owned(),
+    let kept = certificate.retained.iter().map(|entry| Kept {
+        collection: entry.collection.clone(),
+        description: describe(&entry.collection),
+        rows: entry.rows,
+        until: entry.until.map(|until| clock.say(until)),
+        restricted: restricted(certificate, policy, entry, language),
+        purged: entry.purged_at.map(|at| clock.say(at)),
+        basis: basis(policy, &entry.collection, language).unwrap_or_default().to_owned(),
     });
     let history = file.events.iter().filter_map(|event| {
         let (text, moment) = words::event(language, &event.fact)?;

@@ -123,6 +123,36 @@ pub struct RecheckReport {
     pub somebody_new: bool,
 }
 
+/// What a purge did: the rows that had been kept for a time, and whose time has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PurgeReport {
+    /// Which step.
+    pub step: StepNumber,
+    /// What was kept until then, and no longer, went.
+    pub at: Timestamp,
+    /// Where: what was looked at, and what became of it.
+    pub collections: Vec<Purged>,
+    /// What was read and done in all.
+    pub counts: Counts,
+    /// Whether an account made since holds one of the identities: what only that identity leads to was left to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub somebody_new: bool,
+}
+
+/// What a purge did in one collection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Purged {
+    /// Which.
+    pub collection: String,
+    /// Rows that went.
+    pub erased: u64,
+    /// Rows that are still kept: their time has not come yet.
+    pub retained: u64,
+    /// Until when the last of those is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retained_until: Option<Timestamp>,
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "fact", content = "data", rename_all = "snake_case")]
@@ -199,9 +229,14 @@ pub enum Fact {
     SubjectKept {
         /// When the last of them is.
         until: Timestamp,
+        /// Until when, after that, what leads to rows that are kept for a time stays.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retained_until: Option<Timestamp>,
     },
     /// What was erased was looked for again, and what had turned up was erased.
     Rechecked(RecheckReport),
+    /// What was kept for a time was erased, its time having come.
+    Purged(PurgeReport),
     /// The last re-check is over: the request no longer holds whom it is about.
     SubjectDropped,
 }

@@ -55,7 +55,7 @@ impl NoticeItem {
             NoticeKind::CancellationConfirmed => request.cooling_off_until,
             NoticeKind::PackageReady => request.package.as_ref().map(|package| package.expires_at),
             NoticeKind::Accepted => Some(request.due_at),
-            NoticeKind::Erased | NoticeKind::Cancelled | NoticeKind::Withdrawn => None,
+            NoticeKind::Erased | NoticeKind::Cancelled | NoticeKind::Withdrawn | NoticeKind::Purged => None,
         };
         Self {
             number: notice.number,

@@ -51,6 +51,8 @@ pub enum NoticeKind {
     Cancelled,
     /// The request was taken back.
     Withdrawn,
+    /// What had to be kept for a time is gone too.
+    Purged,
 }
 
 /// A notice to write.

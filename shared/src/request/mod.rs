@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Actor;
-pub use aftercare::Aftercare;
+pub use aftercare::{Aftercare, Narrowing};
 pub use change::{Change, Effect, EffectItem, NewStep, Notice, NoticeKind, StepNumber, Wake};
 pub use id::RequestId;
 pub use life::{Captured, LifeError, NewRequest, PackageInfo, Request, StageInfo};

@@ -1,6 +1,6 @@
 //! Runs one step: claim, page after page under a checkpoint, done. The same for every kind of work.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,7 +10,7 @@ use super::message::Message;
 use super::queue::Queues;
 use crate::clock::Clock;
 use crate::connectors::{KeyStore, Obstacle, Person};
-use crate::evidence::{FailureReason, Obstructed, StepReport};
+use crate::evidence::{FailureReason, Obstructed, Purged, StepReport};
 use crate::identity::{SealError, Sealer, SubjectKeys, seal};
 use crate::ledger::{Claim, Extra, Ledger, LedgerError};
 use crate::plan::{Counts, Queue};
@@ -126,6 +126,8 @@ pub enum Next {
     },
     /// Nothing: the step was a re-check and is done.
     Rechecked(Found),
+    /// Nothing: the step was a purge and is done. Whether an account made since holds one of the identities.
+    Purged(Vec<Purged>, bool),
 }
 
 /// What a re-check found.
@@ -137,6 +139,8 @@ pub struct Found {
     pub collections: Vec<String>,
     /// Whether an account made since holds one of the identities.
     pub somebody_new: bool,
+    /// Where rows are kept, and until when the last of them is.
+    pub kept: BTreeMap<String, Timestamp>,
 }
 
 impl Page {
@@ -259,6 +263,7 @@ impl Driver {
                 Next::Later(next, time) => (cursor, wait) = (Some(next), Some(time)),
                 Next::Done { package, captured } => return self.done(job, package, captured).await,
                 Next::Rechecked(found) => return self.rechecked(job, found).await,
+                Next::Purged(collections, somebody_new) => return self.purged(job, collections, somebody_new).await,
                 Next::Page(next) => cursor = Some(next),
             }
             job.claim.step.cursor = match self.sealer.seal(id, CURSOR, &cursor).await {

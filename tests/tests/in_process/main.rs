@@ -14,6 +14,7 @@ mod package;
 mod people;
 mod plans;
 mod postgresql;
+mod purge;
 mod receipts;
 mod recheck;
 mod replay;

@@ -3,6 +3,7 @@
 mod anonymity;
 mod cursors;
 mod groups;
+mod moving;
 mod paths;
 mod preflight;
 mod refusals;
