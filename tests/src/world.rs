@@ -317,7 +317,7 @@ impl World {
         }
         let request: Request = request.body(Body::Text(body)).unwrap();
         let function = match path {
-            path if path.ends_with("/verification") => Function::VerifyIdentity,
+            path if path.ends_with("/verification") || path.ends_with("/decision") => Function::VerifyIdentity,
             path if path.ends_with("/confirmation") => Function::CancelAccount,
             "/v1/plans" => Function::PlanRequest,
             path if path.starts_with("/v1/replays") => Function::ReplaySuppression,

@@ -37,7 +37,9 @@ impl Function {
             None => Place::default(),
             Some(json) => serde_json::from_str(json).map_err(StepError::permanent)?,
         };
-        let works = Plan::recheck(&job.policy);
+        let mut works = Plan::recheck(&job.policy);
+        let is_exempt = |name: &str| job.request.exemption(name).is_some();
+        works.retain(|work| !matches!(work, Work::Erase { collection } if is_exempt(collection)));
         let (person, somebody_new) = self.still_erased(job).await?;
         place.somebody_new |= somebody_new;
         let counts = match works.get(place.work) {

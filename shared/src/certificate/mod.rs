@@ -16,7 +16,8 @@ use serde::Serialize;
 use crate::evidence::{Certificate, CollectionResult, EvidenceFile, Fact, RetainedResult};
 use crate::export::words as export_words;
 use crate::plan::Counts;
-use crate::policy::{ErasureRule, Pinned, in_language};
+use crate::policy::{ErasureRule, Pinned, in_language, refusal_text};
+use crate::request::Ground;
 
 const TEMPLATE: &str = include_str!("certificate.html.j2");
 
@@ -31,6 +32,7 @@ pub struct Page {
     results: Vec<Row>,
     total: [u64; 6],
     kept: Vec<Kept>,
+    left_out: Vec<LeftOut>,
     history: Vec<Happened>,
     proof: Proof,
 }
@@ -78,6 +80,15 @@ struct Kept {
     restricted: String,
     purged: Option<Moment>,
     basis: String,
+}
+
+/// What an operator refused: all of it, or a collection.
+#[derive(Serialize)]
+struct LeftOut {
+    collection: Option<String>,
+    description: String,
+    ground: String,
+    source: String,
 }
 
 #[derive(Serialize)]
@@ -171,6 +182,14 @@ pub fn page(file: &EvidenceFile, policy: &Pinned, language: &str) -> Page {
         purged: entry.purged_at.map(|at| clock.say(at)),
         basis: basis(policy, &entry.collection, language).unwrap_or_default().to_owned(),
     });
+    let refused = |collection: Option<&String>, ground: &Ground| LeftOut {
+        collection: collection.cloned(),
+        description: collection.map_or_else(String::new, |name| describe(name)),
+        ground: refusal_text(policy, ground, language).to_owned(),
+        source: ground.source.clone(),
+    };
+    let left_out = certificate.denied.iter().map(|ground| refused(None, ground));
+    let left_out = left_out.chain(certificate.exempt.iter().map(|(name, ground)| refused(Some(name), ground)));
     let history = file.events.iter().filter_map(|event| {
         let (text, moment) = words::event(language, &event.fact)?;
         let text = moment.map_or(text.clone(), |moment| text.replace("{}", &clock.say(moment).local));
@@ -183,13 +202,15 @@ pub fn page(file: &EvidenceFile, policy: &Pinned, language: &str) -> Page {
         root: anchored.anchor.root.to_string(),
         key: anchored.signature.key_sha256.clone(),
     });
-    let is_end = |fact: &&Fact| matches!(fact, Fact::Withdrawn | Fact::Expired | Fact::StepFailed { .. });
+    let is_end =
+        |fact: &&Fact| matches!(fact, Fact::Withdrawn | Fact::Expired | Fact::Denied(_) | Fact::StepFailed { .. });
     let last = file.events.iter().rev().map(|event| &event.fact).find(is_end).unwrap_or(&Fact::Begun);
     Page {
         outcome: words::outcome(language, certificate.outcome, last),
         results: results.collect(),
         total: columns(&certificate.total),
         kept: kept.collect(),
+        left_out: left_out.collect(),
         history: history.collect(),
         proof: Proof { events: certificate.events, head: certificate.head.as_str().to_owned(), anchor },
         request: About {

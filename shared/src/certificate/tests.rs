@@ -21,11 +21,23 @@ fn moment(text: &str) -> Timestamp {
 
 fn erased(number: u16, collection: &str, counts: Counts, until: Option<&str>) -> Fact {
     let work = Work::Erase { collection: collection.to_owned() };
-    Fact::StepDone(StepReport { step: StepNumber(number), work, counts, retained_until: until.map(moment) })
+    Fact::StepDone(StepReport {
+        step: StepNumber(number),
+        work,
+        counts,
+        retained_until: until.map(moment),
+        exempt: false,
+    })
 }
 
 fn done(number: u16, work: Work) -> Fact {
-    Fact::StepDone(StepReport { step: StepNumber(number), work, counts: Counts::default(), retained_until: None })
+    Fact::StepDone(StepReport {
+        step: StepNumber(number),
+        work,
+        counts: Counts::default(),
+        retained_until: None,
+        exempt: false,
+    })
 }
 
 fn evidence(policy: &Pinned, facts: Vec<Fact>) -> EvidenceFile {
@@ -96,7 +108,9 @@ fn a_certificate_says_what_was_done_what_is_kept_and_why_in_both_languages() {
     assert!(pictures.contains("The storage system keeps it under a lock"), "{pictures}");
     assert!(pictures.contains("not known yet"), "{pictures}");
     assert!(!kept.contains("<th scope=\"row\">small_app.comments"), "nothing of it is kept");
-    assert!(english.contains("except for what has to be kept") && english.contains("by a recent sign-in."));
+    assert!(
+        english.contains("except for what has to be kept or was left out") && english.contains("by a recent sign-in.")
+    );
     assert!(english.contains("so that data which comes back is recognised") && chinese_has("以便识别重新出现的数据"));
     assert!(english.contains("2026-11-22 01:30") && english.contains("The answer became overdue."));
     assert!(english.contains(file.certificate.head.as_str()) && english.contains(policy.digest().as_str()));

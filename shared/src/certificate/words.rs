@@ -58,6 +58,10 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("basis", "Why", "理由"),
     ("restricted", "Kept from being used", "限制使用方式"),
     ("purged", "Deleted since", "此后删除时间"),
+    ("refused", "What was refused, and why", "未予办理的事项及理由"),
+    ("ground", "Ground", "理由"),
+    ("source", "Where it stands", "依据"),
+    ("all_of_it", "all of it", "全部"),
     ("history", "What happened when", "办理经过"),
     ("when", "When", "时间"),
     ("what", "What", "事项"),
@@ -125,12 +129,15 @@ pub(super) fn outcome(language: &str, outcome: Option<Outcome>, last: &Fact) -> 
     let (english, chinese) = match (outcome, last) {
         (Some(Outcome::Full), _) => ("Everything that was asked for was done.", "请求事项已全部办理。"),
         (Some(Outcome::Partial), _) => (
-            "It was done, except for what has to be kept. That is listed below.",
-            "请求事项已办理，但须依法保留的内容除外，详见下文。",
+            "It was done, except for what has to be kept or was left out. That is listed below.",
+            "请求事项已办理，但须依法保留或未予办理的内容除外，详见下文。",
         ),
         (Some(Outcome::NothingFound), _) => ("Nothing about this person was found.", "未发现与该人有关的信息。"),
         (None, Fact::Withdrawn) => {
             ("The person took the request back. Nothing was done.", "本人已撤回请求，未作处理。")
+        }
+        (None, Fact::Denied(_)) => {
+            ("It was refused. Nothing was done. The ground is below.", "请求未获批准，未作处理，理由见下文。")
         }
         (None, Fact::Expired) => ("Nobody answered in time. Nothing was done.", "未在期限内完成验证或确认，未作处理。"),
         (None, Fact::StepFailed { .. }) => {
@@ -164,6 +171,9 @@ pub(super) fn event(language: &str, fact: &Fact) -> Option<(String, Option<Times
     let say = |english, chinese| choose(language, english, chinese).to_owned();
     let text = match fact {
         Fact::Accepted { factors, .. } => shown(language, factors) + &say("The work was planned.", "已安排办理。"),
+        Fact::ReviewAsked { factors } => {
+            shown(language, factors) + &say("The company looks at it before it begins.", "开始办理前由公司审核。")
+        }
         Fact::ConfirmationAsked { factors } => {
             shown(language, factors) + &say("They were asked to confirm.", "已请其确认。")
         }
@@ -279,6 +289,8 @@ fn plain(fact: &Fact) -> Option<(&'static str, &'static str)> {
         }
         Fact::Completed { .. } => ("Everything was finished.", "办理完毕。"),
         Fact::Withdrawn => ("The person took the request back.", "本人撤回请求。"),
+        Fact::Denied(_) => ("The company refused the request.", "公司决定不予办理该请求。"),
+        Fact::Exempted { .. } => ("The company left a part out of the request.", "公司决定该请求的部分事项不予办理。"),
         Fact::Expired => ("Nobody answered in time.", "未在期限内完成验证或确认。"),
         Fact::PackageExpired { .. } => ("The copy was deleted.", "副本已删除。"),
         Fact::Overdue => ("The answer became overdue.", "已超过答复期限。"),

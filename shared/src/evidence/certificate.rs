@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::event::{Event, EventHash, Fact, Outcome, Purged, RecheckReport, StepReport};
 use crate::plan::{Counts, Work};
 use crate::policy::PolicyDigest;
-use crate::request::{Matter, RequestId};
+use crate::request::{Exemptions, Ground, Matter, RequestId};
 
 /// The result for one collection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +73,12 @@ pub struct Certificate {
     /// What an erasure kept, one entry a collection.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retained: Vec<RetainedResult>,
+    /// The ground on which it was refused, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied: Option<Ground>,
+    /// What an operator left out of it, by collection.
+    #[serde(default, skip_serializing_if = "Exemptions::is_empty")]
+    pub exempt: Exemptions,
     /// What was looked for and found after the end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rechecks: Vec<RecheckReport>,
@@ -102,12 +108,15 @@ impl Certificate {
             results: Vec::new(),
             total: Counts::default(),
             retained: Vec::new(),
+            denied: None,
+            exempt: Exemptions::new(),
             rechecks: Vec::new(),
             events: last.number,
             head: last.hash.clone(),
         };
         for event in events {
             match &event.fact {
+                Fact::StepDone(report) if report.exempt => {}
                 Fact::StepDone(report) if report.work.collection().is_some() || report.work.adds_up() => {
                     if report.work.adds_up() {
                         certificate.total.add(&report.counts);
@@ -123,6 +132,8 @@ impl Certificate {
                     certificate.completed_at = Some(event.at);
                     certificate.outcome = Some(*outcome);
                 }
+                Fact::Denied(ground) => certificate.denied = Some(ground.clone()),
+                Fact::Exempted { collections } => certificate.exempt.extend(collections.clone()),
                 Fact::Rechecked(report) => certificate.rechecks.push(report.clone()),
                 Fact::Purged(report) => {
                     for purged in &report.collections {

@@ -8,7 +8,7 @@ use sha2::Digest as _;
 
 use crate::plan::{Counts, Work};
 use crate::policy::{Factor, Period, PolicyDigest};
-use crate::request::{Matter, RequestId, StepNumber};
+use crate::request::{Exemptions, Ground, Matter, RequestId, StepNumber};
 
 /// SHA-256 as 64 hexadecimal digits.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -102,6 +102,9 @@ pub struct StepReport {
     /// Until when the last of the retained rows is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retained_until: Option<Timestamp>,
+    /// Whether nothing was done, since an operator left the collection out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exempt: bool,
 }
 
 /// What a re-check found and did.
@@ -237,6 +240,18 @@ pub enum Fact {
     Rechecked(RecheckReport),
     /// What was kept for a time was erased, its time having come.
     Purged(PurgeReport),
+    /// The person has shown who they are; an operator is to decide whether it goes on.
+    ReviewAsked {
+        /// By what.
+        factors: Vec<Factor>,
+    },
+    /// An operator left collections out of it.
+    Exempted {
+        /// Which, each with its ground.
+        collections: Exemptions,
+    },
+    /// An operator refused it.
+    Denied(Ground),
     /// The last re-check is over: the request no longer holds whom it is about.
     SubjectDropped,
 }

@@ -230,6 +230,9 @@ pub struct RightRule {
     /// What is done once rows that had to be kept may go. Absent: they are purged on time, and nobody's address is kept for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purge: Option<Purge>,
+    /// Whether an operator decides before the work is planned.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub review: bool,
     /// Section of the document.
     pub source: String,
 }

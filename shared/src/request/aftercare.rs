@@ -298,7 +298,7 @@ mod tests {
     fn narrowed(change: &Change, now: Timestamp) -> Change {
         let (step, work) = next(change);
         assert_eq!(work, Work::Narrow);
-        let report = StepReport { step, work, counts: Counts::default(), retained_until: None };
+        let report = StepReport { step, work, counts: Counts::default(), retained_until: None, exempt: false };
         let captured = Captured { sealed: "less".into(), contact: None };
         change.request.step_done(report, None, Some(captured), now).unwrap()
     }

@@ -53,6 +53,8 @@ pub enum NoticeKind {
     Withdrawn,
     /// What had to be kept for a time is gone too.
     Purged,
+    /// An operator has refused the request.
+    Denied,
 }
 
 /// A notice to write.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{Change, NoticeKind, StepNumber, Wake};
 use super::state::{IllegalTransition, Status, Transition};
-use super::{Aftercare, Matter, RequestId};
+use super::{Aftercare, Exemptions, Ground, Matter, RequestId};
 use crate::evidence::{Actor, EventHash, Fact, FailureReason, Obstructed, Outcome, StepReport};
 use crate::plan::{Counts, Plan, Queue, Work};
 use crate::policy::{Factor, PolicyDigest};
@@ -150,6 +150,12 @@ pub struct Request {
     /// Collections of which nothing is kept any more, with when the last of it was purged.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub purged: BTreeMap<String, Timestamp>,
+    /// Collections that an operator left out, each with its ground.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub exempt: Exemptions,
+    /// The ground on which it was refused, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied: Option<Ground>,
 }
 
 /// What a new request is made of.
@@ -211,6 +217,8 @@ impl Request {
             wake: Some(Wake { at: expires_at, queue: Queue::Verify }),
             aftercare: None,
             purged: BTreeMap::new(),
+            exempt: Exemptions::new(),
+            denied: None,
         };
         let at = request.received_at;
         let mut change = request.change(None);

@@ -13,7 +13,7 @@ use crate::connectors::{KeyStore, Obstacle, Person};
 use crate::evidence::{FailureReason, Obstructed, Purged, StepReport};
 use crate::identity::{SealError, Sealer, SubjectKeys, seal};
 use crate::ledger::{Claim, Extra, Ledger, LedgerError};
-use crate::plan::{Counts, Queue};
+use crate::plan::{Counts, Queue, Work};
 use crate::policy::Pinned;
 use crate::random::{self, Random};
 use crate::request::life::LifeError;
@@ -98,6 +98,13 @@ impl Job {
     /// Whom it is about.
     pub fn person(&self) -> Result<&Person, StepError> {
         self.person.as_ref().ok_or_else(|| StepError::permanent(NoSubject))
+    }
+
+    /// Whether the step would copy or erase what an operator left out of the request.
+    fn is_exempt(&self) -> bool {
+        let work = &self.claim.step.work;
+        let collection = work.collection().filter(|_| matches!(work, Work::Export { .. } | Work::Erase { .. }));
+        collection.is_some_and(|name| self.request.exemption(name).is_some())
     }
 }
 
@@ -235,6 +242,11 @@ impl Driver {
             Ok(job) => job,
             Err((claim, error)) => return self.failed(&claim, error).await,
         };
+        if job.request.status.is_end() && !job.request.is_cared_for_by(number) {
+            tracing::info!(request_id = %id, step = %number, status = job.request.status.name(), "the request has ended");
+            self.ledger.retire_step(&job.claim).await?;
+            return Ok(Ran::NotMine);
+        }
         let is_worked_on = matches!(job.request.status, Status::Accepted | Status::InProgress);
         if !is_worked_on && !job.request.is_cared_for_by(number) {
             tracing::warn!(request_id = %id, step = %number, status = job.request.status.name(), "the request does not go on");
@@ -242,6 +254,9 @@ impl Driver {
                 .release_claim(&job.claim, now.saturating_add(SignedDuration::from_hours(1)).unwrap_or(now))
                 .await?;
             return Ok(Ran::GivenBack);
+        }
+        if job.is_exempt() {
+            return self.done(job, None, None).await;
         }
         let mut cursor: Option<String> = match &job.claim.step.cursor {
             None => None,
@@ -326,6 +341,7 @@ impl Driver {
             work: step.work.clone(),
             counts: step.counts,
             retained_until: step.retained_until,
+            exempt: job.is_exempt(),
         };
         let decide = |request: &Request, now: Timestamp| {
             request.step_done(report.clone(), package.clone(), captured.clone(), now)

@@ -8,6 +8,7 @@ mod api;
 mod connectors;
 mod crash;
 mod databases;
+mod decisions;
 mod encrypted;
 mod nothing_left;
 mod package;

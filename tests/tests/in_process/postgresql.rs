@@ -7,6 +7,7 @@ mod moving;
 mod paths;
 mod preflight;
 mod refusals;
+mod review;
 mod shop;
 mod story;
 mod tables;
