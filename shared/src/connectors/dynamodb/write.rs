@@ -8,12 +8,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsError, TransactWriteItemsOutput};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::error::ConditionalCheckFailedException;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, Delete, Put, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
 
 use super::DynamoDb;
 use super::call::units;
@@ -22,7 +19,7 @@ use super::value::{from_attribute, in_place_of, key_of, reach, to_attribute};
 use crate::connectors::{Action, ConnectorError, Target, refused};
 use crate::ledger::Item;
 use crate::mask::Masked;
-use crate::policy::{ErasureRule, Place, Table};
+use crate::policy::{ErasureRule, Table};
 use crate::record::Value;
 
 /// What became of a row.
@@ -50,63 +47,7 @@ impl DynamoDb {
         match action {
             Action::Erase => self.delete(pace, table, item, expression).await,
             Action::Change(changes) => self.update(pace, table, item, expression, changes).await,
-            Action::Move(to) => {
-                let there = target.policy.place(&to).and_then(Place::table).ok_or(ConnectorError::WrongKind)?;
-                self.relocate(pace, (table, there), item, expression).await
-            }
-        }
-    }
-
-    /// Moves a row to another table, in one transaction: it is here or there at any moment. What is there already stays as it
-    /// is.
-    async fn relocate(
-        &self,
-        pace: &Pace,
-        (table, there): (&Table, &Table),
-        item: &Item,
-        expression: Expression,
-    ) -> Result<Written, ConnectorError> {
-        const OPERATION: &str = "dynamodb:TransactWriteItems";
-        let malformed = |_| ConnectorError::Row("a row that cannot be moved");
-        let delete = Delete::builder()
-            .table_name(&table.table)
-            .set_key(Some(key_of(&table.key, item)?))
-            .condition_expression(expression.conditions.join(" AND "))
-            .set_expression_attribute_names(Some(expression.names.clone()))
-            .set_expression_attribute_values(some(expression.values.clone()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(malformed)?;
-        // That it has the key of the other table too, or it could not be put there.
-        key_of(&there.key, item)?;
-        let put = Put::builder()
-            .table_name(&there.table)
-            .set_item(Some(item.clone()))
-            .condition_expression("attribute_not_exists(#key)")
-            .expression_attribute_names("#key", there.key.first().map_or("", String::as_str))
-            .build()
-            .map_err(malformed)?;
-        let transact = self
-            .client
-            .transact_write_items()
-            .transact_items(TransactWriteItem::builder().delete(delete).build())
-            .transact_items(TransactWriteItem::builder().put(put).build())
-            .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        let send = || transact.clone().send();
-        let cost = |done: &TransactWriteItemsOutput| done.consumed_capacity().iter().map(|one| units(Some(one))).sum();
-        let moved = self.call(OPERATION, pace, send, cost).await?;
-        let error = match moved {
-            Ok(_) => return Ok(Written::Done),
-            Err(error) => error,
-        };
-        let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
-            return Err(refused(OPERATION, error));
-        };
-        const UNMET: &str = "ConditionalCheckFailed";
-        match cancelled.cancellation_reasons() {
-            [here, _] if here.code() == Some(UNMET) => Ok(Written::Not(here.item().cloned())),
-            [_, there] if there.code() == Some(UNMET) => self.delete(pace, table, item, expression).await,
-            _ => Err(refused(OPERATION, error)),
+            Action::Move(_) => Err(ConnectorError::WrongKind),
         }
     }
 

@@ -93,20 +93,12 @@ fn unmovable(check: &Check<'_>, kept: &Kept<'_>, to: &str) -> Vec<String> {
         return vec![format!("{to} is in no dataset, or no system holds it: describe where the rows are moved to")];
     };
     let mut why = Vec::new();
-    let is_one_system = match (check.place, place) {
-        (Place::Table(_), Place::Table(_)) => true,
-        (here, there) => here.is_same_database(there),
-    };
-    if !is_one_system {
+    if !check.place.is_same_database(place) {
         why.push(format!(
-            "rows are moved within one PostgreSQL database, or from a DynamoDB table to another, and {to} is elsewhere: mark \
-             them instead (restrict: {{mark: {{FIELD: VALUE}}}})"
+            "rows are moved within one PostgreSQL database, and {to} is not in that of {}: mark them instead (restrict: {{mark: \
+             {{FIELD: VALUE}}}})",
+            check.name
         ));
-    }
-    if let (Place::Table(here), Place::Table(there)) = (check.place, place)
-        && here.table == there.table
-    {
-        why.push(format!("{to} is in the same table, so the app can read it there as well"));
     }
     why.extend(lacking(check.collection, there, to));
     let rule = policy.collections.get(to);
