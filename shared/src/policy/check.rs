@@ -7,6 +7,7 @@ mod fields;
 mod masking;
 mod periods;
 mod references;
+mod restrict;
 mod rules;
 mod tables;
 
