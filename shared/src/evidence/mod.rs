@@ -8,9 +8,11 @@ mod anchor;
 mod certificate;
 mod event;
 pub mod merkle;
+mod recipients;
 mod verify;
 
 pub use anchor::{Anchor, AnchorFault, AnchorHead, AnchorSignature, Anchored, Leaf};
 pub use certificate::{Certificate, CollectionResult};
 pub use event::{Actor, Event, EventHash, Fact, FailureReason, Obstructed, Outcome, RecheckReport, StepReport};
+pub use recipients::{Means, NotTold, Receipt, RecipientResult};
 pub use verify::{EvidenceError, EvidenceFile, verify, verify_with};

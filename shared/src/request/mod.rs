@@ -6,6 +6,7 @@ mod apply;
 pub mod change;
 pub mod id;
 pub mod life;
+mod recipients;
 pub mod state;
 
 use schemars::JsonSchema;
@@ -16,6 +17,7 @@ pub use aftercare::Aftercare;
 pub use change::{Change, Effect, EffectItem, NewStep, Notice, NoticeKind, StepNumber, Wake};
 pub use id::RequestId;
 pub use life::{Captured, LifeError, NewRequest, PackageInfo, Request, StageInfo};
+pub use recipients::Telling;
 pub use state::{IllegalTransition, Status, Transition};
 
 /// What a person can ask for, in the field's words (GDPR chapter III; PIPL chapter IV).

@@ -13,11 +13,13 @@ use crate::connectors::{KeyStore, Obstacle, Person};
 use crate::evidence::{FailureReason, Obstructed, StepReport};
 use crate::identity::{SealError, Sealer, SubjectKeys, seal};
 use crate::ledger::{Claim, Extra, Ledger, LedgerError};
-use crate::plan::{Counts, Queue};
+use crate::plan::{Counts, Queue, Work};
 use crate::policy::Pinned;
 use crate::random::{self, Random};
 use crate::request::life::LifeError;
-use crate::request::{Captured, Change, Effect, EffectItem, PackageInfo, Request, RequestId, Status, StepNumber};
+use crate::request::{
+    Captured, Change, Effect, EffectItem, PackageInfo, Request, RequestId, Status, StepNumber, Telling,
+};
 
 /// Failures after which a step is not tried again.
 const MAX_FAILURES: u32 = 8;
@@ -126,6 +128,8 @@ pub enum Next {
     },
     /// Nothing: the step was a re-check and is done.
     Rechecked(Found),
+    /// Nothing: a recipient was told, or is not told and will not be.
+    Told(Telling),
 }
 
 /// What a re-check found.
@@ -259,6 +263,7 @@ impl Driver {
                 Next::Later(next, time) => (cursor, wait) = (Some(next), Some(time)),
                 Next::Done { package, captured } => return self.done(job, package, captured).await,
                 Next::Rechecked(found) => return self.rechecked(job, found).await,
+                Next::Told(telling) => return Box::pin(self.told(&job.claim, Some(job.request), telling)).await,
                 Next::Page(next) => cursor = Some(next),
             }
             job.claim.step.cursor = match self.sealer.seal(id, CURSOR, &cursor).await {
@@ -351,6 +356,10 @@ impl Driver {
                 };
             }
         };
+        if let Work::Tell { recipient } = &claim.step.work {
+            // A box ends the nesting of future types, which the compiler follows only so deep.
+            return Box::pin(self.not_told(claim, recipient, reason, &error)).await;
+        }
         crate::telemetry::error_chain("needs_attention", "a step failed for good", &error);
         let number = claim.step.number;
         let obstructed = error.obstructed();

@@ -16,6 +16,7 @@ mod plans;
 mod postgresql;
 mod receipts;
 mod recheck;
+mod recipients;
 mod replay;
 mod rights;
 mod stories;
