@@ -134,6 +134,28 @@ impl ProcessorKey {
 mod tests {
     use super::*;
 
+    /// Made with OpenSSL for these tests; its key was thrown away.
+    const CERTIFICATE: &str = include_str!("opendsr/processor.pem");
+    const BODY: &[u8] = br#"{"request_status":"completed"}"#;
+    const SIGNATURE: &str = include_str!("opendsr/signature.txt");
+    const DOMAIN: &str = "opendsr.processor.example";
+
+    #[test]
+    fn what_a_pinned_certificate_signed_counts_for_its_domain_and_its_body() {
+        let key = ProcessorKey::parse(CERTIFICATE).unwrap();
+        let verify = |domain, signature, body| key.verify(DOMAIN, domain, signature, body);
+        assert_eq!(verify(Some("OpenDSR.processor.example"), Some(SIGNATURE), BODY), Ok(()));
+        assert_eq!(verify(Some("processor.example"), Some(SIGNATURE), BODY), Err(SignatureError::OtherDomain));
+        assert_eq!(verify(None, Some(SIGNATURE), BODY), Err(SignatureError::OtherDomain));
+        assert_eq!(verify(Some(DOMAIN), Some(SIGNATURE), b"{}"), Err(SignatureError::Wrong));
+        for signature in [None, Some(""), Some("?"), Some("AAAA")] {
+            assert_eq!(verify(Some(DOMAIN), signature, BODY), Err(SignatureError::Wrong));
+        }
+        for rubbish in ["", "pinned", &CERTIFICATE[..200], &CERTIFICATE.replace("MIID", "MIIE")] {
+            assert!(ProcessorKey::parse(rubbish).is_err(), "{rubbish}");
+        }
+    }
+
     #[test]
     fn an_id_is_a_uuid_of_version_4_and_the_same_each_time() {
         let id = subject_request_id("1f-0003");

@@ -6,6 +6,7 @@ mod fideslang;
 mod masking;
 mod mistakes;
 mod reach;
+mod recipients;
 mod rules;
 mod tables;
 
@@ -156,6 +157,12 @@ fn everything_that_is_called_anonymous_and_is_not_is_found_at_its_line_with_what
     let in_a_database = missed(DATABASE, anonymity::GROUP_MISTAKES.iter().map(|mistake| (Level::Error, mistake)));
     let warned = missed(SMALL, anonymity::WARNINGS.iter().map(|mistake| (Level::Warning, mistake)));
     let missed = [in_tables, in_a_database, warned].concat();
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn recipients_that_cannot_be_told_or_are_forgotten_are_named_at_their_line() {
+    let missed = missed(SMALL, recipients::FINDINGS.iter().map(|(level, mistake)| (*level, mistake)));
     assert!(missed.is_empty(), "{}", missed.join("\n"));
 }
 

@@ -178,6 +178,8 @@ fn a_data_system_is_for_those_who_work_on_it() {
         ("SubjectDatabaseUserArns", lookup, sign_in),
         ("DataSecretArns", work, read_secret),
         ("DataDatabaseUserArns", work, sign_in),
+        ("RecipientQueueArns", ["TellRecipients"].as_slice(), ["sqs:GetQueueUrl", "sqs:SendMessage"].as_slice()),
+        ("RecipientSecretArns", ["TellRecipients"].as_slice(), read_secret),
     ];
     for (parameter, who, what) in expected {
         let (mut reached_by, mut actions) = (BTreeSet::new(), BTreeSet::new());
