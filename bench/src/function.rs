@@ -193,7 +193,13 @@ async fn open(platform: &Platform, policy: &Pinned, task: &Task, identity: &str)
     let driver = &platform.driver;
     let now = driver.clock.now();
     let id = RequestId::new(driver.random.as_ref());
-    let subject = SubjectKeys { kind: task.kind, value: identity.to_owned(), keys: BTreeMap::new(), named: Vec::new() };
+    let subject = SubjectKeys {
+        kind: task.kind,
+        value: identity.to_owned(),
+        keys: BTreeMap::new(),
+        named: Vec::new(),
+        own_ids: BTreeMap::new(),
+    };
     let sealed = driver.sealer.seal(&id, seal::end::SUBJECT, &subject).await.map_err(BenchError::other)?;
     let matter = Matter::Right(task.right);
     let mut change = Request::open(NewRequest {

@@ -5,6 +5,7 @@ mod call_secrets;
 mod key_store;
 mod kms;
 mod policies;
+mod recipient_queues;
 mod send;
 mod settings;
 mod sign;
@@ -19,6 +20,7 @@ pub use call_secrets::AwsCallSecrets;
 pub use key_store::S3KeyStore;
 pub use kms::KmsDataKeys;
 pub use policies::{PolicySource, PolicySourceError, S3Policies, key as policy_key};
+pub use recipient_queues::{RecipientQueueError, RecipientQueues};
 pub use send::{AwsSender, SendError, Sender};
 pub use settings::{SettingError, Settings};
 pub use sign::KmsSigner;
@@ -138,6 +140,12 @@ impl Platform {
         let client = aws_sdk_secretsmanager::Client::new(&self.sdk);
         let clock = self.driver.clock.clone();
         Ok(Outbound::new(Arc::new(AwsCallSecrets::new(client, clock.clone())), clock)?)
+    }
+
+    /// Sends to queues of recipients.
+    #[must_use]
+    pub fn recipient_queues(&self) -> RecipientQueues {
+        RecipientQueues::new(aws_sdk_sqs::Client::new(&self.sdk))
     }
 
     /// Sends e-mail and text messages.

@@ -21,6 +21,7 @@ pub mod personal;
 pub mod plan;
 pub mod policy;
 pub mod random;
+pub mod recipients;
 pub mod record;
 pub mod request;
 pub mod signing;

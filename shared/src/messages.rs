@@ -1,12 +1,14 @@
 //! The texts of what Habeas sends to a person: codes and notices, in English and Simplified Chinese. Pure.
 //!
 //! The rule of this room: a message holds no personal data but the code. It goes to an address on file, but whoever
-//! reads it there may not be the person; so it says what happened and where to look, never what was found.
+//! reads it there may not be the person; so it says what happened and where to look, never what was found. What is told to
+//! a recipient is the exception: it holds what the recipient knows the person by, without which it could do nothing.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::export::words;
+use crate::recipients::Told;
 use crate::request::{Matter, NoticeKind, Right};
 
 /// Most characters of the controller's name in an English text message.
@@ -116,6 +118,53 @@ impl Message {
     pub fn because(self, ground: &str, source: &str) -> Self {
         Self { body: self.body.replace(GROUND, &format!("{ground} ({source})")), ..self }
     }
+}
+
+/// Tells a recipient that somebody was erased, in plain text.
+#[must_use]
+pub fn recipient(language: &str, controller: &str, told: &Told<'_>) -> Message {
+    let is_chinese = words::is_chinese(language);
+    let mut identities = String::new();
+    for known in told.identities {
+        let kind = identity_word(is_chinese, known.kind);
+        let colon = if is_chinese { "：" } else { ": " };
+        identities.push_str(&format!("    {kind}{colon}{}\n", known.value));
+    }
+    let (key, url) = (told.idempotency_key, told.receipt_url);
+    let (subject, body) = if is_chinese {
+        (
+            format!("{controller}：请删除一名个人的信息"),
+            format!(
+                "{controller} 正应本人请求删除其个人信息。您曾从 {controller} 收到该人的信息，请一并删除，法律要求您保留的除外；\
+                 也请告知您向其提供过该等信息的各方。\n\n您以下列标识识别该人：\n\n{identities}\n\
+                 请勿将本邮件用于其他目的，并在办结后删除。\n\n办结后，请回复本邮件，或以 POST 方式将 \
+                 {{\"status\": \"completed\"}}（不予办理则为 \"denied\"）发送至：\n\n    {url}\n\n编号：{key}\n\n{controller}\n"
+            ),
+        )
+    } else {
+        (
+            format!("{controller}: please delete one person's data"),
+            format!(
+                "{controller} is deleting the data of a person, who asked for it. You received data of that person from \
+                 {controller}. Please delete it too, unless law obliges you to keep it, and tell whomever you gave it \
+                 to.\n\nYou know the person by:\n\n{identities}\n\
+                 Use this message for nothing else, and delete it when you are done.\n\n\
+                 When it is done, answer this mail, or send {{\"status\": \"completed\"}} (\"denied\" if you do not do it) by \
+                 POST to:\n\n    {url}\n\nIts number: {key}\n\n{controller}\n"
+            ),
+        )
+    };
+    Message { subject, body, sms: String::new() }
+}
+
+fn identity_word(is_chinese: bool, kind: &str) -> &'static str {
+    let (english, chinese) = match kind {
+        "email" => ("e-mail address", "电子邮箱"),
+        "phone_number" => ("phone number", "电话号码"),
+        "user_id" => ("our user id", "我方用户编号"),
+        _ => ("your own id", "贵方编号"),
+    };
+    if is_chinese { chinese } else { english }
 }
 
 /// What differs between notices.
@@ -361,6 +410,34 @@ mod tests {
             let told = notice(language, "yallo", NoticeKind::Denied, matter, "1", None, "UTC", "<here>");
             let told = told.because("<a crime is looked into>", "5(7)3");
             assert!(told.body.contains("<a crime is looked into> (5(7)3)") && !told.body.contains(GROUND));
+        }
+    }
+
+    #[test]
+    fn a_recipient_is_told_whom_it_is_about_and_where_to_answer_in_both_languages() {
+        use crate::recipients::Known;
+        let request_id = "4f".repeat(16).parse().unwrap();
+        let identities = ["email", "phone_number", "user_id", "own_id"];
+        let identities = identities.map(|kind| Known { kind, value: format!("<{kind}>") });
+        let told = Told {
+            request_id: &request_id,
+            right: "erasure",
+            submitted_at: Timestamp::UNIX_EPOCH,
+            controller: "yallo",
+            idempotency_key: "<key>",
+            identities: &identities,
+            receipt_url: "https://api.example/receipts",
+        };
+        for (language, _) in LANGUAGES {
+            let message = recipient(language, "yallo", &told);
+            for part in ["<email>", "<phone_number>", "<user_id>", "<own_id>", "<key>", "https://api.example/receipts"]
+            {
+                assert_eq!(message.body.matches(part).count(), 1, "{part} in {}", message.body);
+                assert!(!message.subject.contains(part));
+            }
+            assert!(message.body.contains(r#"{"status": "completed"}"#), "{}", message.body);
+            assert_eq!(has_chinese(&message.body), language == "zh-Hans");
+            assert_eq!(has_chinese(&message.subject), language == "zh-Hans");
         }
     }
 

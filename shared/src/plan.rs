@@ -2,7 +2,8 @@
 //!
 //! The rule of this room: the order of stages is the order of safety. What would fail half-way is found before anything is
 //! changed; keys are captured before anything goes; the copy is made before the erasure; the suppression list is written
-//! before the first row goes, so that a late write is recognised; the subject's own row goes last, so that a repeated plan
+//! before the first row goes, so that a late write is recognised; recipients are told after that and before the first row
+//! goes, so that they send nothing more of somebody who is being erased; the subject's own row goes last, so that a repeated plan
 //! still finds the way.
 
 mod counts;
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use counts::Counts;
 
-use crate::policy::{ErasureRule, KeySet, Period, Pinned, Place, RightRule};
+use crate::policy::{ErasureRule, KeySet, Period, Pinned, Place, Recipient, RightRule};
 use crate::request::{Aftercare, Matter, Narrowing, Right};
 
 /// The queues that functions take work from.
@@ -35,12 +36,14 @@ pub enum Queue {
     Notify,
     /// replay-suppression.
     Replay,
+    /// tell-recipients.
+    Tell,
 }
 
 impl Queue {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Verify, Self::Export, Self::Erase, Self::Cancel, Self::Sweep, Self::Notify, Self::Replay];
+    pub const ALL: [Self; 8] =
+        [Self::Verify, Self::Export, Self::Erase, Self::Cancel, Self::Sweep, Self::Notify, Self::Replay, Self::Tell];
 
     /// The word for it in the environment (`<NAME>_QUEUE_URL`) and in logs.
     #[must_use]
@@ -53,6 +56,7 @@ impl Queue {
             Self::Sweep => "sweep",
             Self::Notify => "notify",
             Self::Replay => "replay",
+            Self::Tell => "tell",
         }
     }
 }
@@ -83,6 +87,11 @@ pub enum Work {
     Clear,
     /// Writes the suppression entries.
     Suppress,
+    /// Tells a recipient that the person is being erased.
+    Tell {
+        /// Its id in the policy.
+        recipient: String,
+    },
     /// Erases, anonymises or retains the subject's rows of one collection, then reads it afresh.
     Erase {
         /// `<dataset>.<collection>`.
@@ -155,6 +164,7 @@ impl Work {
             | Self::Package
             | Self::Clear
             | Self::Suppress
+            | Self::Tell { .. }
             | Self::Recheck { .. }
             | Self::Forget
             | Self::Narrow
@@ -192,6 +202,7 @@ impl Work {
             Self::Package => "package",
             Self::Clear => "clear",
             Self::Suppress => "suppress",
+            Self::Tell { .. } => "tell",
             Self::Erase { .. } => "erase",
             Self::Tombstone => "tombstone",
             Self::Sweep { .. } => "sweep",
@@ -408,6 +419,8 @@ fn export_stages(policy: &Pinned, stages: &mut Vec<Stage>) {
 
 fn erase_stages(policy: &Pinned, stages: &mut Vec<Stage>) {
     stages.push(Stage { queue: Queue::Erase, works: vec![Work::Suppress] });
+    let tell = |recipient: &Recipient| Work::Tell { recipient: recipient.id.clone() };
+    stages.push(Stage { queue: Queue::Tell, works: policy.told().into_iter().map(tell).collect() });
     let erase = |collection| Work::Erase { collection };
     in_erase_order(policy, Queue::Erase, policy.collections(), erase, stages);
 }

@@ -11,7 +11,9 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
-use habeas::aws::{AwsSender, KmsDataKeys, KmsSigner, Platform, Reader, S3KeyStore, S3Policies, Settings, StartError};
+use habeas::aws::{
+    AwsSender, KmsDataKeys, KmsSigner, Platform, Reader, RecipientQueues, S3KeyStore, S3Policies, Settings, StartError,
+};
 use habeas::clock::ManualClock;
 use habeas::connectors::{
     AwsDatabaseCredentials, Connectors, DynamoDb, KeyStore, NoKeyStore, Obstacle, Postgresql, S3,
@@ -125,6 +127,12 @@ impl Cloud {
             platform.settings.required("EMAIL_FROM")?,
             platform.settings.optional("SMS_ENABLED") == "true",
         ))
+    }
+
+    /// The way to queues of recipients.
+    pub(crate) fn recipient_queues(&self, platform: &Platform) -> RecipientQueues {
+        let sqs = aws_sdk_sqs::config::Builder::from(&platform.sdk).interceptor(self.calls.clone()).build();
+        RecipientQueues::new(aws_sdk_sqs::Client::from_conf(sqs))
     }
 
     /// What signs anchors.

@@ -47,7 +47,9 @@ impl Deployed {
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );
-        for (name, secret) in [("SubjectSecretArns", "subjects"), ("DataSecretArns", "data")] {
+        for (name, secret) in
+            [("SubjectSecretArns", "subjects"), ("DataSecretArns", "data"), ("RecipientSecretArns", "recipients")]
+        {
             if let Some(arns) = given.get_mut(name).filter(|arns| arns.is_empty()) {
                 *arns = secret_arn(secret);
             }
@@ -138,6 +140,7 @@ impl Deployed {
             (Some("AWS::SQS::Queue"), "Arn") => queue_arn(id),
             (Some("AWS::KMS::Key"), "Arn") => key_arn(id),
             (Some("AWS::SecretsManager::Secret"), "Id") => secret_arn(id),
+            (Some("AWS::ApiGatewayV2::Api"), "ApiEndpoint") => "https://api.example".to_owned(),
             (Some("AWS::Logs::LogGroup"), "Arn") => format!("{}:*", log_group_arn(id)),
             (kind, _) => panic!("!GetAtt {path}, of type {kind:?}, is not understood"),
         }

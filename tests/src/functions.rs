@@ -26,10 +26,11 @@ pub enum Function {
     PlanRequest,
     AnchorEvidence,
     ReplaySuppression,
+    TellRecipients,
 }
 
 impl Function {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::SubmitRequest,
         Self::VerifyIdentity,
         Self::ExportData,
@@ -41,6 +42,7 @@ impl Function {
         Self::PlanRequest,
         Self::AnchorEvidence,
         Self::ReplaySuppression,
+        Self::TellRecipients,
     ];
 
     /// Its name in the template.
@@ -57,6 +59,7 @@ impl Function {
             Self::PlanRequest => "PlanRequest",
             Self::AnchorEvidence => "AnchorEvidence",
             Self::ReplaySuppression => "ReplaySuppression",
+            Self::TellRecipients => "TellRecipients",
         }
     }
 
@@ -70,6 +73,7 @@ impl Function {
             Queue::Sweep => Self::RetentionSweep,
             Queue::Notify => Self::Notify,
             Queue::Replay => Self::ReplaySuppression,
+            Queue::Tell => Self::TellRecipients,
         }
     }
 }
@@ -93,6 +97,7 @@ pub(crate) enum Running {
     PlanRequest(Arc<plan_request::Function>),
     AnchorEvidence(Arc<anchor_evidence::Function>),
     ReplaySuppression(Arc<replay_suppression::Function>),
+    TellRecipients(Arc<tell_recipients::Function>),
 }
 
 impl Running {
@@ -163,6 +168,14 @@ impl Running {
                 connectors: connectors(),
                 platform,
             })),
+            Function::TellRecipients => Self::TellRecipients(Arc::new(tell_recipients::Function {
+                keys: platform.digest_keys().await?,
+                outbound: platform.outbound()?,
+                queues: cloud.recipient_queues(&platform),
+                sender: Arc::new(cloud.sender(function, &platform)?),
+                api_url: platform.settings.required("API_URL")?,
+                platform,
+            })),
             Function::PlanRequest => unreachable!("it has no platform"),
         })
     }
@@ -181,6 +194,7 @@ impl Running {
             Self::PlanRequest(function) => plan_request::handle(function.clone(), trigger, deadline).await,
             Self::AnchorEvidence(function) => anchor_evidence::handle(function.clone(), trigger, deadline).await,
             Self::ReplaySuppression(function) => replay_suppression::handle(function.clone(), trigger, deadline).await,
+            Self::TellRecipients(function) => tell_recipients::handle(function.clone(), trigger, deadline).await,
         }
     }
 }

@@ -42,6 +42,18 @@ pub(crate) fn of(request: &HttpRequest) -> Vec<Need> {
     match (service, operation) {
         ("dynamodb", operation) => dynamodb(operation, &json(request)),
         ("sqs", "SendMessageBatch") => send(&json(request)),
+        // To a queue of a recipient, which is under a key of the controller's.
+        ("sqs", "SendMessage") => {
+            let url = string(&json(request)["QueueUrl"]);
+            vec![
+                Need::new("sqs:SendMessage", queue_arn(url.rsplit('/').next().unwrap_or_default())),
+                Need::key("kms:GenerateDataKey", SOURCE_KEY, "sqs"),
+                Need::key("kms:Decrypt", SOURCE_KEY, "sqs"),
+            ]
+        }
+        ("sqs", "GetQueueUrl") => {
+            vec![Need::new("sqs:GetQueueUrl", queue_arn(&string(&json(request)["QueueName"])))]
+        }
         ("kms", operation) => vec![kms(operation, &json(request))],
         ("secretsmanager", "GetSecretValue") => secret(&string(&json(request)["SecretId"])),
         ("ses", "SendEmail") => {

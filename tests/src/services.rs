@@ -1,7 +1,7 @@
 //! SQS, KMS, Secrets Manager, SES and SNS in this process, as far as the functions call them: what is sent waits in a list
 //! that the test hands on, or lies in a mailbox that it reads.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -52,6 +52,10 @@ struct State {
     secrets: BTreeMap<String, String>,
     waiting: VecDeque<(Queue, Message)>,
     sent: Vec<(String, String)>,
+    /// What recipients' queues took: queue and body.
+    told: Vec<(String, Value)>,
+    /// Queues of recipients that are not there.
+    closed: BTreeSet<String>,
 }
 
 impl fmt::Debug for Services {
@@ -81,6 +85,16 @@ impl Services {
     /// Codes and notices that were sent: address and text.
     pub(crate) fn sent(&self) -> Vec<(String, String)> {
         self.0.lock().unwrap().sent.clone()
+    }
+
+    /// What recipients' queues took: queue and body.
+    pub(crate) fn told(&self) -> Vec<(String, Value)> {
+        self.0.lock().unwrap().told.clone()
+    }
+
+    /// Lets a recipient's queue be gone.
+    pub(crate) fn close(&self, queue: &str) {
+        self.0.lock().unwrap().closed.insert(queue.to_owned());
     }
 
     /// How many messages wait.
@@ -116,6 +130,21 @@ impl Services {
     fn answer(&self, request: &HttpRequest) -> HttpResponse {
         match needs::operation(request) {
             ("sqs", "SendMessageBatch") => response(200, self.take_in(&needs::json(request)).to_string()),
+            ("sqs", "GetQueueUrl") => {
+                let name = needs::json(request)["QueueName"].as_str().unwrap().to_owned();
+                if self.0.lock().unwrap().closed.contains(&name) {
+                    let error = json!({"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "no such queue"});
+                    return response(400, error.to_string());
+                }
+                response(200, json!({"QueueUrl": format!("https://sqs.us-east-1.amazonaws.com/1/{name}")}).to_string())
+            }
+            ("sqs", "SendMessage") => {
+                let sent = needs::json(request);
+                let queue = sent["QueueUrl"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+                let body = serde_json::from_str(sent["MessageBody"].as_str().unwrap()).unwrap();
+                self.0.lock().unwrap().told.push((queue, body));
+                response(200, json!({"MessageId": "1", "MD5OfMessageBody": ""}).to_string())
+            }
             ("kms", "GenerateDataKey") => {
                 let key =
                     json!({"Plaintext": STANDARD.encode(CLEAR_KEY), "CiphertextBlob": STANDARD.encode(ENCRYPTED_KEY)});

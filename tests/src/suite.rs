@@ -57,7 +57,13 @@ pub trait Fixture: Send + Sync {
 #[must_use]
 pub fn person(user_id: &str) -> Person {
     let keys = [("user_id".to_owned(), vec![user_id.to_owned()])].into();
-    Person::known_by(SubjectKeys { kind: IdentityKind::UserId, value: user_id.to_owned(), keys, named: Vec::new() })
+    Person::known_by(SubjectKeys {
+        kind: IdentityKind::UserId,
+        value: user_id.to_owned(),
+        keys,
+        named: Vec::new(),
+        own_ids: std::collections::BTreeMap::new(),
+    })
 }
 
 fn target(fixture: &dyn Fixture) -> Target<'_> {

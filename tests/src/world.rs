@@ -1,6 +1,7 @@
 //! The world.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -17,7 +18,7 @@ use habeas::export::PublicKey;
 use habeas::identity::Sealer;
 use habeas::ledger::{Ledger, keys};
 use habeas::plan::Queue;
-use habeas::policy::{Pinned, System};
+use habeas::policy::{Channel, Pinned, System};
 use habeas::steps::Message;
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::{Body, Error, Request};
@@ -83,6 +84,12 @@ impl World {
     /// A new world under one of the policies that ship with Habeas, with the secrets of its databases by name.
     pub async fn under(policy: &str, secrets: BTreeMap<String, String>) -> Self {
         let stack: &'static Stack = Box::leak(Box::new(Stack::of(&format!("policies/{policy}"))));
+        Self::with(Rights::new(stack, None, WhenDenied::Fail), secrets).await
+    }
+
+    /// A new world under the policy in a folder, with the secrets of its databases and recipients by name.
+    pub async fn of(folder: &Path, secrets: BTreeMap<String, String>) -> Self {
+        let stack: &'static Stack = Box::leak(Box::new(Stack::of(folder.to_str().unwrap())));
         Self::with(Rights::new(stack, None, WhenDenied::Fail), secrets).await
     }
 
@@ -243,7 +250,31 @@ impl World {
 
     /// Codes and notices that were sent: address and text.
     pub fn mails(&self) -> Vec<(String, String)> {
-        self.cloud.services.sent()
+        let mut mails = self.cloud.services.sent();
+        mails.retain(|(address, _)| !self.is_recipient(address));
+        mails
+    }
+
+    /// What recipients were told by mail: address and text.
+    pub fn mails_to_recipients(&self) -> Vec<(String, String)> {
+        let mut mails = self.cloud.services.sent();
+        mails.retain(|(address, _)| self.is_recipient(address));
+        mails
+    }
+
+    fn is_recipient(&self, address: &str) -> bool {
+        let told = self.policy.policy().recipients.iter().filter_map(|recipient| recipient.tell.as_ref());
+        told.into_iter().any(|tell| matches!(&tell.by, Channel::Email(theirs) if theirs == address))
+    }
+
+    /// What recipients' queues took: queue and body.
+    pub fn told(&self) -> Vec<(String, Value)> {
+        self.cloud.services.told()
+    }
+
+    /// Lets a recipient's queue be gone.
+    pub fn close(&self, queue: &str) {
+        self.cloud.services.close(queue);
     }
 
     /// The code in the last mail.
@@ -269,8 +300,9 @@ impl World {
     /// Runs a function once, as Lambda does: starts it if need be, and writes its log.
     async fn invoke(&self, function: Function, trigger: Trigger) -> Result<Answer, Error> {
         let deadline = self.now() + *self.time_for_a_run.lock().unwrap();
-        let answer = match self.running[function as usize].get_or_try_init(|| self.start(function)).await {
-            Ok(running) => running.handle(trigger, deadline).await,
+        let answer = match self.running[function as usize].get_or_try_init(|| Box::pin(self.start(function))).await {
+            // A box ends the nesting of future types, which the compiler follows only so deep.
+            Ok(running) => Box::pin(running.handle(trigger, deadline)).await,
             Err(error) => Err(error),
         };
         let _ = self.rights.ask(function, &[needs::log(function)]);
@@ -307,19 +339,29 @@ impl World {
     }
 
     async fn ask(&self, method: &str, path: &str, token: Option<&str>, key: Option<&str>, body: String) -> Page {
+        let token = token.map(|token| ("authorization", format!("Bearer {token}")));
+        let key = key.map(|key| ("idempotency-key", key.to_owned()));
+        self.ask_with(method, path, token.into_iter().chain(key).collect(), body).await
+    }
+
+    /// Calls the API with these headers and no others.
+    pub async fn post_with(&self, path: &str, headers: Vec<(&'static str, String)>, body: String) -> Answered {
+        let page = self.ask_with("POST", path, headers, body).await;
+        Answered { status: page.status, body: serde_json::from_str(&page.text).unwrap() }
+    }
+
+    async fn ask_with(&self, method: &str, path: &str, headers: Vec<(&'static str, String)>, body: String) -> Page {
         let mut request =
             lambda_http::http::Request::builder().method(method).uri(format!("https://api.example{path}"));
-        if let Some(token) = token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        if let Some(key) = key {
-            request = request.header("idempotency-key", key);
+        for (name, value) in headers {
+            request = request.header(name, value);
         }
         let request: Request = request.body(Body::Text(body)).unwrap();
         let function = match path {
             path if path.ends_with("/verification") || path.ends_with("/decision") => Function::VerifyIdentity,
             path if path.ends_with("/confirmation") => Function::CancelAccount,
             "/v1/plans" => Function::PlanRequest,
+            path if path.starts_with("/v1/recipients") => Function::TellRecipients,
             path if path.starts_with("/v1/replays") => Function::ReplaySuppression,
             _ => Function::SubmitRequest,
         };

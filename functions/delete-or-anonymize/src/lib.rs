@@ -98,6 +98,7 @@ impl Worker for Function {
             | Work::Package
             | Work::Clear
             | Work::Tombstone
+            | Work::Tell { .. }
             | Work::Sweep { .. }
             | Work::Scan { .. }
             | Work::Reapply { .. }

@@ -102,6 +102,7 @@ impl Worker for Function {
             Work::Clear => self.clear_staging(job).await,
             Work::Preflight
             | Work::Suppress
+            | Work::Tell { .. }
             | Work::Erase { .. }
             | Work::Recheck { .. }
             | Work::Narrow

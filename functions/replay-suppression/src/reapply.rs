@@ -99,7 +99,13 @@ impl Function {
             keys.entry(field).or_default().push(value);
         }
         // Nobody asked, so there is no identity that it was asked with: its keys say whom it is about.
-        let subject = SubjectKeys { kind: IdentityKind::UserId, value: String::new(), keys, named: Vec::new() };
+        let subject = SubjectKeys {
+            kind: IdentityKind::UserId,
+            value: String::new(),
+            keys,
+            named: Vec::new(),
+            own_ids: BTreeMap::new(),
+        };
         let sealed = driver.sealer.seal(&id, seal::end::SUBJECT, &subject).await.map_err(StepError::transient)?;
         let now = driver.clock.now();
         let mut change = Request::open(NewRequest {

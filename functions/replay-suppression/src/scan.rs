@@ -82,6 +82,7 @@ impl Function {
             value: String::new(),
             keys: BTreeMap::new(),
             named: Vec::new(),
+            own_ids: BTreeMap::new(),
         }));
         let mut known = self.known(job, target, &rows).await?;
         let mut asked = BTreeMap::new();
@@ -177,6 +178,7 @@ impl Function {
             value: String::new(),
             keys: BTreeMap::from([(field.to_owned(), vec![value.to_owned()])]),
             named: Vec::new(),
+            own_ids: BTreeMap::new(),
         };
         let held = holders(&self.connectors, &job.policy, keys, known.entry.erased_at).await;
         let held = held.map_err(ConnectorError::into_step)?;

@@ -96,6 +96,7 @@ impl Function {
             value: identity.value().expose().clone(),
             keys: std::collections::BTreeMap::new(),
             named: Vec::new(),
+            own_ids: std::collections::BTreeMap::new(),
         };
         let sealed = driver.sealer.seal(&id, seal::end::SUBJECT, &sealed).await?;
         let submission = if submission.is_empty() {

@@ -5,6 +5,7 @@ use lambda_http::{Body, Response};
 use serde_json::{Value, json};
 
 use crate::certificate;
+use crate::evidence::RecipientResult;
 use crate::ledger::{RequestView, keys};
 use crate::plan::Work;
 use crate::policy::{Factor, Pinned, in_language, refusal_text};
@@ -86,6 +87,20 @@ pub fn summary_json(request: &Request, policy: &Pinned) -> Value {
     })
 }
 
+/// Who was told of the erasure, or was not, and what they said.
+fn recipient_json(result: &RecipientResult, policy: &Pinned) -> Value {
+    json!({
+        "recipient": result.recipient,
+        "name": policy.recipient(&result.recipient).map(|recipient| &recipient.name),
+        "told_at": result.told_at.map(keys::moment),
+        "not_told": result.not_told,
+        "receipt_by": result.receipt_by.map(keys::moment),
+        "receipt": result.receipt,
+        "receipt_at": result.receipt_at.map(keys::moment),
+        "overdue": result.overdue,
+    })
+}
+
 /// A request with all that the person may know of it.
 #[must_use]
 pub fn request_json(view: &RequestView, policy: &Pinned) -> Value {
@@ -141,6 +156,10 @@ pub fn request_json(view: &RequestView, policy: &Pinned) -> Value {
     body["complaint"] = json!(in_language(&policy.policy().controller.complaint, language));
     if request.matter == Matter::Right(Right::AccountCancellation) {
         body["cooling_off_until"] = json!(request.cooling_off_until.map(keys::moment));
+    }
+    if !request.recipients.is_empty() {
+        let told: Vec<Value> = request.recipients.iter().map(|result| recipient_json(result, policy)).collect();
+        body["recipients"] = json!(told);
     }
     if let Some(until) = request.known_until() {
         body["known_until"] = json!(keys::moment(until));

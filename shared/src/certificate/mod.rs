@@ -21,7 +21,7 @@ use crate::request::Ground;
 
 const TEMPLATE: &str = include_str!("certificate.html.j2");
 
-/// What the template is given. Whatever else events come to prove, such as who was told, is a list of its own beside `kept`.
+/// What the template is given. Whatever else events come to prove is a list of its own beside `kept` and `recipients`.
 #[derive(Serialize)]
 pub struct Page {
     words: BTreeMap<&'static str, &'static str>,
@@ -33,6 +33,7 @@ pub struct Page {
     total: [u64; 6],
     kept: Vec<Kept>,
     left_out: Vec<LeftOut>,
+    recipients: Vec<ToldRecipient>,
     history: Vec<Happened>,
     proof: Proof,
 }
@@ -89,6 +90,18 @@ struct LeftOut {
     description: String,
     ground: String,
     source: String,
+}
+
+/// Who was told of the erasure, or was not.
+#[derive(Serialize)]
+struct ToldRecipient {
+    name: String,
+    id: String,
+    told_at: Option<Moment>,
+    /// Why it was not told; empty if it was.
+    not_told: &'static str,
+    answer: &'static str,
+    answered_at: Option<Moment>,
 }
 
 #[derive(Serialize)]
@@ -190,6 +203,14 @@ pub fn page(file: &EvidenceFile, policy: &Pinned, language: &str) -> Page {
     };
     let left_out = certificate.denied.iter().map(|ground| refused(None, ground));
     let left_out = left_out.chain(certificate.exempt.iter().map(|(name, ground)| refused(Some(name), ground)));
+    let recipients = certificate.recipients.iter().map(|result| ToldRecipient {
+        name: policy.recipient(&result.recipient).map(|recipient| recipient.name.clone()).unwrap_or_default(),
+        id: result.recipient.clone(),
+        told_at: result.told_at.map(|at| clock.say(at)),
+        not_told: result.not_told.map_or("", |reason| words::not_told(language, reason)),
+        answer: words::receipt(language, result),
+        answered_at: result.receipt_at.map(|at| clock.say(at)),
+    });
     let history = file.events.iter().filter_map(|event| {
         let (text, moment) = words::event(language, &event.fact)?;
         let text = moment.map_or(text.clone(), |moment| text.replace("{}", &clock.say(moment).local));
@@ -211,6 +232,7 @@ pub fn page(file: &EvidenceFile, policy: &Pinned, language: &str) -> Page {
         total: columns(&certificate.total),
         kept: kept.collect(),
         left_out: left_out.collect(),
+        recipients: recipients.collect(),
         history: history.collect(),
         proof: Proof { events: certificate.events, head: certificate.head.as_str().to_owned(), anchor },
         request: About {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::evidence::{Fact, FailureReason, Outcome, PurgeReport, RecheckReport};
+use crate::evidence::{Fact, FailureReason, NotTold, Outcome, PurgeReport, Receipt, RecheckReport, RecipientResult};
 use crate::export::words::{choose, is_chinese};
 use crate::plan::Work;
 use crate::policy::Factor;
@@ -62,6 +62,15 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("ground", "Ground", "理由"),
     ("source", "Where it stands", "依据"),
     ("all_of_it", "all of it", "全部"),
+    ("recipients", "Who else was told", "已告知的接收方"),
+    (
+        "recipients_caption",
+        "Whoever got data of this kind from the company, and was told that it is deleted",
+        "曾从本公司收到此类信息、并被告知须予删除的各方",
+    ),
+    ("recipient", "Who", "接收方"),
+    ("told_at", "Told", "告知时间"),
+    ("answer", "What they say", "对方回复"),
     ("history", "What happened when", "办理经过"),
     ("when", "When", "时间"),
     ("what", "What", "事项"),
@@ -110,6 +119,32 @@ pub(super) fn restricted(language: &str, marked: u64, moved: u64) -> String {
         said.push(choose(language, "moved to where the app cannot read it", "已移至应用无法读取之处"));
     }
     said.join(choose(language, ", ", "，"))
+}
+
+/// Why a recipient was not told.
+pub(super) fn not_told(language: &str, reason: NotTold) -> &'static str {
+    let (english, chinese) = match reason {
+        NotTold::NothingKnown => {
+            ("not told: nothing is on file by which they know this person", "未告知：没有对方可据以识别该人的信息")
+        }
+        NotTold::Refused | NotTold::TooManyAttempts => {
+            ("could not be told; the company has to do it by hand", "未能告知，须由公司人工告知")
+        }
+    };
+    choose(language, english, chinese)
+}
+
+/// What a recipient said last, or that it said nothing in time.
+pub(super) fn receipt(language: &str, result: &RecipientResult) -> &'static str {
+    let (english, chinese) = match result.receipt {
+        Some(Receipt::Completed) => ("it is done", "已办结"),
+        Some(Receipt::Denied) => ("they do not do it", "不予办理"),
+        Some(Receipt::InProgress) if !result.overdue => ("they are at it", "正在办理"),
+        Some(Receipt::Pending) if !result.overdue => ("they have the message", "已收到"),
+        _ if result.overdue => ("nothing in time; the company has been told", "逾期未回复，已通知公司"),
+        _ => ("nothing yet", "尚无回复"),
+    };
+    choose(language, english, chinese)
 }
 
 /// What a step did to a collection; a kind that has no words yet goes by its name.

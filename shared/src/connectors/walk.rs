@@ -146,6 +146,7 @@ mod tests {
             value: email.to_owned(),
             keys,
             named: Vec::new(),
+            own_ids: BTreeMap::new(),
         });
         let stands = |_: &str, value: &str| format!("MAIL#{value}");
         came_earlier(&[link.clone(), link], 1, &[record], &person, &stands).await.unwrap() == [true]

@@ -125,6 +125,7 @@ async fn find(
         value: identity.value().expose().clone(),
         keys: BTreeMap::new(),
         named: Vec::new(),
+        own_ids: BTreeMap::new(),
     };
     let place = policy.place(collection).ok_or(ConnectorError::WrongKind);
     let found = match place.and_then(|place| means.connectors.of(place)) {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::RecipientResult;
 use super::event::{Event, EventHash, Fact, Outcome, Purged, RecheckReport, StepReport};
 use crate::plan::{Counts, Work};
 use crate::policy::PolicyDigest;
@@ -82,6 +83,9 @@ pub struct Certificate {
     /// What was looked for and found after the end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rechecks: Vec<RecheckReport>,
+    /// Who was told, or was not, and what they said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recipients: Vec<RecipientResult>,
     /// How many events there are.
     pub events: u32,
     /// Hash of the last one.
@@ -111,10 +115,12 @@ impl Certificate {
             denied: None,
             exempt: Exemptions::new(),
             rechecks: Vec::new(),
+            recipients: Vec::new(),
             events: last.number,
             head: last.hash.clone(),
         };
         for event in events {
+            RecipientResult::follow(&mut certificate.recipients, event.at, &event.fact);
             match &event.fact {
                 Fact::StepDone(report) if report.exempt => {}
                 Fact::StepDone(report) if report.work.collection().is_some() || report.work.adds_up() => {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
+use super::recipients::{Means, NotTold, Receipt};
 use crate::plan::{Counts, Work};
 use crate::policy::{Factor, Period, PolicyDigest};
 use crate::request::{Exemptions, Ground, Matter, RequestId, StepNumber};
@@ -50,6 +51,8 @@ pub enum Actor {
     System,
     /// Somebody of the controller.
     Operator,
+    /// A recipient that was told.
+    Recipient,
 }
 
 /// How a request ended.
@@ -254,6 +257,39 @@ pub enum Fact {
     Denied(Ground),
     /// The last re-check is over: the request no longer holds whom it is about.
     SubjectDropped,
+    /// A recipient was told: it took the message.
+    RecipientTold {
+        /// Which step.
+        step: StepNumber,
+        /// Its id in the policy.
+        recipient: String,
+        /// By what means.
+        by: Means,
+        /// Until when its receipt is expected, if one is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        receipt_by: Option<Timestamp>,
+    },
+    /// A recipient could not be told. The erasure goes on.
+    RecipientNotTold {
+        /// Which step.
+        step: StepNumber,
+        /// Its id in the policy.
+        recipient: String,
+        /// Why.
+        reason: NotTold,
+    },
+    /// A recipient said how far it is.
+    RecipientAnswered {
+        /// Its id in the policy.
+        recipient: String,
+        /// How far.
+        receipt: Receipt,
+    },
+    /// A recipient's receipt did not come in time.
+    RecipientOverdue {
+        /// Its id in the policy.
+        recipient: String,
+    },
 }
 
 /// One fact, when, by whom, chained.

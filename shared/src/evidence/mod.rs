@@ -8,6 +8,7 @@ mod anchor;
 mod certificate;
 mod event;
 pub mod merkle;
+mod recipients;
 mod verify;
 
 pub use anchor::{Anchor, AnchorFault, AnchorHead, AnchorSignature, Anchored, Leaf};
@@ -15,4 +16,5 @@ pub use certificate::{Certificate, CollectionResult, RetainedResult};
 pub use event::{
     Actor, Event, EventHash, Fact, FailureReason, Obstructed, Outcome, PurgeReport, Purged, RecheckReport, StepReport,
 };
+pub use recipients::{Means, NotTold, Receipt, RecipientResult};
 pub use verify::{EvidenceError, EvidenceFile, verify, verify_with};

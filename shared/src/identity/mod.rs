@@ -9,6 +9,7 @@ pub mod code;
 pub mod keys;
 pub mod oidc;
 pub mod operator;
+pub mod reply;
 pub mod seal;
 mod submission;
 pub mod token;

@@ -175,6 +175,9 @@ pub struct SubjectKeys {
     /// What else others would name them by in a text: names and numbers of the subject's row. Nothing is found by it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub named: Vec<String>,
+    /// Field of the subject collection to the ids in it by which recipients know them. Nothing is found by it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub own_ids: BTreeMap<String, Vec<String>>,
 }
 
 /// Where a person can be reached, as it is on file.

@@ -10,9 +10,9 @@ use super::keys;
 use super::step::StepItem;
 use super::{Challenge, Item, Ledger, LedgerError, failed, number, text};
 use crate::evidence::Event;
-use crate::plan::Queue;
+use crate::plan::{Queue, Work};
 use crate::request::life::RESEND_AFTER;
-use crate::request::{Change, NewStep, Notice, Request, RequestId, Wake};
+use crate::request::{Change, NewStep, Notice, Request, RequestId, StepNumber, Wake};
 
 /// How long an idempotency key is remembered.
 const IDEMPOTENCY_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -32,6 +32,10 @@ pub enum Extra {
     StepDone(super::Claim),
     /// A step that failed for good, likewise.
     StepFailed(super::Claim),
+    /// A recipient was told, likewise. If its receipt is waited for, that is the step's timer.
+    StepTold(super::Claim),
+    /// A recipient's receipt is no longer waited for: the timer of the step that told it goes.
+    ReceiptOver(StepNumber),
 }
 
 /// An idempotency key with what it was used for.
@@ -186,7 +190,35 @@ impl Ledger {
             }
             Extra::StepDone(claim) => self.finish_step(&pk, &claim, "done"),
             Extra::StepFailed(claim) => self.finish_step(&pk, &claim, "failed"),
+            Extra::StepTold(claim) => match awaited(request, &claim) {
+                None => self.finish_step(&pk, &claim, "done"),
+                Some(until) => self.finish_told(&pk, &claim, until),
+            },
+            Extra::ReceiptOver(step) => {
+                let update = self.update_of_step(&pk, step).update_expression("REMOVE due_shard, wake_at, #queue");
+                let update = update.condition_expression("attribute_exists(pk)");
+                write_update(update.expression_attribute_names("#queue", "queue"))
+            }
         }
+    }
+
+    fn update_of_step(&self, pk: &str, step: StepNumber) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
+        Update::builder().table_name(&self.table).key("pk", text(pk)).key("sk", text(keys::step(step)))
+    }
+
+    /// The step is done, and its timer goes off when the receipt is due: it still names the queue that it was claimed by.
+    fn finish_told(&self, pk: &str, claim: &super::Claim, until: Timestamp) -> Result<TransactWriteItem, LedgerError> {
+        let update = self
+            .update_of_step(pk, claim.step.number)
+            .update_expression("SET #status = :status, wake_at = :wake_at REMOVE #cursor, lease_until")
+            .condition_expression("#status = :running AND attempt = :attempt")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#cursor", "cursor")
+            .expression_attribute_values(":status", text("done"))
+            .expression_attribute_values(":wake_at", text(keys::moment(until)))
+            .expression_attribute_values(":running", text("running"))
+            .expression_attribute_values(":attempt", number(claim.step.attempt));
+        write_update(update)
     }
 
     fn finish_step(&self, pk: &str, claim: &super::Claim, status: &str) -> Result<TransactWriteItem, LedgerError> {
@@ -210,6 +242,12 @@ impl Ledger {
             .expression_attribute_values(":counts", serde_dynamo::to_attribute_value(claim.step.counts)?);
         write_update(update)
     }
+}
+
+/// Until when a recipient's receipt is waited for, as the change leaves it.
+fn awaited(request: &Request, claim: &super::Claim) -> Option<Timestamp> {
+    let Work::Tell { recipient } = &claim.step.work else { return None };
+    request.recipient(recipient)?.awaited_until()
 }
 
 fn resend(now: Timestamp, queue: Queue) -> Wake {

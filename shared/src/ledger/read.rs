@@ -6,7 +6,7 @@ use super::keys;
 use super::step::Step;
 use super::{Item, Ledger, LedgerError, failed, text};
 use crate::evidence::{Anchored, Event};
-use crate::request::{Request, RequestId};
+use crate::request::{Request, RequestId, StepNumber};
 
 /// A request with its steps.
 #[derive(Clone, Debug)]
@@ -34,6 +34,21 @@ impl Ledger {
             .await
             .map_err(failed("GetItem"))?;
         output.item.map(read_request).transpose()
+    }
+
+    /// A step of a request.
+    pub async fn step(&self, id: &RequestId, number: StepNumber) -> Result<Option<Step>, LedgerError> {
+        let output = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", text(keys::request(id)))
+            .key("sk", text(keys::step(number)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(failed("GetItem"))?;
+        Ok(output.item.map(serde_dynamo::from_item).transpose()?)
     }
 
     /// The request with its steps: one query, since they stand next to each other.

@@ -6,6 +6,7 @@ mod fideslang;
 mod fields;
 mod masking;
 mod periods;
+mod recipients;
 mod references;
 mod restrict;
 mod rules;
@@ -61,6 +62,7 @@ pub fn check(bundle: &Bundle) -> Vec<Problem> {
     let mut problems = Problems::default();
     references::check(bundle, &mut problems);
     periods::check(bundle, &mut problems);
+    recipients::check(bundle, &mut problems);
     fields::check(bundle, &mut problems);
     fideslang::check(bundle, &mut problems);
     masking::check(bundle, &mut problems);

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::recipients::Tell;
 use super::rules::{CollectionRule, DefaultStrategy, WrittenRule};
 use super::systems::System;
 use crate::personal::IdentityKind;
@@ -180,6 +181,12 @@ pub struct Recipient {
     /// Only statistics that identify nobody.
     #[serde(default)]
     pub aggregated: bool,
+    /// How it is told of an erasure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tell: Option<Tell>,
+    /// Why it is not told, if it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untold: Option<String>,
     /// Section of the document.
     pub source: String,
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Database, Pinned, Place, S3Place, System};
+use super::{Channel, Database, Pinned, Place, S3Place, System};
 
 /// Parameter name to value; lists are joined by commas.
 ///
@@ -18,7 +18,8 @@ pub fn parameters(policy: &Pinned, partition: &str, region: &str, account: &str)
     let mut objects = Vec::new();
     let mut row_objects = Vec::new();
     let mut secrets = Vec::new();
-    let secret_arn = |database: &Database| secret_arn(&database.secret, partition, region, account);
+    let named_secret_arn = |secret: &str| secret_arn(secret, partition, region, account);
+    let secret_arn = |database: &Database| named_secret_arn(&database.secret);
     for system in &policy.policy().systems {
         match system {
             System::Dynamodb { collections, .. } => {
@@ -42,6 +43,15 @@ pub fn parameters(policy: &Pinned, partition: &str, region: &str, account: &str)
             System::Postgresql(database) => secrets.push(secret_arn(database)),
         }
     }
+    let (mut recipient_queues, mut recipient_secrets) = (Vec::new(), Vec::new());
+    for tell in policy.told().into_iter().filter_map(|recipient| recipient.tell.as_ref()) {
+        if let Channel::Queue(queue) = &tell.by {
+            let is_arn = queue.starts_with("arn:");
+            let arn = || format!("arn:{partition}:sqs:{region}:{account}:{queue}");
+            recipient_queues.push(if is_arn { queue.clone() } else { arn() });
+        }
+        recipient_secrets.extend(tell.secrets().map(named_secret_arn));
+    }
     let (mut subject_table, mut subject_indexes, mut subject_secrets) = (String::new(), Vec::new(), Vec::new());
     match policy.place(&policy.policy().subject.collection) {
         Some(Place::Table(table)) => {
@@ -62,6 +72,8 @@ pub fn parameters(policy: &Pinned, partition: &str, region: &str, account: &str)
         ("DataObjectArns", joined(objects)),
         ("DataRowObjectArns", joined(row_objects)),
         ("DataSecretArns", joined(secrets)),
+        ("RecipientQueueArns", joined(recipient_queues)),
+        ("RecipientSecretArns", joined(recipient_secrets)),
         ("CapturesKeys", (!policy.graph().captures().is_empty()).to_string()),
     ]
     .into_iter()

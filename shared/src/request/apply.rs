@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::change::{Change, NewStep, Notice, NoticeKind, StepNumber, Wake};
 use super::life::{CONFIRMATION_WINDOW, LifeError, StageInfo, after};
-use super::state::{IllegalTransition, Transition};
+use super::state::{IllegalTransition, Status, Transition};
 use super::{Aftercare, Matter, Right};
 use crate::evidence::{Actor, Event, Fact, Outcome};
 use crate::plan::{Plan, Queue};
@@ -81,7 +81,42 @@ impl Change {
         number - 1
     }
 
-    pub(super) fn release_next_stage(&mut self) {
+    /// The first step of the plan begins the work; any other finds it begun.
+    pub(super) fn begin_work(&mut self, now: Timestamp) -> Result<(), LifeError> {
+        match self.request.status {
+            Status::Accepted => {
+                self.go(Transition::Begin)?;
+                self.record(now, Actor::System, Fact::Begun);
+                Ok(())
+            }
+            Status::InProgress | Status::NeedsAttention => Ok(()),
+            from => Err(IllegalTransition { from, transition: Transition::Complete }.into()),
+        }
+    }
+
+    /// A step of the present stage is over. Returns whether the stage is.
+    pub(super) fn count_down(&mut self, step: StepNumber) -> Result<bool, LifeError> {
+        let stage = self.request.stages.iter_mut().find(|stage| stage.remaining > 0);
+        let stage = stage.ok_or(LifeError::WrongStage(step))?;
+        if !(stage.first..StepNumber(stage.first.0 + stage.steps)).contains(&step) {
+            return Err(LifeError::WrongStage(step));
+        }
+        stage.remaining -= 1;
+        Ok(stage.remaining == 0)
+    }
+
+    /// The next stage may begin if this one is over; after the last the request is complete.
+    pub(super) fn go_on(&mut self, stage_done: bool, now: Timestamp) -> Result<(), LifeError> {
+        if stage_done {
+            self.release_next_stage();
+        }
+        if self.request.stages.iter().all(|stage| stage.remaining == 0) {
+            self.complete(now)?;
+        }
+        Ok(())
+    }
+
+    fn release_next_stage(&mut self) {
         let Some(stage) = self.request.stages.iter().find(|stage| stage.remaining > 0) else {
             return;
         };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::change::{Change, NoticeKind, StepNumber, Wake};
 use super::state::{IllegalTransition, Status, Transition};
 use super::{Aftercare, Exemptions, Ground, Matter, RequestId};
-use crate::evidence::{Actor, EventHash, Fact, FailureReason, Obstructed, Outcome, StepReport};
+use crate::evidence::{Actor, EventHash, Fact, FailureReason, Obstructed, Outcome, RecipientResult, StepReport};
 use crate::plan::{Counts, Plan, Queue, Work};
 use crate::policy::{Factor, PolicyDigest};
 
@@ -156,6 +156,9 @@ pub struct Request {
     /// The ground on which it was refused, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub denied: Option<Ground>,
+    /// Who was told of the erasure, or was not, and what they said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recipients: Vec<RecipientResult>,
 }
 
 /// What a new request is made of.
@@ -219,6 +222,7 @@ impl Request {
             purged: BTreeMap::new(),
             exempt: Exemptions::new(),
             denied: None,
+            recipients: Vec::new(),
         };
         let at = request.received_at;
         let mut change = request.change(None);
@@ -312,12 +316,7 @@ impl Request {
             return Ok(self.care_done(report, captured, now));
         }
         let mut change = self.begin_change();
-        if change.request.status == Status::Accepted {
-            change.go(Transition::Begin)?;
-            change.record(now, Actor::System, Fact::Begun);
-        } else if !matches!(change.request.status, Status::InProgress | Status::NeedsAttention) {
-            return Err(IllegalTransition { from: self.status, transition: Transition::Complete }.into());
-        }
+        change.begin_work(now)?;
         let request = &mut change.request;
         if let (Work::Erase { collection }, Some(until), Some(aftercare)) =
             (&report.work, report.retained_until, &mut request.aftercare)
@@ -334,19 +333,9 @@ impl Request {
             request.sealed = Some(captured.sealed);
             request.contact = captured.contact.or(request.contact.take());
         }
-        let stage = request.stages.iter_mut().find(|stage| stage.remaining > 0).ok_or(LifeError::WrongStage(step))?;
-        if !(stage.first..StepNumber(stage.first.0 + stage.steps)).contains(&step) {
-            return Err(LifeError::WrongStage(step));
-        }
-        stage.remaining -= 1;
-        let stage_done = stage.remaining == 0;
+        let stage_done = change.count_down(step)?;
         change.record(now, Actor::System, Fact::StepDone(report));
-        if stage_done {
-            change.release_next_stage();
-        }
-        if change.request.stages.iter().all(|stage| stage.remaining == 0) {
-            change.complete(now)?;
-        }
+        change.go_on(stage_done, now)?;
         Ok(change)
     }
 

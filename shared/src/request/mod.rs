@@ -7,6 +7,7 @@ pub mod change;
 mod decision;
 pub mod id;
 pub mod life;
+mod recipients;
 pub mod state;
 
 use schemars::JsonSchema;
@@ -18,6 +19,7 @@ pub use change::{Change, Effect, EffectItem, NewStep, Notice, NoticeKind, StepNu
 pub use decision::{Exemptions, Ground};
 pub use id::RequestId;
 pub use life::{Captured, LifeError, NewRequest, PackageInfo, Request, StageInfo};
+pub use recipients::Telling;
 pub use state::{IllegalTransition, Status, Transition};
 
 /// What a person can ask for, in the field's words (GDPR chapter III; PIPL chapter IV).

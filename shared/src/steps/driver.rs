@@ -17,7 +17,9 @@ use crate::plan::{Counts, Queue, Work};
 use crate::policy::Pinned;
 use crate::random::{self, Random};
 use crate::request::life::LifeError;
-use crate::request::{Captured, Change, Effect, EffectItem, PackageInfo, Request, RequestId, Status, StepNumber};
+use crate::request::{
+    Captured, Change, Effect, EffectItem, PackageInfo, Request, RequestId, Status, StepNumber, Telling,
+};
 
 /// Failures after which a step is not tried again.
 const MAX_FAILURES: u32 = 8;
@@ -135,6 +137,8 @@ pub enum Next {
     Rechecked(Found),
     /// Nothing: the step was a purge and is done. Whether an account made since holds one of the identities.
     Purged(Vec<Purged>, bool),
+    /// Nothing: a recipient was told, or is not told and will not be.
+    Told(Telling),
 }
 
 /// What a re-check found.
@@ -279,6 +283,7 @@ impl Driver {
                 Next::Done { package, captured } => return self.done(job, package, captured).await,
                 Next::Rechecked(found) => return self.rechecked(job, found).await,
                 Next::Purged(collections, somebody_new) => return self.purged(job, collections, somebody_new).await,
+                Next::Told(telling) => return Box::pin(self.told(&job.claim, Some(job.request), telling)).await,
                 Next::Page(next) => cursor = Some(next),
             }
             job.claim.step.cursor = match self.sealer.seal(id, CURSOR, &cursor).await {
@@ -372,6 +377,10 @@ impl Driver {
                 };
             }
         };
+        if let Work::Tell { recipient } = &claim.step.work {
+            // A box ends the nesting of future types, which the compiler follows only so deep.
+            return Box::pin(self.not_told(claim, recipient, reason, &error)).await;
+        }
         crate::telemetry::error_chain("needs_attention", "a step failed for good", &error);
         let number = claim.step.number;
         let obstructed = error.obstructed();

@@ -15,6 +15,7 @@ mod recheck;
 mod resolve;
 mod resolve_again;
 mod sqs;
+mod told;
 
 pub(crate) use capture::{MAX_KEYS, tuples};
 pub use capture::{capture_page, forget_page, recapture_page};

@@ -53,7 +53,7 @@ fn leading<'a>(policy: &'a Pinned, collections: impl Iterator<Item = &'a str>, k
         .collect();
     let is_there = keys_left.values().flatten().any(|value| *value == keys.value);
     let value = if is_there { keys.value.clone() } else { String::new() };
-    SubjectKeys { kind: keys.kind, value, keys: keys_left, named: Vec::new() }
+    SubjectKeys { kind: keys.kind, value, keys: keys_left, named: Vec::new(), own_ids: BTreeMap::new() }
 }
 
 impl Driver {
@@ -90,10 +90,14 @@ mod tests {
             value: "li@mail.example".into(),
             keys: held.map(|(field, value)| (field.to_owned(), vec![value.to_owned()])).into(),
             named: vec!["Li".into()],
+            own_ids: BTreeMap::from([("ad_id".to_owned(), vec!["a-1".to_owned()])]),
         };
         let left = leading(&policy, ["small_app.orders"].into_iter(), &keys);
         assert_eq!(left.keys, BTreeMap::from([("user_id".to_owned(), vec!["u-li".to_owned()])]));
-        assert!(left.value.is_empty() && left.named.is_empty(), "the address leads to no order");
+        assert!(
+            left.value.is_empty() && left.named.is_empty() && left.own_ids.is_empty(),
+            "the address leads to no order"
+        );
         let of_users = leading(&policy, ["small_app.users"].into_iter(), &keys);
         assert_eq!((of_users.keys.len(), of_users.value.as_str()), (3, "li@mail.example"));
     }

@@ -68,7 +68,13 @@ pub async fn resolve(
     }
     let keys = keys.into_iter().map(|(field, values)| (field, values.into_iter().collect())).collect();
     Ok(Resolved {
-        keys: SubjectKeys { kind: subject.kind, value: subject.value.clone(), keys, named: named_in(policy, &records) },
+        keys: SubjectKeys {
+            kind: subject.kind,
+            value: subject.value.clone(),
+            keys,
+            named: named_in(policy, &records),
+            own_ids: own_ids(policy, &records),
+        },
         rows: records.len() as u64,
         contact: contact(policy, &records, None, channels),
         language: language(policy, &records),
@@ -95,7 +101,13 @@ async fn read_subject(
     let target = Target::of(policy, &policy.policy().subject.collection)?;
     let field = policy.identity_field(kind).ok_or(ResolveError::UnknownKind)?;
     let keys = BTreeMap::from([(field.to_owned(), vec![value.to_owned()])]);
-    let person = Person::known_by(SubjectKeys { kind, value: value.to_owned(), keys, named: Vec::new() });
+    let person = Person::known_by(SubjectKeys {
+        kind,
+        value: value.to_owned(),
+        keys,
+        named: Vec::new(),
+        own_ids: BTreeMap::new(),
+    });
     let (mut records, mut cursor) = (Vec::new(), None);
     // A page may hold less than it could, and may be empty.
     loop {
@@ -115,6 +127,17 @@ async fn read_subject(
 pub(super) fn key_fields(policy: &Pinned) -> BTreeSet<&str> {
     let links = policy.collections().flat_map(|name| policy.links(name)).filter_map(Link::subject_field);
     links.chain(policy.policy().subject.identities.values().map(String::as_str)).collect()
+}
+
+/// The ids of the subject's rows by which recipients know them.
+fn own_ids(policy: &Pinned, records: &[Record]) -> BTreeMap<String, Vec<String>> {
+    let fields = policy.told().into_iter().filter_map(|recipient| recipient.tell.as_ref()?.own_id.as_deref());
+    let mut ids: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for field in fields {
+        let values: BTreeSet<String> = records.iter().flat_map(|record| record.keys_at(&[field])).flatten().collect();
+        ids.insert(field.to_owned(), values.into_iter().collect());
+    }
+    ids
 }
 
 /// What others would name the person by in a text, of the subject's rows. Nothing unless a rule scans texts.

@@ -91,6 +91,7 @@ fn only_messages_to_people_and_the_way_into_the_vpc_are_allowed_on_every_resourc
     let messages = [
         "NotifyRole: ses:SendEmail if IsLocal",
         "NotifyRole: sns:Publish if SendsSms",
+        "TellRecipientsRole: ses:SendEmail if IsLocal",
         "VerifyIdentityRole: ses:SendEmail if IsLocal",
         "VerifyIdentityRole: sns:Publish if SendsSms",
     ];
@@ -177,6 +178,8 @@ fn a_data_system_is_for_those_who_work_on_it() {
         ("SubjectDatabaseUserArns", lookup, sign_in),
         ("DataSecretArns", work, read_secret),
         ("DataDatabaseUserArns", work, sign_in),
+        ("RecipientQueueArns", ["TellRecipients"].as_slice(), ["sqs:GetQueueUrl", "sqs:SendMessage"].as_slice()),
+        ("RecipientSecretArns", ["TellRecipients"].as_slice(), read_secret),
     ];
     for (parameter, who, what) in expected {
         let (mut reached_by, mut actions) = (BTreeSet::new(), BTreeSet::new());
@@ -280,7 +283,9 @@ fn a_function_may_send_to_exactly_the_queues_it_is_told_of() {
         for statement in template.allowed(&template.role_of(&function)) {
             let sends = |action: &String| action.starts_with("sqs:SendMessage");
             if statement.actions().iter().any(sends) {
-                for granted in statement.resources() {
+                // Those of recipients are named by the policy.
+                let ours = |granted: &Granted| granted.resource["!Ref"] != "RecipientQueueArns";
+                for granted in statement.resources().into_iter().filter(ours) {
                     allowed.insert(attribute_of(&granted.resource, "Arn").unwrap());
                 }
             }

@@ -18,6 +18,7 @@ mod postgresql;
 mod purge;
 mod receipts;
 mod recheck;
+mod recipients;
 mod replay;
 mod rights;
 mod stories;

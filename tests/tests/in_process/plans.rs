@@ -66,11 +66,12 @@ fn step<'a>(plan: &'a Value, work: &str, collection: &str) -> &'a Value {
     steps.iter().find(|step| step["work"] == work && step["collection"] == collection).unwrap()
 }
 
-/// Work and collection, in order.
+/// Work, and the collection or recipient that it is about, in order.
 fn order(steps: &Value) -> Vec<String> {
     let of = |step: &Value, key: &str| step[key].as_str().unwrap_or_default().to_owned();
+    let about = |step: &Value| of(step, "collection") + &of(step, "recipient");
     let steps = steps.as_array().unwrap().iter();
-    steps.map(|step| format!("{} {}", of(step, "work"), of(step, "collection")).trim().to_owned()).collect()
+    steps.map(|step| format!("{} {}", of(step, "work"), about(step)).trim().to_owned()).collect()
 }
 
 #[tokio::test]
@@ -110,6 +111,7 @@ async fn a_dry_run_only_reads_and_tells_what_the_erasure_then_does() {
         .iter()
         .filter_map(|event| match &event.fact {
             Fact::StepDone(report) => Some(serde_json::to_value(&report.work).unwrap()),
+            Fact::RecipientTold { recipient, .. } => Some(json!({"work": "tell", "recipient": recipient})),
             _ => None,
         })
         .collect();
@@ -311,7 +313,8 @@ async fn people_read_a_plan_as_tables_that_fit_their_terminal() {
     let told = String::from_utf8(told).unwrap();
     for line in [
         "stops small_app.comments author_id the index does not project it",
-        "4 4 erase small_app.comments 1 0 1 0 0",
+        "4 4 tell courier",
+        "6 5 erase small_app.comments 1 0 1 0 0",
         "in all 7 2 1 0",
         "small_app.comments author_id ← small_app.users.user_id",
         "small_app.comments anonymised: fixed text \"deleted-user\" author_id",

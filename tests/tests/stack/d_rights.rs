@@ -11,14 +11,14 @@ use sha2::{Digest as _, Sha256};
 use crate::world::World;
 
 /// Statements that the services use on a function's behalf: encryption, logs, the queue that triggers it.
-const BY_SERVICES: [&str; 4] = ["UseDataKey", "WriteLogs", "TakeWork", "OpenSourceData"];
+const BY_SERVICES: [&str; 5] = ["UseDataKey", "WriteLogs", "TakeWork", "OpenSourceData", "UseRecipientKeys"];
 
 /// No story of this stack restores anything; `in_process/rights.rs` has one that does.
 const NOT_CALLED: Function = Function::ReplaySuppression;
 
 /// What no story of this stack reaches, or the trail does not record. That it is used is shown without a stack, by
 /// `a_role_without_any_one_of_its_lines_is_denied_what_that_line_allows` (`in_process/rights.rs`).
-const NOT_IN_THE_TRAIL: [(Function, &str); 18] = [
+const NOT_IN_THE_TRAIL: [(Function, &str); 20] = [
     // The trail calls every reading of a bucket a listing, and nothing of the sample is locked.
     (Function::DeleteOrAnonymize, "s3:GetBucketObjectLockConfiguration"),
     (Function::DeleteOrAnonymize, "s3:GetBucketVersioning"),
@@ -34,6 +34,9 @@ const NOT_IN_THE_TRAIL: [(Function, &str); 18] = [
     (Function::ExportData, "s3:ListMultipartUploadParts"),
     (Function::Notify, "ses:SendEmail"),
     (Function::VerifyIdentity, "ses:SendEmail"),
+    (Function::TellRecipients, "ses:SendEmail"),
+    // The recipients of the sample are told by mail.
+    (Function::TellRecipients, "sqs:GetQueueUrl"),
     (Function::Notify, "dynamodb:GetItem"),
     (Function::Notify, "dynamodb:PutItem"),
     (Function::RetentionSweep, "kms:GenerateDataKey"),

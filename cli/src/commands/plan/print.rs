@@ -128,6 +128,7 @@ fn steps(outline: &Outline, total: Option<&Total>, width: u16, out: &mut dyn Wri
 fn target(work: &Work) -> String {
     match work {
         Work::Capture { collection, fields } => format!("{collection} ({})", fields.join(", ")),
+        Work::Tell { recipient } => recipient.clone(),
         work => work.collection().unwrap_or_default().to_owned(),
     }
 }

@@ -9,7 +9,7 @@ use habeas::evidence::{Certificate, EvidenceFile};
 use habeas::export::PublicKey;
 use habeas::request::{Right, Status};
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::checks::{Found, is_overdue};
@@ -59,6 +59,7 @@ impl Story<'_> {
         let opened = self.open(Right::Erasure, &person, true).await?;
         let status = wait_for(&self.api, &opened.id, &opened.token, Status::Completed, WORK_BOUND).await?;
         self.say(format!("  completed, outcome {}", status["outcome"].as_str().unwrap_or("?")));
+        self.told(&status);
         let found = self.gone(&person, &before).await?;
         let certificate = self.evidence("erasure", &opened, found.left_over).await?;
         self.retained_as_said(&certificate, found);
@@ -134,6 +135,15 @@ impl Story<'_> {
         self.check(sound, "its evidence verified");
         self.lines.push(Line { what: "retention sweep", counts: swept.total, left_over: left, verified: sound });
         Ok(())
+    }
+
+    /// Whoever the policy says is told of an erasure was, unless they know nobody by what is on file; the person sees it.
+    fn told(&mut self, status: &Value) {
+        let recipients = status["recipients"].as_array().map_or(&[][..], Vec::as_slice);
+        let told = recipients.iter().filter(|recipient| recipient["told_at"].is_string()).count();
+        let unknown = recipients.iter().filter(|recipient| recipient["not_told"] == "nothing_known").count();
+        let expected = self.options.policy.told().len();
+        self.check(told > 0 && told + unknown == expected, format!("{told} of {expected} recipients were told of it"));
     }
 
     fn retained_as_said(&mut self, certificate: &Certificate, found: Found) {

@@ -11,11 +11,12 @@ pub(super) fn check(bundle: &Bundle, problems: &mut Problems) {
     let collections = dataset::by_name(&bundle.datasets);
     let graph = Graph::of(bundle);
     let worked_on = collections.values().filter(|collection| !collection.is_skipped()).count();
-    let steps = 2 * worked_on + graph.captures().values().map(BTreeSet::len).sum::<usize>();
+    let told = bundle.told().len();
+    let steps = 2 * worked_on + graph.captures().values().map(BTreeSet::len).sum::<usize>() + told;
     if steps > MAX_STEPS {
         let message = format!(
-            "a cancellation would take {steps} steps: two a collection and one for each set of keys that is captured; \
-             this version plans at most {MAX_STEPS}"
+            "a cancellation would take {steps} steps: two a collection, one for each set of keys that is captured and \
+             one for each recipient that is told; this version plans at most {MAX_STEPS}"
         );
         problems.policy(&["systems"], message);
     }

@@ -190,7 +190,7 @@ fn items(bundle: &Bundle, problems: &mut Problems) {
 }
 
 /// Routes that a commitment may name.
-const ROUTES: [&str; 14] = [
+const ROUTES: [&str; 15] = [
     "POST /v1/requests",
     "GET /v1/requests",
     "GET /v1/requests/{id}",
@@ -205,6 +205,7 @@ const ROUTES: [&str; 14] = [
     "POST /v1/plans",
     "POST /v1/replays",
     "GET /v1/replays/{id}",
+    "POST /v1/recipients/{message}/receipts",
 ];
 
 fn commitments(policy: &Policy, problems: &mut Problems) {

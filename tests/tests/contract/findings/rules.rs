@@ -39,8 +39,8 @@ pub(super) const RULE_MISTAKES: &[Mistake] = &[
     Mistake {
         what: "a recipient's category that does not exist",
         file: Policy,
-        replace: "purposes:\n  service:",
-        with: "recipients:\n  - {id: agents, name: Agents, kind: processor, categories: [user.names], source: test}\npurposes:\n  service:",
+        replace: "recipients:\n  - id: courier",
+        with: "recipients:\n  - {id: agents, name: Agents, kind: processor, categories: [user.names], source: test}\n  - id: courier",
         at: (Policy, "id: agents"),
         says: &["\"user.names\" does not exist"],
     },

@@ -127,7 +127,13 @@ pub(crate) fn n(digits: &str) -> AttributeValue {
 /// A person with these values in the fields of their own row, and these keys captured of other collections.
 pub(crate) fn person_with(own: &[(&str, &str)], captured: &[(&str, &[&[&str]])]) -> Person {
     let keys = own.iter().map(|(field, value)| ((*field).to_owned(), vec![(*value).to_owned()])).collect();
-    let keys = SubjectKeys { kind: IdentityKind::UserId, value: own[0].1.to_owned(), keys, named: Vec::new() };
+    let keys = SubjectKeys {
+        kind: IdentityKind::UserId,
+        value: own[0].1.to_owned(),
+        keys,
+        named: Vec::new(),
+        own_ids: BTreeMap::new(),
+    };
     let tuple = |tuple: &&[&str]| tuple.iter().map(|value| (*value).to_owned()).collect::<Tuple>();
     let set = |tuples: &[&[&str]]| Arc::new(tuples.iter().map(tuple).collect::<Vec<_>>());
     let sets = captured.iter().map(|(name, tuples)| ((*name).to_owned(), set(tuples))).collect();

@@ -155,7 +155,13 @@ pub(crate) fn person(id: &str, email: &str) -> Person {
 
 pub(crate) fn keys(id: &str, email: &str) -> SubjectKeys {
     let keys = [("id", id), ("email", email)].map(|(field, value)| (field.to_owned(), vec![value.to_owned()]));
-    SubjectKeys { kind: IdentityKind::Email, value: email.to_owned(), keys: BTreeMap::from(keys), named: Vec::new() }
+    SubjectKeys {
+        kind: IdentityKind::Email,
+        value: email.to_owned(),
+        keys: BTreeMap::from(keys),
+        named: Vec::new(),
+        own_ids: BTreeMap::new(),
+    }
 }
 
 /// Whether something went wrong for good, and all that is said of it.

@@ -97,6 +97,9 @@ async fn erasure(world: &World) {
     exercise(world, "erasure").await;
     world.run().await;
     assert_eq!(world.mails().len(), 1, "the notice");
+    // A recipient is missed when its receipt is due.
+    wake_after(world, SignedDuration::from_hours(8 * 24)).await;
+    world.run().await;
 }
 
 async fn erasure_by_code(world: &World) {

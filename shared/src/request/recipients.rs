@@ -1,0 +1,85 @@
+//! Recipients that are told of an erasure, and what they say back; also long after the request has ended.
+//!
+//! The rule of this room: whether a recipient takes the message changes nothing for the person whose data goes.
+
+use jiff::Timestamp;
+
+use super::change::{Change, StepNumber};
+use super::life::{LifeError, Request};
+use crate::evidence::{Actor, Fact, Means, NotTold, Receipt, RecipientResult};
+
+/// What became of telling a recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// It took the message.
+    Told {
+        /// By what means.
+        by: Means,
+        /// Until when its receipt is expected.
+        receipt_by: Option<Timestamp>,
+    },
+    /// It was not told.
+    NotTold(NotTold),
+}
+
+impl Request {
+    /// A recipient has been told, or that was given up: the step is over either way.
+    pub fn recipient_told(
+        &self,
+        step: StepNumber,
+        recipient: &str,
+        telling: Telling,
+        now: Timestamp,
+    ) -> Result<Change, LifeError> {
+        let mut change = self.begin_change();
+        change.begin_work(now)?;
+        let stage_done = change.count_down(step)?;
+        let recipient = recipient.to_owned();
+        let fact = match telling {
+            Telling::Told { by, receipt_by } => Fact::RecipientTold { step, recipient, by, receipt_by },
+            Telling::NotTold(reason) => Fact::RecipientNotTold { step, recipient, reason },
+        };
+        change.record_of_recipient(now, Actor::System, fact);
+        change.go_on(stage_done, now)?;
+        Ok(change)
+    }
+
+    /// A recipient said how far it is. None: it says nothing new. A receipt that comes late, or twice, or after a later one
+    /// is no news, so that there are few events whatever a recipient sends.
+    #[must_use]
+    pub fn recipient_answered(&self, recipient: &str, receipt: Receipt, now: Timestamp) -> Option<Change> {
+        let known = self.recipient(recipient).and_then(|result| result.receipt);
+        if known.is_some_and(|known| receipt <= known) {
+            return None;
+        }
+        let mut change = self.begin_change();
+        let recipient = recipient.to_owned();
+        change.record_of_recipient(now, Actor::Recipient, Fact::RecipientAnswered { recipient, receipt });
+        Some(change)
+    }
+
+    /// The time for a recipient's receipt is over. None: it is not, or none is waited for.
+    #[must_use]
+    pub fn recipient_overdue(&self, recipient: &str, now: Timestamp) -> Option<Change> {
+        self.recipient(recipient)?.awaited_until().filter(|until| *until <= now)?;
+        let mut change = self.begin_change();
+        let fact = Fact::RecipientOverdue { recipient: recipient.to_owned() };
+        change.record_of_recipient(now, Actor::System, fact);
+        Some(change)
+    }
+
+    /// What became of telling a recipient.
+    #[must_use]
+    pub fn recipient(&self, id: &str) -> Option<&RecipientResult> {
+        self.recipients.iter().find(|result| result.recipient == id)
+    }
+}
+
+impl Change {
+    fn record_of_recipient(&mut self, now: Timestamp, actor: Actor, fact: Fact) {
+        self.record(now, actor, fact);
+        if let Some(event) = self.events.last() {
+            RecipientResult::follow(&mut self.request.recipients, event.at, &event.fact);
+        }
+    }
+}
