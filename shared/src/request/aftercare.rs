@@ -160,6 +160,7 @@ impl Request {
             && report.work == Work::Narrow
         {
             aftercare.narrowing = Narrowing::Done;
+            aftercare.has_keys = false;
         }
         change.record(now, Actor::System, Fact::StepDone(report));
         change.care_on(now);
@@ -219,7 +220,6 @@ impl Change {
                 (Work::Purge { at: next }, Some(next.max(now)))
             } else {
                 aftercare.narrowing = Narrowing::Asked;
-                aftercare.has_keys = false;
                 (Work::Narrow, None)
             }
         } else if std::mem::take(&mut aftercare.has_keys) {
@@ -345,8 +345,10 @@ mod tests {
         let (one, two) = ("2027-05-01T00:00:00Z", "2029-01-31T00:00:00Z");
         let end = ended(Vec::new(), true, &[("a.logs", one), ("a.orders", two)]);
         let now = moment("2026-11-22T00:00:00Z");
-        let dropped = failed(&end, now);
-        assert_eq!((dropped.request.sealed, dropped.request.aftercare), (None, None), "not narrowed");
+        let not_narrowed = failed(&end, now);
+        assert_eq!(next(&not_narrowed).1, Work::Forget, "captured keys are forgotten by themselves");
+        let dropped = failed(&not_narrowed, now);
+        assert_eq!((dropped.request.sealed, dropped.request.aftercare), (None, None));
         let narrowed = narrowed(&end, now);
         let second = failed(&narrowed, moment(one));
         assert_eq!(next(&second).1, Work::Purge { at: moment(two) });

@@ -59,11 +59,12 @@ impl Status {
     pub fn after(self, transition: Transition) -> Result<Self, IllegalTransition> {
         use Transition as T;
         let next = match (self, transition) {
-            (Self::AwaitingVerification, T::Verify) | (Self::CoolingOff, T::Proceed) => Self::Accepted,
+            (Self::AwaitingVerification, T::Verify)
+            | (Self::CoolingOff, T::Proceed)
+            | (Self::UnderReview, T::Accept) => Self::Accepted,
             (Self::AwaitingVerification, T::AskToConfirm) => Self::OnHold,
             (Self::OnHold, T::Confirm) => Self::CoolingOff,
             (Self::AwaitingVerification | Self::CoolingOff, T::Review) => Self::UnderReview,
-            (Self::UnderReview, T::Accept) => Self::Accepted,
             (Self::UnderReview | Self::OnHold | Self::CoolingOff | Self::Accepted, T::Deny) => Self::Denied,
             (Self::Accepted, T::Begin) | (Self::NeedsAttention, T::Retry) => Self::InProgress,
             (Self::InProgress, T::Complete) => Self::Completed,

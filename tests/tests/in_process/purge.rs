@@ -6,6 +6,7 @@ use habeas::evidence::{Event, Fact, PurgeReport, RetainedResult};
 use habeas::identity::{SubjectKeys, seal};
 use habeas_e2e::World;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
 use crate::crash::check_evidence;
 use crate::people::{LI, LI_EMAIL, fresh, world};
@@ -111,6 +112,25 @@ async fn until_a_purge_only_what_leads_to_kept_rows_stays_known_and_then_nothing
     assert_eq!(world.mails().len(), mails, "no address is known any more, so nobody is told");
     world.advance(DAY * 400);
     assert_eq!(world.wake().await, 0, "nothing is ever to be done again");
+}
+
+#[tokio::test]
+async fn who_asks_for_a_code_while_only_kept_rows_are_known_gets_none_and_nothing_fails() {
+    let world = world().await;
+    let body = json!({"right": "erasure", "identity": {"email": LI_EMAIL}});
+    let id = world.call("POST", "/v1/requests", None, Some(body)).await.body["request_id"].as_str().unwrap().to_owned();
+    world.run().await;
+    let path = format!("/v1/requests/{id}/verification");
+    let code = json!({"code": world.last_code()});
+    assert_eq!(world.call("PUT", &path, None, Some(code)).await.status, 200);
+    world.run_to_end(&id).await;
+    until_shortly_before(&world).await;
+    let mails = world.mails().len();
+    let asked = world.call("POST", &path, None, None).await;
+    assert_eq!(asked.status, 202, "{}", asked.body);
+    world.run().await;
+    world.advance(SignedDuration::from_mins(2));
+    assert_eq!((world.wake().await, world.mails().len()), (0, mails), "the code was attended to, and sent nowhere");
 }
 
 #[tokio::test]

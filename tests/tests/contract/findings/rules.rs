@@ -168,7 +168,7 @@ pub(super) const RULE_MISTAKES: &[Mistake] = &[
         what: "a ground for refusal that lacks a language",
         file: Policy,
         replace: "items:\n",
-        with: "refusals:\n  - {id: malice, absolute: false, source: test, text: {en: Malice}}\nitems:\n",
+        with: "  - {id: malice, absolute: false, source: test, text: {en: Malice}}\nitems:\n",
         at: (Policy, "id: malice"),
         says: &["the text in zh-Hans is missing"],
     },
