@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::export::words;
-use crate::recipients::Told;
+use crate::recipients::{Known, Told};
 use crate::request::{Matter, NoticeKind, Right};
 
 /// Most characters of the controller's name in an English text message.
@@ -124,19 +124,16 @@ impl Message {
 #[must_use]
 pub fn recipient(language: &str, controller: &str, told: &Told<'_>) -> Message {
     let is_chinese = words::is_chinese(language);
-    let mut identities = String::new();
-    for known in told.identities {
-        let kind = identity_word(is_chinese, known.kind);
-        let colon = if is_chinese { "：" } else { ": " };
-        identities.push_str(&format!("    {kind}{colon}{}\n", known.value));
-    }
+    let colon = if is_chinese { "：" } else { ": " };
+    let line = |known: &Known| format!("    {}{colon}{}", identity_word(is_chinese, known.kind), known.value);
+    let identities = told.identities.iter().map(line).collect::<Vec<_>>().join("\n");
     let (key, url) = (told.idempotency_key, told.receipt_url);
     let (subject, body) = if is_chinese {
         (
             format!("{controller}：请删除一名个人的信息"),
             format!(
                 "{controller} 正应本人请求删除其个人信息。您曾从 {controller} 收到该人的信息，请一并删除，法律要求您保留的除外；\
-                 也请告知您向其提供过该等信息的各方。\n\n您以下列标识识别该人：\n\n{identities}\n\
+                 也请告知您向其提供过该等信息的各方。\n\n您以下列标识识别该人：\n\n{identities}\n\n\
                  请勿将本邮件用于其他目的，并在办结后删除。\n\n办结后，请回复本邮件，或以 POST 方式将 \
                  {{\"status\": \"completed\"}}（不予办理则为 \"denied\"）发送至：\n\n    {url}\n\n编号：{key}\n\n{controller}\n"
             ),
@@ -147,7 +144,7 @@ pub fn recipient(language: &str, controller: &str, told: &Told<'_>) -> Message {
             format!(
                 "{controller} is deleting the data of a person, who asked for it. You received data of that person from \
                  {controller}. Please delete it too, unless law obliges you to keep it, and tell whomever you gave it \
-                 to.\n\nYou know the person by:\n\n{identities}\n\
+                 to.\n\nYou know the person by:\n\n{identities}\n\n\
                  Use this message for nothing else, and delete it when you are done.\n\n\
                  When it is done, answer this mail, or send {{\"status\": \"completed\"}} (\"denied\" if you do not do it) by \
                  POST to:\n\n    {url}\n\nIts number: {key}\n\n{controller}\n"
@@ -415,7 +412,6 @@ mod tests {
 
     #[test]
     fn a_recipient_is_told_whom_it_is_about_and_where_to_answer_in_both_languages() {
-        use crate::recipients::Known;
         let request_id = "4f".repeat(16).parse().unwrap();
         let identities = ["email", "phone_number", "user_id", "own_id"];
         let identities = identities.map(|kind| Known { kind, value: format!("<{kind}>") });

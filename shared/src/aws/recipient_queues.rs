@@ -40,19 +40,14 @@ impl RecipientQueues {
     /// Sends a message to a queue: its name in this account, or its ARN in this region. A queue that is first in, first out
     /// drops what comes with the same id again within five minutes.
     pub async fn send(&self, queue: &str, id: &str, body: &[u8]) -> Result<(), RecipientQueueError> {
-        let (account, name) = match queue.strip_prefix("arn:") {
-            None => (None, queue),
-            Some(_) => {
-                let mut parts = queue.rsplit(':');
-                let name = parts.next().unwrap_or_default();
-                (parts.next(), name)
-            }
-        };
+        // A name has no colons; an ARN ends with account and name.
+        let mut parts = queue.rsplit(':');
+        let (name, account) = (parts.next().unwrap_or_default(), parts.next());
         let asked = self.client.get_queue_url().queue_name(name);
         let asked = asked.set_queue_owner_aws_account_id(account.map(ToOwned::to_owned)).send().await;
         let url = asked.map_err(|error| refusal(&error))?.queue_url.unwrap_or_default();
         let mut sent = self.client.send_message().queue_url(url).message_body(String::from_utf8_lossy(body));
-        if name.ends_with(".fifo") {
+        if name.strip_suffix(".fifo").is_some() {
             sent = sent.message_group_id("habeas").message_deduplication_id(id);
         }
         sent.send().await.map(|_| ()).map_err(|error| refusal(&error))

@@ -1,6 +1,7 @@
 //! A recipient's service on loopback: takes calls, keeps them, answers as it is told to.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -93,7 +94,7 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
     let mut head =
         format!("HTTP/1.1 {} -\r\ncontent-length: {}\r\nconnection: close\r\n", reply.status, reply.body.len());
     for (name, value) in reply.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        write!(head, "{name}: {value}\r\n").unwrap();
     }
     head.push_str("\r\n");
     let _ = stream.write_all(&[head.as_bytes(), &reply.body].concat()).await;
