@@ -60,7 +60,7 @@ impl Status {
         use Transition as T;
         let next = match (self, transition) {
             (Self::AwaitingVerification, T::Verify) | (Self::CoolingOff, T::Proceed) => Self::Accepted,
-            (Self::AwaitingVerification, T::AskToConfirm) => Self::OnHold,
+            (Self::AwaitingVerification, T::AskToConfirm) | (Self::CoolingOff, T::HoldAgain) => Self::OnHold,
             (Self::OnHold, T::Confirm) => Self::CoolingOff,
             (Self::Accepted, T::Begin) | (Self::NeedsAttention, T::Retry) => Self::InProgress,
             (Self::InProgress, T::Complete) => Self::Completed,
@@ -82,6 +82,8 @@ pub enum Transition {
     AskToConfirm,
     /// The person confirmed.
     Confirm,
+    /// The cooling-off period is over, and something speaks against going on.
+    HoldAgain,
     /// The cooling-off period is over.
     Proceed,
     /// The first step has been done.
@@ -121,6 +123,7 @@ mod tests {
                 T::AskToConfirm,
                 T::Confirm,
                 T::Proceed,
+                T::HoldAgain,
                 T::Begin,
                 T::Complete,
                 T::Fail,
