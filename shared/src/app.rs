@@ -12,6 +12,7 @@ use crate::identity::AppUser;
 use crate::ledger::{AppItem, keys};
 use crate::outbound::{Answered, CallSecrets, Outbound, OutboundCall, OutboundError};
 use crate::outbound::{Secrets, SignatureError, SignedHeaders, verify};
+use crate::personal::IdentityKind;
 use crate::policy::AppWebhook;
 use crate::request::RequestId;
 
@@ -115,7 +116,7 @@ impl App<'_> {
     }
 }
 
-/// What the app tells us. Ids of people do not print.
+/// What the app tells or asks us. Ids of people do not print.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data")]
 pub enum FromApp {
@@ -126,6 +127,14 @@ pub enum FromApp {
         user_id: String,
         /// When.
         at: Timestamp,
+    },
+    /// Somebody wants to sign up: is this the identity of an account that was cancelled?
+    #[serde(rename = "identity.check")]
+    Identity {
+        /// Which kind of identity.
+        kind: IdentityKind,
+        /// The identity.
+        value: String,
     },
 }
 

@@ -1,16 +1,18 @@
-//! `POST /v1/app/events`: what the app tells, by signed calls. A sign-in while a cancellation cools off takes it back, if the
-//! policy says so.
+//! `POST /v1/app/events`: what the app tells and asks, by signed calls. A sign-in while a cancellation cools off takes it
+//! back, if the policy says so. Whether an identity is that of a cancelled account, so that nobody gets at old data by
+//! taking it over, the tombstones say.
 
 use habeas::api::{Call, Problem, ProblemKind, json_response};
 use habeas::app::{FromApp, NotTheApp, is_of_app};
-use habeas::ledger::LedgerError;
+use habeas::ledger::{LedgerError, keys};
 use habeas::outbound::SignedHeaders;
+use habeas::personal::{Identity, IdentityKind};
 use habeas::policy::AppWebhook;
 use habeas::request::{Matter, Request, Right, Status};
 use jiff::Timestamp;
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Function;
 
@@ -22,10 +24,20 @@ impl Function {
         let policy = self.platform.policies.policy(&self.current).await?;
         let app = policy.policy().app.as_ref().ok_or_else(Problem::not_found)?;
         self.check_signature(call, &app.webhook).await?;
-        let withdrawn = match call.json()? {
-            FromApp::SignedIn { user_id, at } => self.signed_in(&user_id, at).await?,
+        let answer = match call.json()? {
+            FromApp::SignedIn { user_id, at } => json!({"withdrawn": self.signed_in(&user_id, at).await?}),
+            FromApp::Identity { kind, value } => self.was_cancelled(kind, &value).await?,
         };
-        Ok(json_response(StatusCode::OK, &json!({"withdrawn": withdrawn})))
+        Ok(json_response(StatusCode::OK, &answer))
+    }
+
+    /// Whether there is a tombstone of an identity, and since when.
+    async fn was_cancelled(&self, kind: IdentityKind, value: &str) -> Result<Value, Problem> {
+        let identity = Identity::parse(kind, value);
+        let identity = identity.map_err(|error| Problem::new(ProblemKind::MalformedRequest, error.to_string()))?;
+        let digests = self.keys.identity_under_all(&identity);
+        let since = self.platform.driver.ledger.cancelled_at(&digests).await?;
+        Ok(json!({"cancelled": since.is_some(), "cancelled_at": since.map(keys::moment)}))
     }
 
     async fn check_signature(&self, call: &Call, webhook: &AppWebhook) -> Result<(), Problem> {

@@ -86,8 +86,12 @@ impl Function {
             }
             EffectItem::Request => match self.time_is_up(&message.request_id).await {
                 Ok(()) => Handled::Done,
-                Err(error) => {
+                Err(error) if error.is_transient() => {
                     habeas::telemetry::warn_chain("a timer will come again", &error);
+                    Handled::Retry
+                }
+                Err(error) => {
+                    habeas::telemetry::error_chain("cancellation_stuck", "a cancellation does not go on", &error);
                     Handled::Retry
                 }
             },

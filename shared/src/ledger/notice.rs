@@ -123,9 +123,10 @@ impl Ledger {
         state: NoticeState,
     ) -> Result<(), LedgerError> {
         self.update_notice(request_id, notice.number)
-            .update_expression("SET #state = :state REMOVE contact, others, due_shard, wake_at, #queue, lease_until")
+            .update_expression("SET #state = :state REMOVE contact, #others, due_shard, wake_at, #queue, lease_until")
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#queue", "queue")
+            .expression_attribute_names("#others", "others")
             .expression_attribute_values(":state", serde_dynamo::to_attribute_value(state)?)
             .send()
             .await
@@ -144,8 +145,9 @@ impl Ledger {
         let before = notice.contact.replace(notice.others.remove(0));
         notice.attempt = 1;
         self.update_notice(request_id, notice.number)
-            .update_expression("SET contact = :contact, others = :others, attempt = :one")
+            .update_expression("SET contact = :contact, #others = :others, attempt = :one")
             .condition_expression("contact = :before")
+            .expression_attribute_names("#others", "others")
             .expression_attribute_values(":before", serde_dynamo::to_attribute_value(before)?)
             .expression_attribute_values(":contact", serde_dynamo::to_attribute_value(&notice.contact)?)
             .expression_attribute_values(":others", serde_dynamo::to_attribute_value(&notice.others)?)

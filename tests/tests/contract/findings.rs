@@ -2,6 +2,7 @@
 //! over Fides datasets: the finding names the right file and line, and says what to do.
 
 mod anonymity;
+mod cancellation;
 mod fideslang;
 mod masking;
 mod mistakes;
@@ -141,6 +142,12 @@ fn missed<'a>(base: &str, mistakes: impl IntoIterator<Item = (Level, &'a Mistake
 #[test]
 fn every_mistake_is_found_at_its_line_with_what_to_do() {
     let missed = missed(SMALL, MISTAKES.iter().map(|mistake| (Level::Error, mistake)));
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn every_mistake_about_cancelling_is_found_at_its_line_with_what_to_do() {
+    let missed = missed(SMALL, cancellation::MISTAKES.iter().map(|mistake| (Level::Error, mistake)));
     assert!(missed.is_empty(), "{}", missed.join("\n"));
 }
 

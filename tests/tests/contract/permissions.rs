@@ -53,7 +53,9 @@ fn a_database_is_reached_by_its_secret_and_by_nothing_else() {
         assert_eq!(asked.remove("PolicyDigest").map(|digest| digest.len()), Some(64));
         assert_eq!(asked.remove("CapturesKeys").as_deref(), Some("false"));
         let granted: BTreeMap<String, String> = asked.into_iter().filter(|(_, value)| !value.is_empty()).collect();
-        let expected = [("CheckSecretArns", arn), ("DataSecretArns", arn), ("SubjectSecretArns", arn)];
+        let app = "arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:small/app-??????";
+        let expected =
+            [("AppSecretArns", app), ("CheckSecretArns", arn), ("DataSecretArns", arn), ("SubjectSecretArns", arn)];
         assert_eq!(granted, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
     }
 }

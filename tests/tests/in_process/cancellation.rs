@@ -279,6 +279,18 @@ async fn what_is_done_cannot_be_undone_and_every_later_call_says_so() {
         let detail = answer.body["detail"].as_str().unwrap();
         assert!(detail.contains("cannot be undone") && detail.contains("Complain to us"), "{detail}");
     }
+    // The app can ask, before it gives a number to somebody else.
+    for (kind, value, cancelled) in [
+        ("user_id", LI, true),
+        ("email", LI_EMAIL, true),
+        ("phone_number", LI_PHONE, true),
+        ("user_id", "u-ann", false),
+    ] {
+        let question = json!({"type": "identity.check", "data": {"kind": kind, "value": value}}).to_string();
+        let answer = world.call_as_app(&question, world.now()).await;
+        assert_eq!((answer.status, &answer.body["cancelled"]), (200, &json!(cancelled)), "{kind} {value}");
+        assert_eq!(answer.body["cancelled_at"].is_string(), cancelled);
+    }
     // Whoever asks as that person from now on is treated as anybody unknown.
     let mails = world.mails().len();
     for email in [LI_EMAIL, "nobody@mail.example"] {
