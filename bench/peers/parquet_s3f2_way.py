@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Erases people from Parquet files the way Amazon S3 Find and Forget does it, to measure Habeas against.
+"""Erases people from Parquet objects the way Amazon S3 Find and Forget does it, to measure Habeas against.
 
-Reproduces the work of one deletion task, on local files instead of objects, as read in release v0.76 (2026-07-07) of
+Reproduces the work of one deletion task as read in release v0.76 (2026-07-07) of
 https://github.com/awslabs/amazon-s3-find-and-forget, backend/ecs_tasks/delete_files/parquet_handler.py and main.py:
 
 - the whole object is read into memory, and opened from there;
@@ -12,11 +12,11 @@ https://github.com/awslabs/amazon-s3-find-and-forget, backend/ecs_tasks/delete_f
 - every row group is encoded and written, those without a match too, with pyarrow's default settings;
 - the whole new object stands in memory before it is saved.
 
-Left out because it is not the work itself: finding the objects, S3, versions, ACLs, tags, nested and composite ids. None
-of its code is used. It runs with pyarrow 22.0.0, as that release pins it.
+Left out because it is not the work itself: finding the objects, versions, ACLs, tags, nested and composite ids. None of its
+code is used. It runs with pyarrow 22.0.0, as that release pins it.
 
-Usage: parquet_s3f2_way.py COLUMN ID[,ID...] IN OUT [IN OUT ...]
-Prints a line of JSON: seconds, peak resident memory in MiB, rows and rows deleted.
+Usage: parquet_s3f2_way.py ENDPOINT BUCKET FROM TO COLUMN ID[,ID...]
+FROM and TO are prefixes of keys. Prints a line of JSON: seconds, peak resident memory in MiB, rows and rows deleted.
 """
 
 import io
@@ -25,9 +25,15 @@ import resource
 import sys
 import time
 
+import boto3
+import botocore.config
 import numpy
 import pyarrow
 import pyarrow.parquet
+
+
+# The checksum that the store asks for.
+EXTRA = {"ChecksumAlgorithm": "CRC32"}
 
 
 def matching(table: pyarrow.Table, column: str, ids: set) -> numpy.ndarray:
@@ -51,16 +57,16 @@ def erase(data: bytes, column: str, ids: set) -> tuple[pyarrow.BufferOutputStrea
 
 
 def main() -> None:
-    column, ids, *files = sys.argv[1:]
+    endpoint, bucket, source, target, column, ids = sys.argv[1:]
     wanted = set(ids.split(","))
+    path_style = botocore.config.Config(s3={"addressing_style": "path"})
+    s3 = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", config=path_style)
     rows = deleted = 0
     begun = time.monotonic()
-    for source, target in zip(files[::2], files[1::2], strict=True):
-        with open(source, "rb") as file:
-            data = file.read()
+    for listed in s3.list_objects_v2(Bucket=bucket, Prefix=source)["Contents"]:
+        data = s3.get_object(Bucket=bucket, Key=listed["Key"])["Body"].read()
         out, here, gone = erase(data, column, wanted)
-        with open(target, "wb") as file:
-            file.write(out.getvalue())
+        s3.upload_fileobj(io.BytesIO(out.getvalue()), bucket, target + listed["Key"].removeprefix(source), EXTRA)
         rows += here
         deleted += gone
     seconds = time.monotonic() - begun

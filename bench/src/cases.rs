@@ -45,6 +45,9 @@ pub(crate) struct Options {
     /// A folder of Parquet files as `peers/parquet_objects.py` writes them.
     #[arg(long)]
     parquet: Option<PathBuf>,
+    /// A Python with boto3 and pyarrow, to erase from the same objects in the way of S3 Find and Forget first.
+    #[arg(long)]
+    parquet_peer: Option<PathBuf>,
     /// Messages attended to at once, where a time is measured.
     #[arg(long, default_value_t = 4)]
     at_once: usize,
@@ -56,8 +59,13 @@ struct Peer {
     access_small_s: Option<f64>,
     access_90k_s: Option<f64>,
     erasure_90k_s: Option<f64>,
-    parquet_erase_s: Option<f64>,
-    parquet_erase_mib: Option<f64>,
+}
+
+/// What the way of S3 Find and Forget took.
+#[derive(Default, Deserialize)]
+struct FindAndForget {
+    seconds: Option<f64>,
+    peak_mib: Option<f64>,
 }
 
 /// The person with about 90,000 rows of their own.
@@ -111,7 +119,7 @@ pub(crate) async fn run(options: Options) -> Result<(), BenchError> {
     report.add("ratio.erasure_90k", erased.seconds, "s", peer.erasure_90k_s, Better::Smaller);
     report.add("rss_mib.delete-or-anonymize.postgresql", erased.rss_mib, "MiB", None, Better::Smaller);
     database.drop().await?;
-    lake(&options, &endpoints, folder.path(), &peer, &mut report).await?;
+    lake(&options, &endpoints, folder.path(), &mut report).await?;
     report.write(&options.out)?;
     print(&report.table());
     say(&format!("written to {}", options.out.display()));
@@ -119,13 +127,7 @@ pub(crate) async fn run(options: Options) -> Result<(), BenchError> {
 }
 
 /// Exports from a table and from JSON Lines, and an erasure from Parquet.
-async fn lake(
-    options: &Options,
-    endpoints: &Endpoints,
-    folder: &Path,
-    peer: &Peer,
-    report: &mut Report,
-) -> Result<(), BenchError> {
+async fn lake(options: &Options, endpoints: &Endpoints, folder: &Path, report: &mut Report) -> Result<(), BenchError> {
     lake::prepare(endpoints, folder).await?;
     let task = |store: Store, right| -> Result<Task, BenchError> {
         Ok(Task {
@@ -158,12 +160,33 @@ async fn lake(
     report.add("rss_mib.export-data.jsonl", lines.rss_mib, "MiB", Some(EXPORT_LIMIT_MIB), Better::Smaller);
     if let Some(parquet) = &options.parquet {
         let bytes = lake::fill_parquet(endpoints, parquet).await?;
+        let peer = match &options.parquet_peer {
+            Some(python) => find_and_forget(python, endpoints).await?,
+            None => FindAndForget::default(),
+        };
         let erased = measure("erasure, Parquet", &task(Store::Parquet, Right::Erasure)?).await?;
         say(&format!("  from {} MiB", bytes >> 20));
-        report.add("ratio.parquet_erase", erased.seconds, "s", peer.parquet_erase_s, Better::Smaller);
-        report.add("rss_mib.delete-or-anonymize", erased.rss_mib, "MiB", peer.parquet_erase_mib, Better::Smaller);
+        report.add("ratio.parquet_erase", erased.seconds, "s", peer.seconds, Better::Smaller);
+        report.add("rss_mib.delete-or-anonymize", erased.rss_mib, "MiB", peer.peak_mib, Better::Smaller);
     }
     Ok(())
+}
+
+/// Erases from the same objects, of the same store, as S3 Find and Forget does, into objects of its own.
+async fn find_and_forget(python: &Path, endpoints: &Endpoints) -> Result<FindAndForget, BenchError> {
+    say("erasing from Parquet as S3 Find and Forget does ...");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/parquet_s3f2_way.py");
+    let output = tokio::process::Command::new(python)
+        .arg(script)
+        .args([endpoints.s3.as_str(), lake::BUCKET, "parquet/", "peer/", "user_id", lake::PERSON])
+        .envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true)
+        .output()
+        .await?;
+    let printed = String::from_utf8_lossy(&output.stdout);
+    say(&format!("  {}", printed.trim()));
+    last_line(&printed)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "rows of a benchmark are far below 2^52")]
@@ -205,7 +228,7 @@ async fn measure(what: &str, task: &Task) -> Result<Outcome, BenchError> {
 }
 
 /// The outcome is the last line; what stands before it is the functions' log.
-fn last_line(printed: &str) -> Result<Outcome, BenchError> {
+fn last_line<T: serde::de::DeserializeOwned>(printed: &str) -> Result<T, BenchError> {
     serde_json::from_str(printed.lines().last().unwrap_or_default()).map_err(BenchError::other)
 }
 

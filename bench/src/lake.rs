@@ -17,7 +17,7 @@ pub(crate) const PERSON: &str = "user-00004242";
 pub(crate) const EMAIL: &str = "u4242@load.example";
 const USERS: &str = "bench-users";
 const EVENTS: &str = "bench-events";
-const BUCKET: &str = "bench-lake";
+pub(crate) const BUCKET: &str = "bench-lake";
 /// Bytes of an object of JSON Lines.
 const OBJECT: usize = 64 << 20;
 /// Rows of one `BatchWriteItem`, and calls at the same time.

@@ -7,7 +7,6 @@ With --peers the peers are installed and timed first, in the same run and on the
 import argparse
 import json
 import os
-import shutil
 import sys
 import zipfile
 from pathlib import Path
@@ -41,16 +40,13 @@ def sample():
     return folder / SAMPLE
 
 
-def peers(url, files):
-    """What the peers take for the same: a JSON file."""
+def peers(url):
+    """What Fides takes for the same: a JSON file."""
     out = FOLDER / "fides.json"
     with timed("Fides, for comparison"):
         command = [sys.executable, ROOT / "bench/peers/fides.py", "--postgres", url, "--folder", FOLDER / "fides", "--out", out]
         call(command, quiet=False, timeout=PEER_SECONDS)
-    measured = json.loads(out.read_text(encoding="utf-8")) | (parquet_peer(files) if files else {})
-    both = FOLDER / "peers.json"
-    both.write_text(json.dumps(measured), encoding="utf-8")
-    return both
+    return out
 
 
 def parquet():
@@ -64,20 +60,6 @@ def parquet():
     return folder
 
 
-def parquet_peer(folder):
-    """What the way of S3 Find and Forget takes for the same files."""
-    output = FOLDER / "parquet-out"
-    output.mkdir(exist_ok=True)
-    files = sorted(folder.glob("*.parquet"))
-    pairs = [path for file in files for path in (file, output / file.name)]
-    with timed("erasing from Parquet as S3 Find and Forget does, for comparison"):
-        script = ROOT / "bench/peers/parquet_s3f2_way.py"
-        printed = call([venvs.program("parquet", "python3"), script, "user_id", "user-00004242", *pairs], timeout=PEER_SECONDS)
-    shutil.rmtree(output)
-    done = json.loads(printed)
-    return {"parquet_erase_s": done["seconds"], "parquet_erase_mib": done["peak_mib"]}
-
-
 def build():
     with timed("building the benchmark, optimised"):
         call(["cargo", "build", "--profile", "measure", "--package", "habeas-bench"], quiet=False)
@@ -89,15 +71,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peers", action="store_true", help="install and time the peers as well")
     parser.add_argument("--large-rows", default=os.environ.get("HABEAS_BENCH_ROWS") or "1000000", help="rows of the large person")
-    # Off unless asked for: there are thousands of ranges of large objects, and it takes longer than all the rest.
-    parser.add_argument("--parquet", action="store_true", help="erase from a gigabyte of Parquet too (slow)")
+    parser.add_argument("--no-parquet", action="store_true", help="leave out the gigabyte of Parquet")
     parser.add_argument("--table-rows", default=os.environ.get("HABEAS_BENCH_TABLE_ROWS") or "100000", help="items of a table")
     parser.add_argument("--line-rows", default=os.environ.get("HABEAS_BENCH_LINE_ROWS") or "1000000", help="lines of JSON Lines")
     arguments = parser.parse_args()
     venvs.ensure("stack")
     FOLDER.mkdir(parents=True, exist_ok=True)
     with lock(NAME, wait_seconds=60):
-        program, place, files = build(), sample(), parquet() if arguments.parquet else None
+        program, place, files = build(), sample(), None if arguments.no_parquet else parquet()
         try:
             url = postgres.test_environment(postgres.start(NAME))["HABEAS_TEST_POSTGRES"]
             command = [program, "run", "--sample", place, "--out", LOCAL / "bench.json", "--large-rows", arguments.large_rows]
@@ -105,7 +86,9 @@ def main():
             if files:
                 command += ["--parquet", files]
             if arguments.peers:
-                command += ["--peer", peers(url, files)]
+                command += ["--peer", peers(url)]
+            if arguments.peers and files:
+                command += ["--parquet-peer", venvs.program("parquet", "python3")]
             call(command, env=no_aws() | {"HABEAS_BENCH_POSTGRES": url}, quiet=False, timeout=RUN_SECONDS)
         finally:
             postgres.stop(NAME)

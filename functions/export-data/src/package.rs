@@ -172,7 +172,9 @@ impl<'a> Making<'a> {
         };
         let mut rest = making.rest().await?;
         making.encrypt_rest(&mut rest).await?;
-        making.archive = Archive::resume(std::mem::take(&mut making.cursor.archive), rest);
+        let mut ready = Vec::with_capacity(making.part_bytes() + Archive::MOST_AT_ONCE);
+        ready.append(&mut rest);
+        making.archive = Archive::resume(std::mem::take(&mut making.cursor.archive), ready);
         Ok(making)
     }
 

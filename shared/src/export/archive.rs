@@ -33,6 +33,11 @@ pub(super) const MADE_BY: u16 = (3 << 8) | VERSION;
 pub(super) const ATTRIBUTES: u32 = 0o100_644 << 16;
 pub(super) const ZIP64_EXTRA: u16 = 1;
 
+/// More than deflate ever makes of so many bytes, so that one call is enough and always gives the same.
+const fn most_packed(bytes: usize) -> usize {
+    bytes + bytes / 8 + 1024
+}
+
 /// Why the archive cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ArchiveError {
@@ -146,6 +151,10 @@ pub struct Archive {
 }
 
 impl Archive {
+    /// Bytes that [`Archive::write`] makes room for at most before it gives something to take. Whoever gives a buffer with
+    /// this much room beyond what they take at once never has it moved to a larger one.
+    pub const MOST_AT_ONCE: usize = most_packed(SEGMENT);
+
     /// Goes on from a state; `ready` is what was written and not taken.
     #[must_use]
     pub fn resume(state: ArchiveState, ready: Vec<u8>) -> Self {
@@ -300,8 +309,7 @@ impl Archive {
         let (_, compressor) = self.compressor.as_mut().ok_or(ArchiveError::Compressor)?;
         compressor.reset();
         let start = self.ready.len();
-        // More than deflate ever adds, so that one call is enough and always gives the same.
-        self.ready.reserve(self.raw.len() + self.raw.len() / 8 + 1024);
+        self.ready.reserve(most_packed(self.raw.len()));
         let packed = compressor.compress_vec(&self.raw, &mut self.ready, FlushCompress::Sync);
         let is_whole = compressor.total_in() == self.raw.len() as u64 && self.ready.len() < self.ready.capacity();
         if packed.is_err() || !is_whole {
