@@ -6,12 +6,14 @@ use habeas::identity::{AppUser, seal};
 use habeas::ledger::{AppItem, AppState, Extra, LedgerError};
 use habeas::random;
 use habeas::request::RequestId;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{Function, NoticeError};
 
 /// How often a message is tried, which takes about a day and a half.
 const MAX_ATTEMPTS: u32 = 40;
+/// How much time must be left to begin a call, which takes ten seconds at most.
+const TIME_FOR_A_CALL: SignedDuration = SignedDuration::from_secs(15);
 /// How long after the first failure a message is tried again; twice as long after each that follows.
 const FIRST_WAIT_SECONDS: i64 = 15;
 /// The longest time between two tries.
@@ -20,9 +22,11 @@ const LONGEST_WAIT_SECONDS: i64 = 3600;
 const TRIES: usize = 10;
 
 impl Function {
-    /// Sends a message to the app, and before it those that were to go before.
-    pub(crate) async fn tell_app(&self, id: &RequestId, number: u32) -> Result<(), NoticeError> {
-        let ledger = &self.platform.driver.ledger;
+    /// Sends a message to the app, and before it those that were to go before. An app that is slow keeps no notices waiting
+    /// that came with it: what there is no time for is left to its timer.
+    pub(crate) async fn tell_app(&self, id: &RequestId, number: u32, deadline: Timestamp) -> Result<(), NoticeError> {
+        let driver = &self.platform.driver;
+        let ledger = &driver.ledger;
         let (mut waiting, mut next) = (Vec::new(), Some(number));
         while let Some(number) = next {
             let message = ledger.app_message(id, number).await?.filter(|item| item.state == AppState::Waiting);
@@ -30,8 +34,9 @@ impl Function {
             waiting.extend(message);
         }
         for message in waiting.into_iter().rev() {
+            let is_late = deadline.duration_since(driver.clock.now()) < TIME_FOR_A_CALL;
             // What waits for its next try holds up all that come after it.
-            if !self.tell(id, message.number).await? {
+            if is_late || !self.tell(id, message.number).await? {
                 return Ok(());
             }
         }
@@ -53,7 +58,7 @@ impl Function {
             Err(NoticeError::App(error)) => {
                 habeas::telemetry::warn_chain("a message to the app will be tried again", &error);
                 let until = driver.clock.now().saturating_add(self.wait(message.attempt));
-                let until = until.unwrap_or(jiff::Timestamp::MAX);
+                let until = until.unwrap_or(Timestamp::MAX);
                 driver.ledger.app_message_waits(id, &message, until).await?;
                 return Ok(false);
             }

@@ -96,10 +96,10 @@ impl Function {
         }
     }
 
-    async fn attend(&self, message: &Message) -> Handled {
+    async fn attend(&self, message: &Message, deadline: Timestamp) -> Handled {
         let attended = match message.item {
             EffectItem::Notice(number) => self.notice(&message.request_id, number).await,
-            EffectItem::App(number) => self.tell_app(&message.request_id, number).await,
+            EffectItem::App(number) => self.tell_app(&message.request_id, number, deadline).await,
             EffectItem::Request => self.overdue(&message.request_id).await,
             EffectItem::Step(_) | EffectItem::Challenge => {
                 tracing::error!(alarm = "misdirected", request_id = %message.request_id, "not for this function");
@@ -132,10 +132,10 @@ fn message(id: &RequestId, notice: &NoticeItem, policy: &Pinned) -> messages::Me
 }
 
 /// Attends to messages of the queue.
-pub async fn handle(function: Arc<Function>, trigger: Trigger, _deadline: Timestamp) -> Result<Answer, Error> {
+pub async fn handle(function: Arc<Function>, trigger: Trigger, deadline: Timestamp) -> Result<Answer, Error> {
     let Trigger::Queue(event) = trigger else {
         return Err("this function is called by its queue only".into());
     };
     let function = &function;
-    Ok(Answer::Queue(handle_batch(event, |message| async move { function.attend(&message).await }).await))
+    Ok(Answer::Queue(handle_batch(event, |message| async move { function.attend(&message, deadline).await }).await))
 }
