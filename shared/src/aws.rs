@@ -30,7 +30,7 @@ use crate::connectors::{AwsDatabaseCredentials, Connectors, DynamoDb, KeyStore, 
 use crate::identity::oidc::{Issuer, OidcError, SignInVerifier};
 use crate::identity::{DigestKeys, KeyError, OperatorClaim, Sealer};
 use crate::ledger::Ledger;
-use crate::outbound::{Outbound, OutboundError};
+use crate::outbound::{CallSecrets, Outbound, OutboundError};
 use crate::personal::IdentityKind;
 use crate::policy::{PolicyDigest, PolicyError};
 use crate::random::{Random, SystemRandom};
@@ -146,6 +146,13 @@ impl Platform {
     #[must_use]
     pub fn recipient_queues(&self) -> RecipientQueues {
         RecipientQueues::new(aws_sdk_sqs::Client::new(&self.sdk))
+    }
+
+    /// The secrets of calls that other services make to us, and we to them.
+    #[must_use]
+    pub fn call_secrets(&self) -> Arc<dyn CallSecrets> {
+        let client = aws_sdk_secretsmanager::Client::new(&self.sdk);
+        Arc::new(AwsCallSecrets::new(client, self.driver.clock.clone()))
     }
 
     /// Sends e-mail and text messages.

@@ -5,8 +5,10 @@
 //! in. docs/ARCHITECTURE.md is the map.
 
 pub mod api;
+pub mod app;
 pub mod aws;
 pub mod certificate;
+pub mod checks;
 pub mod clock;
 pub mod connectors;
 pub mod dry_run;

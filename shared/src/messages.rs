@@ -223,6 +223,30 @@ fn english_notice(kind: NoticeKind, what: &str, moment: Option<&str>) -> Part {
             sms: "your account has been cancelled. Your request shows whether anything is kept, why and until when."
                 .to_owned(),
         },
+        NoticeKind::CancellationReminder => Part {
+            subject: "your account will be cancelled soon",
+            body: format!(
+                "You asked for your account to be cancelled.{} Until then you can take the request back where you made \
+                 it. Afterwards that is no longer possible, and what was deleted cannot be brought back.\n\n\
+                 If it was not you, take the request back at once and secure your account.",
+                around(" We begin on ", moment, "."),
+            ),
+            sms: format!(
+                "reminder: your account will be cancelled{}. Until then you can take it back.",
+                around(" on ", moment, "")
+            ),
+        },
+        NoticeKind::CheckFailed => Part {
+            subject: "your account has not been cancelled yet",
+            body: format!(
+                "Before we begin to cancel your account we check once more that nothing speaks against it. Something \
+                 did, so nothing has been deleted. Your request shows what it is and what you can do.{}\n\n\
+                 If you did not ask for this, take the request back and secure your account.",
+                around(" You can confirm again until ", moment, "; after that the request lapses.")
+            ),
+            sms: "your account has not been cancelled yet: a check failed. Your request shows what you can do."
+                .to_owned(),
+        },
         NoticeKind::Withdrawn => Part {
             subject: "your request was taken back",
             body:
@@ -293,6 +317,24 @@ fn chinese_notice(kind: NoticeKind, what: &str, moment: Option<&str>) -> Part {
                 .to_owned(),
             sms: "您的账号已注销。如有须保留的信息，可在该请求中查看内容、理由和期限。".to_owned(),
         },
+        NoticeKind::CancellationReminder => Part {
+            subject: "您的账号即将被注销",
+            body: format!(
+                "您已申请注销账号。{}在此之前您可以在提出请求的地方撤回请求；此后将无法撤回，已删除的信息也无法恢复。\n\n\
+                 如果不是您本人操作，请立即撤回该请求，并保护好您的账号。",
+                around("我们将于 ", moment, " 开始处理。"),
+            ),
+            sms: format!("提醒：您的账号将{}被注销，此前可撤回请求。", around("于 ", moment, " ")),
+        },
+        NoticeKind::CheckFailed => Part {
+            subject: "您的账号尚未注销",
+            body: format!(
+                "在开始注销账号之前，我们会再次核查。本次核查未通过，因此没有删除任何信息。您可以在该请求中查看原因和\
+                 处理办法。{}\n\n如果不是您本人操作，请撤回该请求，并保护好您的账号。",
+                around("您可以在 ", moment, " 之前重新确认，逾期该请求将失效。")
+            ),
+            sms: "您的账号尚未注销：核查未通过，请在该请求中查看处理办法。".to_owned(),
+        },
         NoticeKind::Withdrawn => Part {
             subject: "您的请求已撤回",
             body: "您的请求已撤回。未因该请求删除或更改任何信息，也不会再作处理。\n\n\
@@ -341,16 +383,12 @@ mod tests {
 
     fn kinds() -> [NoticeKind; 8] {
         use NoticeKind as K;
-        [
-            K::Accepted,
-            K::CancellationConfirmed,
-            K::PackageReady,
-            K::Erased,
-            K::Cancelled,
-            K::Withdrawn,
-            K::Purged,
-            K::Denied,
-        ]
+        let ends = [K::PackageReady, K::Erased, K::Cancelled, K::Withdrawn, K::Purged, K::Denied];
+        let cancelling = [K::CancellationConfirmed, K::CancellationReminder, K::CheckFailed, K::Accepted];
+        let mut kinds = [K::Accepted; 10];
+        kinds[..4].copy_from_slice(&cancelling);
+        kinds[4..].copy_from_slice(&ends);
+        kinds
     }
 
     fn matters() -> impl Iterator<Item = Matter> {

@@ -113,12 +113,25 @@ impl Calls {
         done
     }
 
+    /// Whether the process is still to die.
+    pub fn is_armed(&self) -> bool {
+        self.0.lock().unwrap().until_fault.is_some()
+    }
+
     /// Nothing dies any more.
     pub fn disarm(&self) {
         let mut state = self.0.lock().unwrap();
         state.until_fault = None;
         state.deadly = None;
         state.is_dead = false;
+    }
+
+    /// Makes a call that no client of AWS makes, counted and struck as any other.
+    pub(crate) async fn around<T>(&self, name: &str, call: impl Future<Output = T>) -> Result<T, BoxError> {
+        self.count(name)?;
+        let answer = call.await;
+        self.answered()?;
+        Ok(answer)
     }
 
     /// Counts a call. Fails if the process is dead.

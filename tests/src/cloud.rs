@@ -24,6 +24,7 @@ use habeas::random::SeededRandom;
 use habeas::steps::{Driver, SqsQueues};
 use habeas_cli::aws::Clients;
 
+use crate::app::{TheApp, ToTheApp};
 use crate::calls::Calls;
 use crate::deployed::REGION;
 use crate::functions::Function;
@@ -51,6 +52,8 @@ pub(crate) struct Cloud {
     pub(crate) locks: Locks,
     /// Where the app's sign-in keeps its keys.
     pub(crate) keys_url: String,
+    /// The app that is told and asked.
+    pub(crate) app: TheApp,
     dynamodb_url: String,
     dynamodb: SharedHttpClient,
     s3: SharedHttpClient,
@@ -88,6 +91,7 @@ impl Cloud {
             limits: Mutex::default(),
             locks,
             keys_url,
+            app: TheApp::start().await,
             dynamodb_url,
             dynamodb: aws_smithy_http_client::Builder::new().build_http(),
             s3: SharedHttpClient::new(s3s_aws::Client::from(service.build())),
@@ -133,6 +137,11 @@ impl Cloud {
     pub(crate) fn recipient_queues(&self, platform: &Platform) -> RecipientQueues {
         let sqs = aws_sdk_sqs::config::Builder::from(&platform.sdk).interceptor(self.calls.clone()).build();
         RecipientQueues::new(aws_sdk_sqs::Client::from_conf(sqs))
+    }
+
+    /// A function's way to the app.
+    pub(crate) fn app_calls(&self, platform: &Platform) -> Result<ToTheApp, StartError> {
+        Ok(ToTheApp { outbound: platform.outbound()?, calls: self.calls.clone(), url: self.app.url.clone() })
     }
 
     /// What signs anchors.

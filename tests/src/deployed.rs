@@ -42,14 +42,20 @@ impl Deployed {
                 ("DataKeyArns", key_arn(SOURCE_KEY)),
                 ("SubjectDatabaseUserArns", database_user_arn("subjects")),
                 ("DataDatabaseUserArns", database_user_arn("data")),
+                ("CheckDatabaseUserArns", database_user_arn("checks")),
                 ("VpcSubnetIds", "subnet-0".to_owned()),
                 ("VpcSecurityGroupIds", "sg-0".to_owned()),
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );
-        for (name, secret) in
-            [("SubjectSecretArns", "subjects"), ("DataSecretArns", "data"), ("RecipientSecretArns", "recipients")]
-        {
+        let secrets = [
+            ("SubjectSecretArns", "subjects"),
+            ("DataSecretArns", "data"),
+            ("RecipientSecretArns", "recipients"),
+            ("CheckSecretArns", "checks"),
+            ("AppSecretArns", "app"),
+        ];
+        for (name, secret) in secrets {
             if let Some(arns) = given.get_mut(name).filter(|arns| arns.is_empty()) {
                 *arns = secret_arn(secret);
             }

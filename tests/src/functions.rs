@@ -141,6 +141,10 @@ impl Running {
             Function::CancelAccount => Self::CancelAccount(Arc::new(cancel_account::Function {
                 keys: platform.digest_keys().await?,
                 sign_ins: platform.sign_ins()?,
+                connectors: connectors(),
+                app: Arc::new(cloud.app_calls(&platform)?),
+                secrets: platform.call_secrets(),
+                current: platform.current_policy()?,
                 platform,
             })),
             Function::RetentionSweep => Self::RetentionSweep(Arc::new(retention_sweep::Function {
@@ -151,7 +155,8 @@ impl Running {
             Function::WakeDueWork => Self::WakeDueWork(Arc::new(wake_due_work::Function { platform })),
             Function::Notify => {
                 let sender = Arc::new(cloud.sender(function, &platform)?);
-                Self::Notify(Arc::new(notify::Function { sender, platform }))
+                let app = Arc::new(cloud.app_calls(&platform)?);
+                Self::Notify(Arc::new(notify::Function { sender, app, platform }))
             }
             Function::AnchorEvidence => {
                 let bucket = platform.settings.required("ANCHOR_BUCKET")?;

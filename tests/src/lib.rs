@@ -14,6 +14,7 @@
     reason = "named to be read in tests, where every panic is a failure"
 )]
 
+mod app;
 mod calls;
 mod cloud;
 mod deployed;
@@ -35,6 +36,7 @@ mod versions;
 mod world;
 pub mod yaml;
 
+pub use app::ToldApp;
 pub use calls::{Calls, Hold};
 pub use deployed::Deployed;
 pub use faults::Faults;

@@ -17,18 +17,20 @@ use crate::template::list;
 use crate::yaml;
 
 /// Statements that nothing in a test asks for, with the reason. All others are asked for line by line.
-pub const OUT_OF_REACH: [(&str, &str); 7] = [
+pub const OUT_OF_REACH: [(&str, &str); 9] = [
     (
         "FindSubjects",
         "for a policy that says when accounts are made, or whose subjects' key is an address; the small one is neither",
     ),
     ("AttachToVpc", "Lambda's own, before a function starts; `contract/roles.rs` holds it to the list that AWS gives"),
+    ("ReadCheckSecrets", "for a policy with a database, and the small one has none"),
     ("ReadDataSecrets", "for a policy with a database, and the small one has none"),
     (
         "ReadRecipientSecrets",
         "for a policy with recipients that are called; `recipients.rs` has some, the small one none",
     ),
     ("ReadSubjectSecrets", "for a policy with a database, and the small one has none"),
+    ("SignInToCheckDatabases", "asked for by RDS alone, when a database is opened"),
     ("SignInToDataDatabases", "asked for by RDS alone, when a database is opened"),
     ("SignInToSubjectDatabases", "asked for by RDS alone, when a database is opened"),
 ];

@@ -25,6 +25,7 @@ use lambda_http::{Body, Error, Request};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
+use crate::app::{self, APP_SECRET, ToldApp};
 use crate::calls::Calls;
 use crate::cloud::Cloud;
 use crate::functions::{Function, Running};
@@ -103,8 +104,11 @@ impl World {
         Self::with(Rights::new(stack(), Some(grant), WhenDenied::GoOn), BTreeMap::new()).await
     }
 
-    async fn with(rights: Rights, secrets: BTreeMap<String, String>) -> Self {
+    async fn with(rights: Rights, mut secrets: BTreeMap<String, String>) -> Self {
         let policy = rights.stack().policy.clone();
+        if let Some(app) = &policy.policy().app {
+            secrets.insert(app.webhook.secret.clone(), APP_SECRET.to_owned());
+        }
         let folder = tempfile::tempdir().unwrap();
         let cloud = Cloud::start(rights.clone(), folder.path(), SignIns::start().await.keys_url, secrets).await;
         let (dynamodb, s3) = cloud.administrator();
@@ -333,6 +337,29 @@ impl World {
         Answered { status: page.status, body: serde_json::from_str(&page.text).unwrap() }
     }
 
+    /// What the app was told and asked, and took.
+    pub fn app_told(&self) -> Vec<ToldApp> {
+        self.cloud.app.told()
+    }
+
+    /// From now on the app answers so to what it is told and asked.
+    pub fn app_answers(&self, status: u16, ok: bool) {
+        self.cloud.app.answer(status, ok);
+    }
+
+    /// Calls the API as the app, with a body that it signed then.
+    pub async fn call_as_app(&self, body: &str, signed_at: Timestamp) -> Answered {
+        let signed = app::signed("msg-1", signed_at, body);
+        let request = lambda_http::http::Request::builder().method("POST").uri("https://api.example/v1/app/events");
+        let request = request
+            .header("webhook-id", signed.id)
+            .header("webhook-timestamp", signed.timestamp)
+            .header("webhook-signature", signed.signature);
+        let request: Request = request.body(Body::Text(body.to_owned())).unwrap();
+        let page = self.answer(Function::CancelAccount, request).await;
+        Answered { status: page.status, body: serde_json::from_str(&page.text).unwrap() }
+    }
+
     /// Reads a page of the API.
     pub async fn page(&self, path: &str, token: Option<&str>) -> Page {
         self.ask("GET", path, token, None, String::new()).await
@@ -359,13 +386,18 @@ impl World {
         let request: Request = request.body(Body::Text(body)).unwrap();
         let function = match path {
             path if path.ends_with("/verification") || path.ends_with("/decision") => Function::VerifyIdentity,
-            path if path.ends_with("/confirmation") => Function::CancelAccount,
+            path if path.ends_with("/confirmation") || path == "/v1/app/events" => Function::CancelAccount,
             "/v1/plans" => Function::PlanRequest,
             path if path.starts_with("/v1/recipients") => Function::TellRecipients,
             path if path.starts_with("/v1/replays") => Function::ReplaySuppression,
             _ => Function::SubmitRequest,
         };
-        let answer = self.invoke(function, Trigger::Http(Box::new(request))).await;
+        self.answer(function, request).await
+    }
+
+    async fn answer(&self, function: Function, request: Request) -> Page {
+        // A box ends the nesting of future types, which the compiler follows only so deep.
+        let answer = Box::pin(self.invoke(function, Trigger::Http(Box::new(request)))).await;
         let Ok(Answer::Http(response)) = answer else { panic!("the API answers every call") };
         let Body::Text(text) = response.body() else { panic!("the API answers with text") };
         let content_type = response.headers()["content-type"].to_str().unwrap().to_owned();

@@ -115,8 +115,17 @@ impl Api {
     }
 
     /// `POST /v1/requests/{id}/confirmation`.
-    pub async fn confirm(&self, id: &str, phrase: &str, export: bool, token: &str) -> Result<Answer, DriveError> {
-        let body = json!({"phrase": phrase, "export": export});
+    pub async fn confirm(
+        &self,
+        id: &str,
+        phrase: &str,
+        device: Option<&str>,
+        token: &str,
+    ) -> Result<Answer, DriveError> {
+        let mut body = json!({"phrase": phrase});
+        if let Some(device) = device {
+            body["device"] = json!(device);
+        }
         let request = self.request(Method::POST, &format!("/{id}/confirmation"), Some(token)).json(&body);
         self.send("POST /v1/requests/{id}/confirmation", request).await
     }

@@ -1,5 +1,7 @@
-//! Confirmation, cooling-off and tombstone of an account cancellation.
+//! Confirmation, checks, cooling-off and tombstone of an account cancellation; what the app tells of it.
 
+mod account;
+mod app_events;
 mod confirm;
 mod cooling_off;
 
@@ -7,16 +9,24 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use habeas::api::{Answer, Call, Problem, Trigger};
+use habeas::app::AppCalls;
 use habeas::aws::{Platform, StartError};
+use habeas::connectors::Connectors;
 use habeas::identity::DigestKeys;
 use habeas::identity::oidc::SignInVerifier;
+use habeas::outbound::CallSecrets;
 use habeas::personal::{Identity, IdentityKind};
 use habeas::plan::{Counts, Queue, Work};
+use habeas::policy::PolicyDigest;
 use habeas::request::EffectItem;
 use habeas::steps::{Handled, Job, Message, Page, StepError, Worker, handle_batch};
 use jiff::Timestamp;
 use lambda_http::http::Method;
+use lambda_http::{Body, Request, Response};
 use lambda_runtime::Error;
+
+/// Where the app calls.
+const APP: &str = "/v1/app";
 
 /// What the function has.
 pub struct Function {
@@ -26,6 +36,14 @@ pub struct Function {
     pub keys: DigestKeys,
     /// Checks sign-ins.
     pub sign_ins: SignInVerifier,
+    /// Reads what is checked.
+    pub connectors: Connectors,
+    /// Asks the app.
+    pub app: Arc<dyn AppCalls>,
+    /// The secrets of calls that come from it.
+    pub secrets: Arc<dyn CallSecrets>,
+    /// The policy in force.
+    pub current: PolicyDigest,
 }
 
 /// Work that belongs to another function.
@@ -37,7 +55,27 @@ impl Function {
     /// Reads the environment and makes the clients.
     pub async fn start() -> Result<Self, StartError> {
         let platform = Platform::start().await?;
-        Ok(Self { keys: platform.digest_keys().await?, sign_ins: platform.sign_ins()?, platform })
+        Ok(Self {
+            keys: platform.digest_keys().await?,
+            sign_ins: platform.sign_ins()?,
+            connectors: platform.connectors(),
+            app: Arc::new(platform.outbound()?),
+            secrets: platform.call_secrets(),
+            current: platform.current_policy()?,
+            platform,
+        })
+    }
+
+    async fn answer(&self, request: Request) -> Result<Response<Body>, Problem> {
+        if request.uri().path().contains(APP) {
+            let call = Call::parse_at(APP, request)?;
+            return match (&call.method, call.path.iter().map(String::as_str).collect::<Vec<_>>().as_slice()) {
+                (&Method::POST, ["events"]) => self.app_event(&call).await,
+                _ => Err(Problem::not_found()),
+            };
+        }
+        let call = Call::parse(request)?;
+        if call.method == Method::POST { self.confirm(&call).await } else { Err(Problem::not_found()) }
     }
 
     async fn attend(&self, message: &Message, deadline: Timestamp) -> Handled {
@@ -48,12 +86,16 @@ impl Function {
             }
             EffectItem::Request => match self.time_is_up(&message.request_id).await {
                 Ok(()) => Handled::Done,
-                Err(error) => {
+                Err(error) if error.is_transient() => {
                     habeas::telemetry::warn_chain("a timer will come again", &error);
                     Handled::Retry
                 }
+                Err(error) => {
+                    habeas::telemetry::error_chain("cancellation_stuck", "a cancellation does not go on", &error);
+                    Handled::Retry
+                }
             },
-            EffectItem::Notice(_) | EffectItem::Challenge => {
+            EffectItem::Notice(_) | EffectItem::App(_) | EffectItem::Challenge => {
                 tracing::error!(alarm = "misdirected", request_id = %message.request_id, "not for this function");
                 Handled::Retry
             }
@@ -95,11 +137,7 @@ impl Worker for Function {
 pub async fn handle(function: Arc<Function>, trigger: Trigger, deadline: Timestamp) -> Result<Answer, Error> {
     match trigger {
         Trigger::Http(request) => {
-            let answered = match Call::parse(*request) {
-                Ok(call) if call.method == Method::POST => function.confirm(&call).await,
-                Ok(_) => Err(Problem::not_found()),
-                Err(problem) => Err(problem),
-            };
+            let answered = function.answer(*request).await;
             Ok(Answer::http(answered.unwrap_or_else(|problem| problem.to_response())))
         }
         Trigger::Queue(event) => {

@@ -76,7 +76,7 @@ impl Function {
                     Handled::Retry
                 }
             },
-            EffectItem::Notice(_) | EffectItem::Challenge => {
+            EffectItem::Notice(_) | EffectItem::App(_) | EffectItem::Challenge => {
                 tracing::error!(alarm = "misdirected", request_id = %message.request_id, "not for this function");
                 Handled::Retry
             }

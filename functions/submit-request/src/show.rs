@@ -79,10 +79,14 @@ impl Function {
     pub(crate) async fn withdraw(&self, call: &Call) -> Result<Response<Body>, Problem> {
         let driver = &self.platform.driver;
         let (request, _) = self.own_request(call).await?;
-        let change = request.withdrawn(driver.clock.now()).map_err(|error| match error {
-            LifeError::Illegal(illegal) => Problem::new(ProblemKind::Conflict, too_late(illegal.from)),
-            LifeError::WrongStage(_) => Problem::internal(&error),
-        })?;
+        let change = match request.withdrawn(driver.clock.now()) {
+            Ok(change) => change,
+            Err(LifeError::Illegal(illegal)) => {
+                let policy = self.policy(&request.policy).await?;
+                return Err(Problem::after_the_end(&request, &policy, too_late(illegal.from)));
+            }
+            Err(error @ LifeError::WrongStage(_)) => return Err(Problem::internal(&error)),
+        };
         match driver.ledger.commit(&change, Vec::new(), None).await {
             Ok(()) => {}
             Err(LedgerError::Conflict) => {

@@ -33,7 +33,8 @@ impl Function {
         let request = driver.ledger.request(&id).await?.ok_or_else(Problem::not_found)?;
         if request.sealed.is_none() && request.contact.is_none() {
             let detail = "The request has ended and nothing of it can be opened any more.";
-            return Err(Problem::new(ProblemKind::Conflict, detail));
+            let policy = self.platform.policies.policy(&request.policy).await?;
+            return Err(Problem::after_the_end(&request, &policy, detail));
         }
         match driver.ledger.ask_again(&id, driver.clock.now()).await? {
             Ok(()) => {}

@@ -62,7 +62,7 @@ impl Function {
         let attended = match message.item {
             EffectItem::Challenge => self.send_code(&message.request_id).await,
             EffectItem::Request => self.expire(&message.request_id).await,
-            EffectItem::Step(_) | EffectItem::Notice(_) => {
+            EffectItem::Step(_) | EffectItem::Notice(_) | EffectItem::App(_) => {
                 tracing::error!(alarm = "misdirected", request_id = %message.request_id, "not for this function");
                 return Handled::Retry;
             }

@@ -8,6 +8,6 @@ mod request;
 mod view;
 
 pub use entry::{Answer, Trigger, serve};
-pub use problem::{Problem, ProblemKind};
+pub use problem::{FailedCheck, Problem, ProblemKind};
 pub use request::{Call, CallError};
 pub use view::{html_response, json_response, next_of, request_json, summary_json};

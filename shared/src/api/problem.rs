@@ -2,11 +2,14 @@
 
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Response};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::identity::caller::CallerError;
 use crate::identity::{OperatorError, SealError};
 use crate::ledger::LedgerError;
+use crate::policy::{Pinned, in_language};
+use crate::request::{Matter, Request, Right, Status};
 
 /// What is wrong, in a word that a program can read. The API contract (infra/openapi.yaml) lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,10 @@ pub enum ProblemKind {
     TooMany,
     /// The phrase is not the one that was asked for.
     PhraseWrong,
+    /// Something that the policy checks speaks against it.
+    CheckFailed,
+    /// It has been done, or is being done, and cannot be undone.
+    Irreversible,
     /// The package is not finished, or there is none.
     PackageNotReady,
     /// The package has been deleted.
@@ -80,6 +87,8 @@ impl ProblemKind {
             Self::TooSoon => ("too-soon", S::TOO_MANY_REQUESTS, "Too soon"),
             Self::TooMany => ("too-many", S::TOO_MANY_REQUESTS, "Too often"),
             Self::PhraseWrong => ("phrase-wrong", S::UNPROCESSABLE_ENTITY, "The phrase is wrong"),
+            Self::CheckFailed => ("check-failed", S::UNPROCESSABLE_ENTITY, "Something speaks against it at the moment"),
+            Self::Irreversible => ("irreversible", S::GONE, "It cannot be undone any more"),
             Self::PackageNotReady => ("package-not-ready", S::CONFLICT, "There is no finished package"),
             Self::PackageExpired => ("package-expired", S::GONE, "The package has been deleted"),
             Self::Unavailable => ("unavailable", S::SERVICE_UNAVAILABLE, "Not available at the moment"),
@@ -96,12 +105,46 @@ pub struct Problem {
     pub kind: ProblemKind,
     /// What to do. Never what was sent.
     pub detail: String,
+    /// The checks that failed, where it is about those.
+    pub checks: Vec<FailedCheck>,
+}
+
+/// A check that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FailedCheck {
+    /// Its id in the policy.
+    pub id: String,
+    /// What the person can do, in their language.
+    pub what_to_do: String,
 }
 
 impl Problem {
     /// A problem with what to do about it.
     pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into() }
+        Self { kind, detail: detail.into(), checks: Vec::new() }
+    }
+
+    /// With the checks that failed.
+    #[must_use]
+    pub fn with_checks(self, checks: Vec<FailedCheck>) -> Self {
+        Self { checks, ..self }
+    }
+
+    /// What a call is answered that comes when a cancellation has begun or is done; any other request gets `otherwise`.
+    #[must_use]
+    pub fn after_the_end(request: &Request, policy: &Pinned, otherwise: &str) -> Self {
+        let done = match request.status {
+            _ if request.matter != Matter::Right(Right::AccountCancellation) => None,
+            Status::Completed => Some("The account has been cancelled, which cannot be undone."),
+            Status::Accepted | Status::InProgress | Status::NeedsAttention => {
+                Some("The account is being cancelled, which cannot be undone any more.")
+            }
+            _ => None,
+        };
+        let Some(done) = done else { return Self::new(ProblemKind::Conflict, otherwise) };
+        let language = policy.language(Some(&request.language));
+        let complaint = in_language(&policy.policy().controller.complaint, language);
+        Self::new(ProblemKind::Irreversible, format!("{done} {complaint}"))
     }
 
     /// An error of ours: logged with its chain here, told without it.
@@ -126,12 +169,15 @@ impl Problem {
     #[must_use]
     pub fn to_response(&self) -> Response<Body> {
         let (name, status, title) = self.kind.parts();
-        let body = json!({
+        let mut body = json!({
             "type": format!("urn:habeas:problem:{name}"),
             "title": title,
             "status": status.as_u16(),
             "detail": self.detail,
         });
+        if !self.checks.is_empty() {
+            body["checks"] = json!(self.checks);
+        }
         let mut response = Response::new(Body::Text(body.to_string()));
         *response.status_mut() = status;
         let headers = response.headers_mut();

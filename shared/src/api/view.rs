@@ -5,6 +5,7 @@ use lambda_http::{Body, Response};
 use serde_json::{Value, json};
 
 use crate::certificate;
+use crate::dry_run;
 use crate::evidence::RecipientResult;
 use crate::ledger::{RequestView, keys};
 use crate::plan::Work;
@@ -55,10 +56,24 @@ pub fn next_of(request: &Request, policy: &Pinned, language: &str) -> Value {
             let consequences = rule
                 .and_then(|rule| rule.consequences.as_ref())
                 .and_then(|all| all.get(language).or_else(|| all.values().next()));
-            json!({"action": "confirm", "phrase": phrase, "consequences": consequences})
+            let plan = dry_run::consequences(policy, request.matter, language).unwrap_or_default();
+            let mut next = json!({
+                "action": "confirm",
+                "phrase": phrase,
+                "consequences": consequences,
+                "plan": plan,
+                "irreversible_after": rule.and_then(|rule| rule.cooling_off),
+                "checks": policy.checks().iter().map(|check| advice(policy, &check.id, language)).collect::<Vec<_>>(),
+            });
+            let failed = request.cancelling.as_ref().map_or(&[][..], |cancelling| cancelling.failed.as_slice());
+            if !failed.is_empty() {
+                next["failed_checks"] = failed.iter().map(|id| advice(policy, id, language)).collect();
+            }
+            next
         }
         Status::CoolingOff => {
-            json!({"action": "wait", "until": request.cooling_off_until.map(keys::moment)})
+            let until = request.cooling_off_until.map(keys::moment);
+            json!({"action": "wait", "until": until, "irreversible_from": until})
         }
         Status::Completed if request.package.as_ref().is_some_and(|package| !package.deleted) => {
             json!({"action": "fetch_package"})
@@ -66,6 +81,11 @@ pub fn next_of(request: &Request, policy: &Pinned, language: &str) -> Value {
         status if status.is_end() => json!({"action": "none"}),
         _ => json!({"action": "wait", "until": keys::moment(request.due_at)}),
     }
+}
+
+/// A check, with what the person can do about it.
+fn advice(policy: &Pinned, id: &str, language: &str) -> Value {
+    json!({"id": id, "what_to_do": policy.advice(id, language).unwrap_or_default()})
 }
 
 /// A request in a list, or without its steps.

@@ -8,6 +8,7 @@ use crate::evidence::{Fact, FailureReason, NotTold, Outcome, PurgeReport, Receip
 use crate::export::words::{choose, is_chinese};
 use crate::plan::Work;
 use crate::policy::Factor;
+use crate::request::AppEvent;
 
 /// Every key that the template uses, in English and in Simplified Chinese.
 const WORDS: &[(&str, &str, &str)] = &[
@@ -212,11 +213,27 @@ pub(super) fn event(language: &str, fact: &Fact) -> Option<(String, Option<Times
         Fact::ConfirmationAsked { factors } => {
             shown(language, factors) + &say("They were asked to confirm.", "已请其确认。")
         }
-        Fact::Confirmed { cooling_off_until, .. } => {
-            let text =
-                say("The person confirmed. Until {} it could be taken back.", "本人已确认，在 {} 之前可以撤回。");
+        Fact::Confirmed { cooling_off_until, checks, .. } => {
+            let text = checked(language, checks)
+                + &say("The person confirmed. Until {} it could be taken back.", "本人已确认，在 {} 之前可以撤回。");
             return Some((text, Some(*cooling_off_until)));
         }
+        Fact::CancellationReminded { cooling_off_until } => {
+            let text = say("The person was reminded that it begins on {}.", "已提醒本人将于 {} 开始办理。");
+            return Some((text, Some(*cooling_off_until)));
+        }
+        Fact::SignedInAgain { at } => {
+            let text = say("The person signed in again on {}.", "本人于 {} 再次登录。");
+            return Some((text, Some(*at)));
+        }
+        Fact::ChecksFailed { checks } => {
+            let text = say(
+                "It was checked once more before anything was deleted. These checks failed, and the person was asked to confirm again: ",
+                "删除前再次核查，以下核查未通过，已请本人重新确认：",
+            );
+            text + &checks.join(", ")
+        }
+        Fact::AppTold { event, delivered, .. } => told(language, *event, *delivered).to_owned(),
         Fact::PackageLinkIssued { until } => {
             let text =
                 say("A link to the copy was handed out, which worked until {}.", "已提供副本的下载链接，有效期至 {}。");
@@ -236,6 +253,10 @@ pub(super) fn event(language: &str, fact: &Fact) -> Option<(String, Option<Times
             );
             return Some((text, Some(*until)));
         }
+        Fact::CoolingOffEnded { checks, .. } => {
+            checked(language, checks)
+                + &say("The time to think it over ended. The work was planned.", "冷静期结束，已安排办理。")
+        }
         Fact::StepDone(report) => {
             let (english, chinese) = step(&report.work)?;
             say(english, chinese)
@@ -248,6 +269,34 @@ pub(super) fn event(language: &str, fact: &Fact) -> Option<(String, Option<Times
         }
     };
     Some((text, None))
+}
+
+/// That checks passed, if there were any.
+fn checked(language: &str, checks: &[String]) -> String {
+    if checks.is_empty() {
+        return String::new();
+    }
+    let names = checks.join(", ");
+    if is_chinese(language) {
+        format!("核查通过（{names}）。")
+    } else {
+        format!("It was checked that nothing speaks against it ({names}). ")
+    }
+}
+
+/// What the app was told.
+fn told(language: &str, event: AppEvent, delivered: bool) -> &'static str {
+    let (english, chinese) = match (event, delivered) {
+        (AppEvent::Freeze, true) => ("The app was told to freeze the account.", "已通知应用冻结账号。"),
+        (AppEvent::Unfreeze, true) => ("The app was told that the account goes on.", "已通知应用解除冻结。"),
+        (AppEvent::Close, true) => (
+            "The app was told to end all sessions and log-ins of the account.",
+            "已通知应用终止该账号的全部会话和第三方登录。",
+        ),
+        (AppEvent::Cancelled, true) => ("The app was told that the account is gone.", "已通知应用该账号已注销。"),
+        (_, false) => ("The app could not be told. The company was told.", "未能通知应用，已告知公司处理。"),
+    };
+    choose(language, english, chinese)
 }
 
 /// What a re-check found.
@@ -312,9 +361,6 @@ fn step(work: &Work) -> Option<(&'static str, &'static str)> {
 fn plain(fact: &Fact) -> Option<(&'static str, &'static str)> {
     Some(match fact {
         Fact::Received { .. } => ("The request arrived.", "收到请求。"),
-        Fact::CoolingOffEnded { .. } => {
-            ("The time to think it over ended. The work was planned.", "冷静期结束，已安排办理。")
-        }
         Fact::StepFailed { reason: FailureReason::PreflightRefused, .. } => (
             "It was found beforehand that something could not be done. Nothing was changed, and the company was told.",
             "事先检查发现有事项无法办理，未作任何更改，已通知公司处理。",

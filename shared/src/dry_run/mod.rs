@@ -3,6 +3,7 @@
 //! The rules of this room: nothing is written anywhere; a dry run holds names and counts and never a value of anybody's; and
 //! what it looks at is bounded, in rows, keys and time, and marked where it did not look at all.
 
+mod consequences;
 mod keys;
 mod look;
 mod outline;
@@ -10,6 +11,7 @@ mod outline;
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use consequences::{Consequence, Fate, What, consequences};
 pub use look::{DryRunError, Limits, Means};
 pub use outline::{Does, FieldAction, Kept, Outline, PlannedStep, PolicyName, Way};
 

@@ -9,7 +9,7 @@ use sha2::Digest as _;
 use super::recipients::{Means, NotTold, Receipt};
 use crate::plan::{Counts, Work};
 use crate::policy::{Factor, Period, PolicyDigest};
-use crate::request::{Exemptions, Ground, Matter, RequestId, StepNumber};
+use crate::request::{AppEvent, Exemptions, Ground, Matter, RequestId, StepNumber};
 
 /// SHA-256 as 64 hexadecimal digits.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -190,11 +190,41 @@ pub enum Fact {
         cooling_off_until: Timestamp,
         /// Whether a copy of the data is made before it goes.
         export: bool,
+        /// The checks that passed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        checks: Vec<String>,
+    },
+    /// The person was reminded that the cooling-off period ends.
+    CancellationReminded {
+        /// When it does.
+        cooling_off_until: Timestamp,
+    },
+    /// The cooling-off period ended, and these checks failed: the person must confirm again.
+    ChecksFailed {
+        /// Which.
+        checks: Vec<String>,
+    },
+    /// The person signed in to the app while the cancellation cooled off.
+    SignedInAgain {
+        /// When, as the app says.
+        at: Timestamp,
+    },
+    /// A message to the app arrived, or was given up.
+    AppTold {
+        /// Its number: that of the event that it tells of.
+        message: u32,
+        /// What it says.
+        event: AppEvent,
+        /// Whether it arrived.
+        delivered: bool,
     },
     /// The cooling-off period ended without a word; the work is planned.
     CoolingOffEnded {
         /// How many steps the plan has.
         steps: u16,
+        /// The checks that passed once more.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        checks: Vec<String>,
     },
     /// The first step has been done.
     Begun,

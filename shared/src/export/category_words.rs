@@ -93,7 +93,7 @@ const CHINESE: &[(&str, &str, &str)] = &[
 ];
 
 /// Name and meaning of a category in the language of a reader. A key that the taxonomy does not have stands for itself.
-pub(super) fn of(key: &str, is_chinese: bool) -> (String, String) {
+pub(crate) fn of(key: &str, is_chinese: bool) -> (String, String) {
     let chinese = CHINESE.iter().find(|(of, ..)| is_chinese && *of == key).map(|(_, name, meaning)| (*name, *meaning));
     let english = |category: &'static Category| (category.name.as_str(), category.description.as_str());
     let (name, meaning) = chinese.or_else(|| categories::find(key).map(english)).unwrap_or((key, ""));

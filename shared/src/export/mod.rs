@@ -5,7 +5,7 @@
 //! off can be gone on with anywhere; every file is named in the manifest with its SHA-256, and the manifest is signed.
 
 mod archive;
-mod category_words;
+pub(crate) mod category_words;
 mod encryption;
 mod index;
 mod kinds;

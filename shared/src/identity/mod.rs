@@ -19,5 +19,5 @@ pub use caller::Caller;
 pub use code::{Code, CodeDigest};
 pub use keys::{DigestKeys, KeyError};
 pub use operator::{Operator, OperatorClaim, OperatorError};
-pub use seal::{Contact, DataKeys, SealError, Sealer, SubjectKeys};
+pub use seal::{AppUser, Contact, DataKeys, SealError, Sealer, SubjectKeys};
 pub use submission::Submission;

@@ -189,6 +189,13 @@ pub struct Contact {
     pub address: String,
 }
 
+/// An account as the app knows it.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct AppUser {
+    /// Its ids: one, unless an address leads to several accounts.
+    pub user_ids: Vec<String>,
+}
+
 /// The ends that values are sealed for.
 pub mod end {
     /// [`super::SubjectKeys`] of a request.
@@ -197,6 +204,8 @@ pub mod end {
     pub const SUBMISSION: &str = "submission";
     /// [`super::Contact`] of a request or notice.
     pub const CONTACT: &str = "contact";
+    /// [`super::AppUser`] of a cancellation or of a message to the app.
+    pub const APP_USER: &str = "app user";
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::{Challenge, Item, Ledger, LedgerError, failed, number, text};
 use crate::evidence::Event;
 use crate::plan::{Queue, Work};
 use crate::request::life::RESEND_AFTER;
-use crate::request::{Change, NewStep, Notice, Request, RequestId, StepNumber, Wake};
+use crate::request::{AppMessage, Change, NewStep, Notice, Request, RequestId, StepNumber, Wake};
 
 /// How long an idempotency key is remembered.
 const IDEMPOTENCY_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -36,6 +36,8 @@ pub enum Extra {
     StepTold(super::Claim),
     /// A recipient's receipt is no longer waited for: the timer of the step that told it goes.
     ReceiptOver(StepNumber),
+    /// A message to the app that is not to be sent any more, with whether it arrived.
+    AppTold(super::AppItem, bool),
 }
 
 /// An idempotency key with what it was used for.
@@ -74,6 +76,9 @@ impl Ledger {
         }
         for notice in &change.notices {
             writes.push(self.put_notice(&change.request, notice, now)?);
+        }
+        for message in &change.app_messages {
+            writes.push(self.put_app_message(&change.request, message, now)?);
         }
         let mut idempotency_at = None;
         for extra in extras {
@@ -154,6 +159,18 @@ impl Ledger {
         Ok(self.put_new(item))
     }
 
+    fn put_app_message(
+        &self,
+        request: &Request,
+        message: &AppMessage,
+        now: Timestamp,
+    ) -> Result<TransactWriteItem, LedgerError> {
+        let mut item = keys::item(&keys::request(&request.id), &keys::app_message(message.number));
+        item.extend(serde_dynamo::to_item::<_, Item>(super::AppItem::new(request, message))?);
+        keys::set_wake(&mut item, Some(resend(now, Queue::Notify)));
+        Ok(self.put_new(item))
+    }
+
     fn put_new(&self, item: Item) -> TransactWriteItem {
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
         write_put(put.condition_expression("attribute_not_exists(pk)"))
@@ -199,6 +216,7 @@ impl Ledger {
                 let update = update.condition_expression("attribute_exists(pk)");
                 write_update(update.expression_attribute_names("#queue", "queue"))
             }
+            Extra::AppTold(message, delivered) => self.end_app_message(&pk, &message, delivered),
         }
     }
 
@@ -259,7 +277,9 @@ fn write_put(put: aws_sdk_dynamodb::types::builders::PutBuilder) -> TransactWrit
     TransactWriteItem::builder().set_put(put.build().ok()).build()
 }
 
-fn write_update(update: aws_sdk_dynamodb::types::builders::UpdateBuilder) -> Result<TransactWriteItem, LedgerError> {
+pub(super) fn write_update(
+    update: aws_sdk_dynamodb::types::builders::UpdateBuilder,
+) -> Result<TransactWriteItem, LedgerError> {
     let update = update.build().map_err(|_| LedgerError::Missing("update expression"))?;
     Ok(TransactWriteItem::builder().update(update).build())
 }

@@ -44,6 +44,12 @@ pub fn notice(number: u32) -> String {
     format!("NOTICE#{number:08}")
 }
 
+/// Sort key of a message to the app.
+#[must_use]
+pub fn app_message(number: u32) -> String {
+    format!("APP#{number:08}")
+}
+
 /// Partition key of a subject's requests.
 #[must_use]
 pub fn subject(digest: &str) -> String {
@@ -93,6 +99,7 @@ pub fn effect(item: EffectItem) -> String {
         EffectItem::Challenge => CHALLENGE.to_owned(),
         EffectItem::Step(number) => step(number),
         EffectItem::Notice(number) => notice(number),
+        EffectItem::App(number) => app_message(number),
     }
 }
 
@@ -108,6 +115,7 @@ pub fn parse_effect(sk: &str) -> Option<EffectItem> {
     match kind {
         "STEP" if digits.len() == 4 => digits.parse().ok().map(|number| EffectItem::Step(StepNumber(number))),
         "NOTICE" if digits.len() == 8 => digits.parse().ok().map(EffectItem::Notice),
+        "APP" if digits.len() == 8 => digits.parse().ok().map(EffectItem::App),
         _ => None,
     }
 }
@@ -151,9 +159,13 @@ mod tests {
 
     #[test]
     fn sort_keys_lead_back_to_their_items() {
-        for item in
-            [EffectItem::Request, EffectItem::Challenge, EffectItem::Step(StepNumber(7)), EffectItem::Notice(12)]
-        {
+        for item in [
+            EffectItem::Request,
+            EffectItem::Challenge,
+            EffectItem::Step(StepNumber(7)),
+            EffectItem::Notice(12),
+            EffectItem::App(3),
+        ] {
             assert_eq!(parse_effect(&effect(item)), Some(item));
         }
         for not_one in ["", "EVENT#00000001", "STEP#1", "STEP#-001", "STEP#00001", "NOTICE#x"] {

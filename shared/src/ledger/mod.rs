@@ -4,6 +4,7 @@
 //! transaction with its events. The layout is in docs/ARCHITECTURE.md.
 
 mod anchor;
+mod app;
 mod challenge;
 mod commit;
 mod due;
@@ -19,6 +20,7 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 pub use anchor::{Anchors, MAX_PER_SHARD, PendingAnchor};
+pub use app::{AppItem, AppState};
 pub use challenge::{Attempt, Challenge, ChallengeClaim, SendRefusal};
 pub use commit::{Extra, Idempotency, Replay};
 pub use due::DueItem;

@@ -40,6 +40,9 @@ pub struct NoticeItem {
     /// Where it goes, encrypted.
     #[serde(default)]
     pub contact: Option<String>,
+    /// Where it goes after that, each encrypted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<String>,
     /// A moment that it tells of.
     #[serde(default)]
     pub moment: Option<Timestamp>,
@@ -55,9 +58,11 @@ pub struct NoticeItem {
 impl NoticeItem {
     pub(super) fn new(request: &Request, notice: &Notice) -> Self {
         let moment = match notice.kind {
-            NoticeKind::CancellationConfirmed => request.cooling_off_until,
+            NoticeKind::CancellationConfirmed | NoticeKind::CancellationReminder => request.cooling_off_until,
             NoticeKind::PackageReady => request.package.as_ref().map(|package| package.expires_at),
             NoticeKind::Accepted => Some(request.due_at),
+            // Until when it can be confirmed again.
+            NoticeKind::CheckFailed => request.wake.map(|wake| wake.at),
             NoticeKind::Erased
             | NoticeKind::Cancelled
             | NoticeKind::Withdrawn
@@ -71,6 +76,7 @@ impl NoticeItem {
             policy: request.policy.clone(),
             language: request.language.clone(),
             contact: notice.contact.clone(),
+            others: notice.others.clone(),
             moment,
             ground: request.denied.clone().filter(|_| notice.kind == NoticeKind::Denied),
             state: NoticeState::Waiting,
@@ -125,10 +131,35 @@ impl Ledger {
         state: NoticeState,
     ) -> Result<(), LedgerError> {
         self.update_notice(request_id, notice.number)
-            .update_expression("SET #state = :state REMOVE contact, due_shard, wake_at, #queue, lease_until")
+            .update_expression("SET #state = :state REMOVE contact, #others, due_shard, wake_at, #queue, lease_until")
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#queue", "queue")
+            .expression_attribute_names("#others", "others")
             .expression_attribute_values(":state", serde_dynamo::to_attribute_value(state)?)
+            .send()
+            .await
+            .map_err(failed("UpdateItem"))?;
+        Ok(())
+    }
+
+    /// A notice has been sent to one address, or given up there: it goes to the next, and no more to that one.
+    ///
+    /// # Errors
+    /// [`LedgerError::Missing`] if there is no other.
+    pub async fn notice_goes_on(&self, request_id: &RequestId, notice: &mut NoticeItem) -> Result<(), LedgerError> {
+        if notice.others.is_empty() {
+            return Err(LedgerError::Missing("other address"));
+        }
+        let before = notice.contact.replace(notice.others.remove(0));
+        notice.attempt = 1;
+        self.update_notice(request_id, notice.number)
+            .update_expression("SET contact = :contact, #others = :others, attempt = :one")
+            .condition_expression("contact = :before")
+            .expression_attribute_names("#others", "others")
+            .expression_attribute_values(":before", serde_dynamo::to_attribute_value(before)?)
+            .expression_attribute_values(":contact", serde_dynamo::to_attribute_value(&notice.contact)?)
+            .expression_attribute_values(":others", serde_dynamo::to_attribute_value(&notice.others)?)
+            .expression_attribute_values(":one", number(1))
             .send()
             .await
             .map_err(failed("UpdateItem"))?;

@@ -31,6 +31,12 @@ struct Entry {
     last_erased_at: Option<Timestamp>,
 }
 
+#[derive(Deserialize)]
+struct Tombstone {
+    #[serde(default)]
+    cancelled_at: Option<Timestamp>,
+}
+
 /// Most keys of one `BatchGetItem`.
 const BATCH: usize = 100;
 
@@ -77,6 +83,13 @@ impl Ledger {
             .await
             .map_err(failed("UpdateItem"))?;
         Ok(())
+    }
+
+    /// When the account of an identity was cancelled, which has these digests; the last time, if more than one was.
+    pub async fn cancelled_at(&self, digests: &[String]) -> Result<Option<Timestamp>, LedgerError> {
+        let keys = digests.iter().map(|digest| keys::suppressed(digest));
+        let entries: Vec<Tombstone> = self.batch_get(keys.map(|key| keys::item(&key, &key)).collect()).await?;
+        Ok(entries.into_iter().filter_map(|entry| entry.cancelled_at).max())
     }
 
     /// Those of some digests whose identity was erased: a call a hundred.

@@ -1,6 +1,7 @@
 //! Finds what is inconsistent in a policy. Pure; [`super::load`] turns each problem's place into a file and line.
 
 mod anonymity;
+mod cancellation;
 mod collections;
 mod fideslang;
 mod fields;
@@ -53,8 +54,8 @@ pub struct Problem {
 }
 
 /// Most steps of a plan, but for the seven that a cancellation with a copy has whatever the policy: a plan is written in one
-/// DynamoDB transaction of at most 100 writes, beside the request, its event and a notice.
-pub const MAX_STEPS: usize = 90;
+/// DynamoDB transaction of at most 100 writes, beside the request, its event, a notice and a message to the app.
+pub const MAX_STEPS: usize = 89;
 
 /// Everything that is wrong with a policy; no errors if it is sound. The bundle is one that [`super::expand`] made.
 #[must_use]
@@ -63,6 +64,7 @@ pub fn check(bundle: &Bundle) -> Vec<Problem> {
     references::check(bundle, &mut problems);
     periods::check(bundle, &mut problems);
     recipients::check(bundle, &mut problems);
+    cancellation::check(bundle, &mut problems);
     fields::check(bundle, &mut problems);
     fideslang::check(bundle, &mut problems);
     masking::check(bundle, &mut problems);

@@ -100,6 +100,7 @@ fn split(written: WrittenPolicy) -> (Policy, Undecided) {
         collections,
         erasure_defaults: written.erasure_defaults,
         export: written.export,
+        app: written.app,
         commitments: written.commitments,
     };
     (policy, undecided)

@@ -3,6 +3,7 @@
 //! The rule of this room: a [`Pinned`] policy has passed [`check`], its digest is the SHA-256 of its canonical bytes, and
 //! it never changes. Requests name the digest, so that what was promised when a request was made is what is kept.
 
+pub mod cancellation;
 pub mod categories;
 pub mod check;
 pub mod dataset;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
 use crate::personal::IdentityKind;
+pub use cancellation::{App, AppWebhook, AskApp, ChangedRecently, FieldCheck, KnownDevice, SecurityCheck};
 pub use dataset::{Collection, Dataset, Field};
 pub use links::{Graph, KeySet, Link, Origin, Pair};
 pub use model::*;

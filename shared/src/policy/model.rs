@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::cancellation::{App, SecurityCheck};
 use super::recipients::Tell;
 use super::rules::{CollectionRule, DefaultStrategy, WrittenRule};
 use super::systems::System;
@@ -101,6 +102,9 @@ pub struct Policy<R = CollectionRule> {
     /// What never leaves, and what leaves masked.
     #[serde(default)]
     pub export: ExportRules,
+    /// The controller's own app, if it is told and asked when accounts are cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<App>,
     /// The promises one by one, with what keeps each.
     #[serde(default)]
     pub commitments: Vec<Commitment>,
@@ -240,6 +244,15 @@ pub struct RightRule {
     /// Whether an operator decides before the work is planned.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub review: bool,
+    /// What is checked before an account is cancelled: when the person confirms, and when the cooling-off period ends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<SecurityCheck>,
+    /// How long before the end of the cooling-off period the person is reminded, each time. Absent: P3D and P1D.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remind_before: Option<Vec<Period>>,
+    /// Whether a sign-in to the app while a cancellation cools off takes it back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sign_in_withdraws: bool,
     /// Section of the document.
     pub source: String,
 }

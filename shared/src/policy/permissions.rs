@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Channel, Database, Pinned, Place, S3Place, System};
+use super::{Channel, Database, Pinned, Place, S3Place, SecurityCheck, System};
+use crate::request::Right;
 
 /// Parameter name to value; lists are joined by commas.
 ///
@@ -18,7 +19,7 @@ pub fn parameters(policy: &Pinned, partition: &str, region: &str, account: &str)
     let mut objects = Vec::new();
     let mut row_objects = Vec::new();
     let mut secrets = Vec::new();
-    let named_secret_arn = |secret: &str| secret_arn(secret, partition, region, account);
+    let named_secret_arn = |secret: &str| secret_of(secret, partition, region, account);
     let secret_arn = |database: &Database| named_secret_arn(&database.secret);
     for system in &policy.policy().systems {
         match system {
@@ -61,7 +62,14 @@ pub fn parameters(policy: &Pinned, partition: &str, region: &str, account: &str)
         Some(Place::Relation { database, .. }) => subject_secrets.push(secret_arn(database)),
         Some(Place::Objects { .. } | Place::Rows { .. }) | None => {}
     }
+    let checks = Checked::by(policy, partition, region, account);
+    let app =
+        policy.policy().app.iter().map(|app| secret_of(&app.webhook.secret, partition, region, account)).collect();
     [
+        ("CheckTableArns", joined(checks.tables)),
+        ("CheckIndexArns", joined(checks.indexes)),
+        ("CheckSecretArns", joined(checks.secrets)),
+        ("AppSecretArns", joined(app)),
         ("PolicyDigest", policy.digest().as_str().to_owned()),
         ("SubjectTableArn", subject_table),
         ("SubjectIndexArns", joined(subject_indexes)),
@@ -81,8 +89,40 @@ pub fn parameters(policy: &Pinned, partition: &str, region: &str, account: &str)
     .collect()
 }
 
+/// What is read when a cancellation is confirmed: the subject's own row, and what the policy's checks name.
+#[derive(Default)]
+struct Checked {
+    tables: Vec<String>,
+    indexes: Vec<String>,
+    secrets: Vec<String>,
+}
+
+impl Checked {
+    fn by(policy: &Pinned, partition: &str, region: &str, account: &str) -> Self {
+        let mut checked = Self::default();
+        if policy.right(Right::AccountCancellation).is_none() {
+            return checked;
+        }
+        let named = policy.checks().iter().filter_map(SecurityCheck::collection);
+        for collection in std::iter::once(policy.policy().subject.collection.as_str()).chain(named) {
+            match policy.place(collection) {
+                Some(Place::Table(table)) => {
+                    let arn = format!("arn:{partition}:dynamodb:{region}:{account}:table/{}", table.table);
+                    checked.indexes.extend(table.indexes.values().map(|index| format!("{arn}/index/{index}")));
+                    checked.tables.push(arn);
+                }
+                Some(Place::Relation { database, .. }) => {
+                    checked.secrets.push(secret_of(&database.secret, partition, region, account));
+                }
+                Some(Place::Objects { .. } | Place::Rows { .. }) | None => {}
+            }
+        }
+        checked
+    }
+}
+
 /// A secret's ARN ends with a hyphen and six characters that its name does not tell.
-fn secret_arn(secret: &str, partition: &str, region: &str, account: &str) -> String {
+fn secret_of(secret: &str, partition: &str, region: &str, account: &str) -> String {
     if secret.starts_with("arn:") {
         return secret.to_owned();
     }

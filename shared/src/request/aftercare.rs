@@ -228,7 +228,7 @@ impl Change {
             request.aftercare = None;
             request.sealed = None;
             if request.package.as_ref().is_none_or(|package| package.deleted) {
-                request.contact = None;
+                self.forget_addresses();
             }
             self.record(now, Actor::System, Fact::SubjectDropped);
             return;

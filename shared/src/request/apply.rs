@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::change::{Change, NewStep, Notice, NoticeKind, StepNumber, Wake};
+use super::change::{AppEvent, Change, NewStep, Notice, NoticeKind, StepNumber, Wake};
 use super::life::{CONFIRMATION_WINDOW, LifeError, StageInfo, after};
 use super::state::{IllegalTransition, Status, Transition};
 use super::{Aftercare, Matter, Right};
@@ -54,7 +54,8 @@ impl Change {
     pub(super) fn notify(&mut self, kind: NoticeKind) {
         if self.request.subject.is_some() {
             let contact = self.request.contact.clone();
-            self.notices.push(Notice { number: self.request.events, kind, contact });
+            let others = self.request.cancelling.as_ref().map_or_else(Vec::new, |cancelling| cancelling.others.clone());
+            self.notices.push(Notice { number: self.request.events, kind, contact, others });
         }
     }
 
@@ -143,13 +144,23 @@ impl Change {
         self.record(now, Actor::System, Fact::Completed { outcome });
         match self.request.matter {
             Matter::Right(Right::Access | Right::Portability) => self.notify(NoticeKind::PackageReady),
-            Matter::Right(Right::AccountCancellation) => self.notify(NoticeKind::Cancelled),
+            Matter::Right(Right::AccountCancellation) => {
+                self.notify(NoticeKind::Cancelled);
+                self.tell_app(AppEvent::Cancelled);
+            }
             Matter::Right(_) => self.notify(NoticeKind::Erased),
             Matter::RetentionSweep | Matter::Replay | Matter::ErasedAgain => {}
         }
         self.end(now);
         self.begin_care(now);
         Ok(())
+    }
+
+    pub(super) fn forget_addresses(&mut self) {
+        self.request.contact = None;
+        if let Some(cancelling) = &mut self.request.cancelling {
+            cancelling.others.clear();
+        }
     }
 
     /// Drops what is only needed while the request lives; whom it is about is kept if there are re-checks. What a notice
@@ -161,9 +172,15 @@ impl Change {
             request.sealed = None;
         }
         request.submission = None;
-        if request.package.is_none() && !request.aftercare.as_ref().is_some_and(Aftercare::needs_contact) {
-            request.contact = None;
+        if let Some(cancelling) = &mut request.cancelling {
+            cancelling.app_user = None;
+            cancelling.reminders.clear();
         }
+        let is_needed = request.package.is_some() || request.aftercare.as_ref().is_some_and(Aftercare::needs_contact);
+        if !is_needed {
+            self.forget_addresses();
+        }
+        let request = &mut self.request;
         request.wake = request
             .package
             .as_ref()

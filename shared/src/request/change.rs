@@ -55,6 +55,53 @@ pub enum NoticeKind {
     Purged,
     /// An operator has refused the request.
     Denied,
+    /// The cooling-off period ends soon.
+    CancellationReminder,
+    /// A check failed when the cooling-off period ended: the person must look at it and confirm again.
+    CheckFailed,
+}
+
+/// What the app is told of an account that is to be cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AppEvent {
+    /// The cancellation is confirmed and cools off: the account is to do nothing by itself.
+    #[serde(rename = "account.freeze")]
+    Freeze,
+    /// It was taken back, or is held: the account goes on.
+    #[serde(rename = "account.unfreeze")]
+    Unfreeze,
+    /// From now on it cannot be taken back: sessions and third-party log-ins are to be revoked.
+    #[serde(rename = "account.close")]
+    Close,
+    /// The account's data is gone.
+    #[serde(rename = "account.cancelled")]
+    Cancelled,
+}
+
+impl AppEvent {
+    /// The word for it in messages and events.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Freeze => "account.freeze",
+            Self::Unfreeze => "account.unfreeze",
+            Self::Close => "account.close",
+            Self::Cancelled => "account.cancelled",
+        }
+    }
+}
+
+/// A message to the app to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppMessage {
+    /// Its number: that of the event that it tells of.
+    pub number: u32,
+    /// What it says.
+    pub event: AppEvent,
+    /// The ids by which the app knows the account, encrypted.
+    pub user: String,
+    /// The number of the message before it, which goes first.
+    pub after: Option<u32>,
 }
 
 /// A notice to write.
@@ -66,6 +113,8 @@ pub struct Notice {
     pub kind: NoticeKind,
     /// Where it goes, encrypted; none if no address is known.
     pub contact: Option<String>,
+    /// Where it goes besides, each encrypted.
+    pub others: Vec<String>,
 }
 
 /// What must be sent once the change is written. A lost send costs a minute: the timer finds the item.
@@ -86,6 +135,8 @@ pub enum EffectItem {
     Step(StepNumber),
     /// A notice.
     Notice(u32),
+    /// A message to the app.
+    App(u32),
     /// The challenge.
     Challenge,
 }
@@ -114,6 +165,8 @@ pub struct Change {
     pub released: Vec<(StepNumber, Queue)>,
     /// Notices to write.
     pub notices: Vec<Notice>,
+    /// Messages to the app to write.
+    pub app_messages: Vec<AppMessage>,
 }
 
 impl Change {
@@ -127,6 +180,7 @@ impl Change {
             .map(|(number, queue)| Effect { queue, item: EffectItem::Step(number) });
         let notices =
             self.notices.iter().map(|notice| Effect { queue: Queue::Notify, item: EffectItem::Notice(notice.number) });
-        steps.chain(notices).collect()
+        let app = |message: &AppMessage| Effect { queue: Queue::Notify, item: EffectItem::App(message.number) };
+        steps.chain(notices).chain(self.app_messages.iter().map(app)).collect()
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::change::{Change, NoticeKind, Wake};
+use super::change::{AppEvent, Change, NoticeKind, Wake};
 use super::life::{LifeError, REMINDER_PERIOD, Request, after};
 use super::state::{IllegalTransition, Status, Transition};
 use crate::evidence::{Actor, Fact};
@@ -65,6 +65,10 @@ impl Request {
         change.request.denied = Some(ground.clone());
         change.record(now, Actor::Operator, Fact::Denied(ground));
         change.notify(NoticeKind::Denied);
+        let is_frozen = self.cancelling.as_ref().is_some_and(|cancelling| cancelling.confirmed_at.is_some());
+        if is_frozen && self.status != Status::OnHold {
+            change.tell_app(AppEvent::Unfreeze);
+        }
         // Nothing was erased, so nothing is looked for again.
         change.request.aftercare = None;
         change.end(now);
@@ -109,6 +113,9 @@ impl Change {
         let factors = self.request.factors.clone();
         self.record(now, Actor::Operator, Fact::Accepted { factors, steps });
         self.notify(NoticeKind::Accepted);
+        if self.request.cancelling.as_ref().is_some_and(|cancelling| cancelling.confirmed_at.is_some()) {
+            self.tell_app(AppEvent::Close);
+        }
         Ok(())
     }
 }

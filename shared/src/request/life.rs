@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::change::{Change, NoticeKind, StepNumber, Wake};
+use super::cancellation::Cancelling;
+use super::change::{Change, StepNumber, Wake};
 use super::state::{IllegalTransition, Status, Transition};
 use super::{Aftercare, Exemptions, Ground, Matter, RequestId};
 use crate::evidence::{Actor, EventHash, Fact, FailureReason, Obstructed, Outcome, RecipientResult, StepReport};
@@ -123,6 +124,9 @@ pub struct Request {
     /// When the cooling-off period ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cooling_off_until: Option<Timestamp>,
+    /// What only a cancellation has, once it was confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelling: Option<Cancelling>,
     /// Whether a copy was asked for before the erasure.
     #[serde(default)]
     pub with_export: bool,
@@ -211,6 +215,7 @@ impl Request {
             head: EventHash::origin(),
             stages: Vec::new(),
             cooling_off_until: None,
+            cancelling: None,
             with_export: false,
             total: Counts::default(),
             package: None,
@@ -239,6 +244,7 @@ impl Request {
             new_steps: Vec::new(),
             released: Vec::new(),
             notices: Vec::new(),
+            app_messages: Vec::new(),
         }
     }
 
@@ -257,40 +263,6 @@ impl Request {
     pub fn confirmation_asked(&self, factors: Vec<Factor>, now: Timestamp) -> Result<Change, LifeError> {
         let mut change = self.begin_change();
         change.ask_to_confirm(factors, now)?;
-        Ok(change)
-    }
-
-    /// The person confirmed a cancellation.
-    pub fn confirmed(&self, until: Timestamp, export: bool, now: Timestamp) -> Result<Change, LifeError> {
-        let mut change = self.begin_change();
-        change.go(Transition::Confirm)?;
-        change.request.cooling_off_until = Some(until);
-        change.request.with_export = export;
-        change.request.wake = Some(Wake { at: until, queue: Queue::Cancel });
-        change.record(now, Actor::Subject, Fact::Confirmed { cooling_off_until: until, export });
-        change.notify(NoticeKind::CancellationConfirmed);
-        Ok(change)
-    }
-
-    /// The cooling-off period ended.
-    pub fn cooling_off_ended(&self, plan: &Plan, now: Timestamp) -> Result<Change, LifeError> {
-        let mut change = self.begin_change();
-        change.go(Transition::Proceed)?;
-        let steps = change.plan(plan);
-        change.record(now, Actor::System, Fact::CoolingOffEnded { steps });
-        change.notify(NoticeKind::Accepted);
-        Ok(change)
-    }
-
-    /// The person takes it back.
-    pub fn withdrawn(&self, now: Timestamp) -> Result<Change, LifeError> {
-        let mut change = self.begin_change();
-        change.go(Transition::Withdraw)?;
-        change.record(now, Actor::Subject, Fact::Withdrawn);
-        if self.status != Status::AwaitingVerification {
-            change.notify(NoticeKind::Withdrawn);
-        }
-        change.end(now);
         Ok(change)
     }
 
@@ -387,7 +359,7 @@ impl Request {
         }
         change.request.wake = None;
         if !change.request.aftercare.as_ref().is_some_and(Aftercare::needs_contact) {
-            change.request.contact = None;
+            change.forget_addresses();
         }
         change.record(now, Actor::System, Fact::PackageExpired { deleted });
         change

@@ -3,6 +3,7 @@
 
 mod aftercare;
 mod apply;
+pub mod cancellation;
 pub mod change;
 mod decision;
 pub mod id;
@@ -15,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::Actor;
 pub use aftercare::{Aftercare, Narrowing};
-pub use change::{Change, Effect, EffectItem, NewStep, Notice, NoticeKind, StepNumber, Wake};
+pub use cancellation::{Addresses, Cancelling, Confirmation};
+pub use change::{AppEvent, AppMessage, Change, Effect, EffectItem, NewStep, Notice, NoticeKind, StepNumber, Wake};
 pub use decision::{Exemptions, Ground};
 pub use id::RequestId;
 pub use life::{Captured, LifeError, NewRequest, PackageInfo, Request, StageInfo};

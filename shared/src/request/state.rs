@@ -62,7 +62,7 @@ impl Status {
             (Self::AwaitingVerification, T::Verify)
             | (Self::CoolingOff, T::Proceed)
             | (Self::UnderReview, T::Accept) => Self::Accepted,
-            (Self::AwaitingVerification, T::AskToConfirm) => Self::OnHold,
+            (Self::AwaitingVerification, T::AskToConfirm) | (Self::CoolingOff, T::HoldAgain) => Self::OnHold,
             (Self::OnHold, T::Confirm) => Self::CoolingOff,
             (Self::AwaitingVerification | Self::CoolingOff, T::Review) => Self::UnderReview,
             (Self::UnderReview | Self::OnHold | Self::CoolingOff | Self::Accepted, T::Deny) => Self::Denied,
@@ -88,6 +88,8 @@ pub enum Transition {
     AskToConfirm,
     /// The person confirmed.
     Confirm,
+    /// The cooling-off period is over, and something speaks against going on.
+    HoldAgain,
     /// The cooling-off period is over.
     Proceed,
     /// The first step has been done.
@@ -135,6 +137,7 @@ mod tests {
                 T::AskToConfirm,
                 T::Confirm,
                 T::Proceed,
+                T::HoldAgain,
                 T::Begin,
                 T::Complete,
                 T::Fail,

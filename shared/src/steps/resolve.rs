@@ -47,6 +47,8 @@ pub struct Resolved {
     pub rows: u64,
     /// Where notices go.
     pub contact: Option<Contact>,
+    /// Every address on file that messages can be sent to, of each kind one.
+    pub contacts: Vec<Contact>,
     /// The language on file.
     pub language: Option<String>,
 }
@@ -77,6 +79,7 @@ pub async fn resolve(
         },
         rows: records.len() as u64,
         contact: contact(policy, &records, None, channels),
+        contacts: contacts(policy, &records, channels),
         language: language(policy, &records),
     })
 }
@@ -171,19 +174,24 @@ fn contact(
     preferred: Option<IdentityKind>,
     channels: &[IdentityKind],
 ) -> Option<Contact> {
-    let on_file = |kind: IdentityKind| {
-        if !channels.contains(&kind) {
-            return None;
-        }
-        let field = policy.identity_field(kind)?;
-        let address = records.iter().find_map(|record| record.get(field)?.as_text())?;
-        Some(Contact { kind, address: address.to_owned() })
-    };
-    let contacts = &policy.policy().subject.contact;
-    preferred
-        .filter(|kind| contacts.contains(kind))
-        .and_then(on_file)
-        .or_else(|| contacts.iter().find_map(|kind| on_file(*kind)))
+    let kinds = &policy.policy().subject.contact;
+    let mut wanted = preferred.into_iter().filter(|kind| kinds.contains(kind)).chain(kinds.iter().copied());
+    wanted.find_map(|kind| on_file(policy, records, channels, kind))
+}
+
+/// All that are on file, of each kind one.
+fn contacts(policy: &Pinned, records: &[Record], channels: &[IdentityKind]) -> Vec<Contact> {
+    let kinds = policy.policy().subject.contact.iter();
+    kinds.filter_map(|kind| on_file(policy, records, channels, *kind)).collect()
+}
+
+fn on_file(policy: &Pinned, records: &[Record], channels: &[IdentityKind], kind: IdentityKind) -> Option<Contact> {
+    if !channels.contains(&kind) {
+        return None;
+    }
+    let field = policy.identity_field(kind)?;
+    let address = records.iter().find_map(|record| record.get(field)?.as_text())?;
+    Some(Contact { kind, address: address.to_owned() })
 }
 
 fn language(policy: &Pinned, records: &[Record]) -> Option<String> {

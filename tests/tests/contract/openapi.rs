@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use habeas::connectors::Obstacle;
-use habeas::dry_run::{DryRun, Outline, Rows, Split, Subject, Total};
+use habeas::dry_run::{DryRun, Outline, Rows, Split, Subject, Total, What, consequences};
 use habeas::evidence::merkle::{Tree, TreeHash};
 use habeas::evidence::{AnchorHead, AnchorSignature, Anchored};
 use habeas::request::{Matter, Right};
@@ -194,6 +194,25 @@ fn anchors_are_as_the_contract_describes_them() {
     };
     let described = &openapi["components"]["schemas"]["Anchored"];
     assert_described(&openapi, described, &serde_json::to_value(anchored).unwrap(), "anchored");
+}
+
+#[test]
+fn consequences_are_as_the_contract_describes_them_and_say_why_something_is_kept() {
+    let openapi = yaml::read("infra/openapi.yaml");
+    let schema = &openapi["components"]["schemas"]["Consequence"];
+    for name in ["yallo", "yuncan"] {
+        let policy = habeas::policy::load::load(&yaml::path("policies").join(name)).unwrap();
+        for language in ["en", "zh-Hans"] {
+            let shown = consequences(&policy, Matter::Right(Right::AccountCancellation), language).unwrap();
+            assert!(shown.len() > 20, "{name}: {}", shown.len());
+            for consequence in &shown {
+                let kept = consequence.outcomes.iter().filter(|fate| fate.what == What::Retained);
+                assert!(kept.clone().all(|fate| fate.basis.is_some() && !fate.irreversible), "{consequence:?}");
+                assert_described(&openapi, schema, &serde_json::to_value(consequence).unwrap(), "consequence");
+            }
+            assert!(shown.iter().any(|it| it.outcomes.iter().any(|fate| fate.what == What::Retained)), "{name}");
+        }
+    }
 }
 
 #[test]

@@ -55,7 +55,9 @@ fn a_database_is_reached_by_its_secret_and_by_nothing_else() {
         let queue = "arn:aws-cn:sqs:cn-north-1:123456789012:small-courier";
         assert_eq!(asked.remove("RecipientQueueArns").as_deref(), Some(queue));
         let granted: BTreeMap<String, String> = asked.into_iter().filter(|(_, value)| !value.is_empty()).collect();
-        let expected = [("DataSecretArns", arn), ("SubjectSecretArns", arn)];
+        let app = "arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:small/app-??????";
+        let expected =
+            [("AppSecretArns", app), ("CheckSecretArns", arn), ("DataSecretArns", arn), ("SubjectSecretArns", arn)];
         assert_eq!(granted, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
     }
 }

@@ -169,6 +169,7 @@ fn a_parameter_that_may_be_empty_is_a_resource_only_where_it_is_not() {
 fn a_data_system_is_for_those_who_work_on_it() {
     let template = Template::read();
     let lookup = ["VerifyIdentity"].as_slice();
+    let (confirm, tell) = (["CancelAccount"].as_slice(), ["CancelAccount", "Notify"].as_slice());
     let work = ["DeleteOrAnonymize", "ExportData", "PlanRequest", "ReplaySuppression", "RetentionSweep"].as_slice();
     let read_secret = ["secretsmanager:GetSecretValue"].as_slice();
     let sign_in = ["rds-db:connect"].as_slice();
@@ -176,6 +177,10 @@ fn a_data_system_is_for_those_who_work_on_it() {
         ("SubjectTableArn", lookup, ["dynamodb:BatchGetItem", "dynamodb:Query"].as_slice()),
         ("SubjectSecretArns", lookup, read_secret),
         ("SubjectDatabaseUserArns", lookup, sign_in),
+        ("CheckTableArns", confirm, ["dynamodb:BatchGetItem", "dynamodb:Query"].as_slice()),
+        ("CheckSecretArns", confirm, read_secret),
+        ("CheckDatabaseUserArns", confirm, sign_in),
+        ("AppSecretArns", tell, read_secret),
         ("DataSecretArns", work, read_secret),
         ("DataDatabaseUserArns", work, sign_in),
         ("RecipientQueueArns", ["TellRecipients"].as_slice(), ["sqs:GetQueueUrl", "sqs:SendMessage"].as_slice()),
@@ -203,11 +208,13 @@ fn whoever_reaches_databases_goes_into_the_vpc_and_its_code_may_not_touch_it() {
     for (function, properties) in template.of_type(FUNCTION) {
         let statements = template.statements(&template.role_of(function));
         let reaches = |parameter| statements.iter().any(|statement| statement.reaches(parameter));
-        let condition = match (reaches("DataSecretArns"), reaches("SubjectSecretArns")) {
-            (true, _) => Some(vec!["IsInVpc".to_owned()]),
-            (false, true) => Some(vec!["LooksSubjectsUpInVpc".to_owned()]),
-            (false, false) => None,
-        };
+        let conditions = [
+            ("DataSecretArns", "IsInVpc"),
+            ("SubjectSecretArns", "LooksSubjectsUpInVpc"),
+            ("CheckSecretArns", "ChecksInVpc"),
+        ];
+        let condition = conditions.into_iter().find(|(parameter, _)| reaches(parameter));
+        let condition = condition.map(|(_, condition)| vec![condition.to_owned()]);
         assert_eq!(template.in_vpc_if(function), condition, "{function}");
         let about = |statement: &&Statement| statement.actions().iter().any(|action| action.starts_with("ec2:"));
         let found: Vec<&Statement> = statements.iter().filter(about).collect();
@@ -223,7 +230,7 @@ fn whoever_reaches_databases_goes_into_the_vpc_and_its_code_may_not_touch_it() {
         assert!(source.as_str().is_some_and(|arn| arn.ends_with(&format!(":function:{name}"))), "{function}: {source}");
         inside += 1;
     }
-    assert_eq!(inside, 6);
+    assert_eq!(inside, 7);
 }
 
 #[test]

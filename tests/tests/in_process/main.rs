@@ -5,6 +5,7 @@
 
 mod anchors;
 mod api;
+mod cancellation;
 mod connectors;
 mod crash;
 mod databases;

@@ -181,6 +181,46 @@ async fn nothing_is_left_in(policy: &str) {
     assert!(changed.is_empty(), "a restore and a replay come to what was there before: {changed:?}");
 }
 
+#[tokio::test]
+async fn whoever_cancels_in_yuncan_confirms_from_a_device_of_theirs() {
+    let peopled = Peopled::by("yuncan").await;
+    let (world, token) = (&peopled.world, fresh(&peopled.world, &peopled.person.user_id));
+    let body = Some(json!({"right": "account_cancellation"}));
+    let answer = world.call("POST", "/v1/requests", Some(&token), body).await;
+    let id = answer.body["request_id"].as_str().unwrap().to_owned();
+    world.run().await;
+    let code = json!({"code": world.last_code()});
+    let verified = world.call("PUT", &format!("/v1/requests/{id}/verification"), Some(&token), Some(code)).await;
+    assert_eq!(verified.status, 200, "{}", verified.body);
+    let phrase = verified.body["next"]["phrase"].as_str().unwrap().to_owned();
+    let mut devices = Vec::new();
+    for index in [INDEX, INDEX + 1] {
+        peopled.app.rows(&POPULATION, index, &mut |row| {
+            if row.collection == "yuncan_app.devices" {
+                devices.push((index, row.stored["device_id"].as_str().unwrap().to_owned()));
+            }
+        });
+    }
+    let of = |who: usize| devices.iter().find(|(index, _)| *index == who).map(|(_, device)| device.clone());
+    let path = format!("/v1/requests/{id}/confirmation");
+    for device in [None, of(INDEX + 1)] {
+        let mut body = json!({"phrase": phrase});
+        if let Some(device) = device {
+            body["device"] = json!(device);
+        }
+        let refused = world.call("POST", &path, Some(&token), Some(body)).await;
+        assert_eq!((refused.status, &refused.body["checks"][0]["id"]), (422, &json!("device")), "{}", refused.body);
+    }
+    let body = json!({"phrase": phrase, "device": of(INDEX).unwrap()});
+    let confirmed = world.call("POST", &path, Some(&token), Some(body)).await;
+    assert_eq!(confirmed.body["status"], "cooling_off", "{}", confirmed.body);
+    world.advance(SignedDuration::from_hours(7 * 24 + 1));
+    world.wake().await;
+    world.run_to_end(&id).await;
+    let certificate = check_evidence(world, &id).await;
+    assert!(certificate.total.erased > 20 && certificate.total.left_over == 0, "{:?}", certificate.total);
+}
+
 /// Every row and object, but for what is random by the policy.
 fn everything(policy: &Pinned, snapshot: &Snapshot) -> BTreeSet<String> {
     let is_random = |collection: &str, field: &str| match &policy.rule(collection).unwrap().erasure {

@@ -50,7 +50,7 @@ async fn who_has_cancelled_their_account_still_has_a_receipt_that_can_be_checked
     assert!(dump(&world.dynamodb, "ledger").await.iter().any(|item| item.contains_key("cancelled_at")), "a tombstone");
     assert!(world.data().await["small-users"].iter().all(|user| user["user_id"] != LI));
     let again = world.call("POST", &format!("/v1/requests/{id}/verification"), None, None).await;
-    assert_eq!(again.status, 409, "{}", again.body);
+    assert_eq!(again.status, 410, "{}", again.body);
 
     let status = world.call("GET", &format!("/v1/requests/{id}"), Some(&receipt), None).await;
     assert_eq!((status.status, &status.body["status"]), (200, &json!("completed")));

@@ -254,7 +254,7 @@ async fn a_cancellation_is_confirmed_cools_off_and_then_erases() {
     let last = world.mails().pop().unwrap();
     assert_eq!(last.0, LI_EMAIL, "the notice goes to the address that was on file");
     let late = world.call("DELETE", &path(""), Some(&fresh(&world, LI)), None).await;
-    assert_eq!(late.status, 409, "{}", late.body);
+    assert_eq!(late.status, 410, "{}", late.body);
     evidence(&world, &id).await;
 }
 

@@ -18,7 +18,7 @@ const NOT_CALLED: Function = Function::ReplaySuppression;
 
 /// What no story of this stack reaches, or the trail does not record. That it is used is shown without a stack, by
 /// `a_role_without_any_one_of_its_lines_is_denied_what_that_line_allows` (`in_process/rights.rs`).
-const NOT_IN_THE_TRAIL: [(Function, &str); 20] = [
+const NOT_IN_THE_TRAIL: [(Function, &str); 23] = [
     // The trail calls every reading of a bucket a listing, and nothing of the sample is locked.
     (Function::DeleteOrAnonymize, "s3:GetBucketObjectLockConfiguration"),
     (Function::DeleteOrAnonymize, "s3:GetBucketVersioning"),
@@ -32,6 +32,10 @@ const NOT_IN_THE_TRAIL: [(Function, &str); 20] = [
     (Function::AnchorEvidence, "s3:GetObject"),
     (Function::ExportData, "s3:AbortMultipartUpload"),
     (Function::ExportData, "s3:ListMultipartUploadParts"),
+    // The shipped policies name no app: its address is the deployment's.
+    (Function::CancelAccount, "dynamodb:BatchGetItem"),
+    (Function::CancelAccount, "kms:GenerateDataKey"),
+    (Function::Notify, "secretsmanager:GetSecretValue"),
     (Function::Notify, "ses:SendEmail"),
     (Function::VerifyIdentity, "ses:SendEmail"),
     (Function::TellRecipients, "ses:SendEmail"),

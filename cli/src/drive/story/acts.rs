@@ -81,7 +81,8 @@ impl Story<'_> {
             self.say(format!("         - {}", consequence.as_str().unwrap_or_default()));
         }
         let phrase = text(&waiting["next"], "phrase", STATUS)?;
-        let confirmed = self.api.confirm(&opened.id, &phrase, false, &opened.token).await?.expect(200)?;
+        let device = self.device_of(3);
+        let confirmed = self.api.confirm(&opened.id, &phrase, device.as_deref(), &opened.token).await?.expect(200)?;
         let until = text(&confirmed, "cooling_off_until", CONFIRM)?;
         self.check(
             confirmed["status"] == "cooling_off",
@@ -112,6 +113,17 @@ impl Story<'_> {
         let certificate = self.evidence("cancellation", &opened, found.left_over).await?;
         self.retained_as_said(&certificate, found);
         Ok(())
+    }
+
+    /// A device of a person's.
+    fn device_of(&self, index: usize) -> Option<String> {
+        let mut device = None;
+        self.options.app.rows(&self.options.population, index, &mut |row| {
+            if row.collection.ends_with(".devices") {
+                device = row.stored["device_id"].as_str().map(ToOwned::to_owned);
+            }
+        });
+        device
     }
 
     pub(super) async fn sweep(&mut self) -> Result<(), DriveError> {

@@ -100,6 +100,7 @@ fn users(user: &User<'_>) -> Row {
         .shown("violations", violations)
         .shown("ads_unsubscribed", chance(&mut rng, 30))
         .shown("created_at", timestamp(&mut rng, 1_700, 1_500))
+        .shown("credentials_changed_at", timestamp(&mut rng, 1_400, 30))
         .row("yallo_app.users")
 }
 

@@ -72,6 +72,7 @@ fn account(facts: &Facts) -> Row {
         .with("show_on_shares", chance(rng, 80))
         .with("language", who.language)
         .with("created_at", timestamp(rng, 608, 602))
+        .with("credentials_changed_at", timestamp(rng, 600, 30))
         .row()
 }
 

@@ -80,7 +80,7 @@ fn check_purge(right: Right, purge: Purge, problems: &mut Problems) {
     }
 }
 
-fn positive(period: Period, path: &[&str], example: &str, problems: &mut Problems) {
+pub(super) fn positive(period: Period, path: &[&str], example: &str, problems: &mut Problems) {
     if !period.0.is_positive() {
         problems.policy(path, format!("the period {} is not longer than nothing; write one like {example}", period.0));
     }

@@ -57,7 +57,7 @@ fn header(policy: &Policy, problems: &mut Problems) {
     }
 }
 
-fn text(policy: &Policy, text: &Text, path: &[&str], problems: &mut Problems) {
+pub(super) fn text(policy: &Policy, text: &Text, path: &[&str], problems: &mut Problems) {
     for language in &policy.controller.languages {
         if text.get(language).is_none_or(|words| words.trim().is_empty()) {
             problems.policy(path, format!("the text in {language} is missing; controller.languages asks for it"));
@@ -190,7 +190,7 @@ fn items(bundle: &Bundle, problems: &mut Problems) {
 }
 
 /// Routes that a commitment may name.
-const ROUTES: [&str; 15] = [
+const ROUTES: [&str; 16] = [
     "POST /v1/requests",
     "GET /v1/requests",
     "GET /v1/requests/{id}",
@@ -206,6 +206,7 @@ const ROUTES: [&str; 15] = [
     "POST /v1/replays",
     "GET /v1/replays/{id}",
     "POST /v1/recipients/{message}/receipts",
+    "POST /v1/app/events",
 ];
 
 fn commitments(policy: &Policy, problems: &mut Problems) {

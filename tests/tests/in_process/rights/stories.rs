@@ -31,6 +31,7 @@ pub(super) const STORIES: &[Story] = &[
     Story { play: |world| Box::pin(async { drop(cancellation(world, true).await) }) },
     Story { play: |world| Box::pin(cancellation_taken_back(world)) },
     Story { play: |world| Box::pin(async { drop(refusal(world).await) }) },
+    Story { play: |world| Box::pin(cancellation_taken_back_by_a_sign_in(world)) },
     Story { play: |world| Box::pin(sweep_of_more_than_a_page(world)) },
     Story { play: |world| Box::pin(looks(world)) },
     Story { play: |world| Box::pin(erasure_of_what_is_locked(world)) },
@@ -156,6 +157,16 @@ async fn cancellation_taken_back(world: &World) {
     let id = confirmed(world, false).await;
     let withdrawn = world.call("DELETE", &format!("/v1/requests/{id}"), Some(&fresh(world, LI)), None).await;
     assert_eq!(withdrawn.body["status"], "withdrawn", "{}", withdrawn.body);
+    world.run().await;
+}
+
+async fn cancellation_taken_back_by_a_sign_in(world: &World) {
+    confirmed(world, false).await;
+    world.run().await;
+    world.advance(SignedDuration::from_mins(1));
+    let signed_in = json!({"type": "account.signed_in", "data": {"user_id": LI, "at": world.now()}}).to_string();
+    let answer = world.call_as_app(&signed_in, world.now()).await;
+    assert_eq!(answer.body["withdrawn"], 1, "{}", answer.body);
     world.run().await;
 }
 

@@ -1,0 +1,103 @@
+//! Mistakes in what a policy says of cancelling an account.
+
+use super::File::Policy;
+use super::Mistake;
+
+pub(super) const MISTAKES: &[Mistake] = &[
+    Mistake {
+        what: "a check of a field that does not exist",
+        file: Policy,
+        replace: "changed_recently: {field: password_changed_at, within: P7D}",
+        with: "changed_recently: {field: changed_at, within: P7D}",
+        at: (Policy, "- id: credentials"),
+        says: &["small_app.users has no field \"changed_at\""],
+    },
+    Mistake {
+        what: "a check of a collection that is nowhere",
+        file: Policy,
+        replace: "field: {collection: small_app.comments, field: post_id",
+        with: "field: {collection: small_app.reports, field: post_id",
+        at: (Policy, "- id: disputes"),
+        says: &["\"small_app.reports\" is in no system"],
+    },
+    Mistake {
+        what: "a check of a bucket",
+        file: Policy,
+        replace: "field: {collection: small_app.comments, field: post_id",
+        with: "field: {collection: small_files.pictures, field: key",
+        at: (Policy, "- id: disputes"),
+        says: &["small_files.pictures is in a bucket"],
+    },
+    Mistake {
+        what: "a check that says nothing",
+        file: Policy,
+        replace: "field: status, must_not_be: [frozen]",
+        with: "field: status",
+        at: (Policy, "- id: status"),
+        says: &["must_be, must_not_be, at_most or is_set"],
+    },
+    Mistake {
+        what: "a check of two kinds",
+        file: Policy,
+        replace: "ask_app: {question: May the account be cancelled?}",
+        with: "ask_app: {question: May the account be cancelled?}\n        known_device: {collection: small_app.users, field: status}",
+        at: (Policy, "- id: balance"),
+        says: &["exactly one of"],
+    },
+    Mistake {
+        what: "a check that is there twice",
+        file: Policy,
+        replace: "- id: status\n        text: {en: Ask us why your account is frozen., zh-Hans: 请联系我们了解账号被冻结的原因。}",
+        with: "- {id: twice, text: {en: a, zh-Hans: 一}, ask_app: {question: a}}\n      - id: twice # again\n        text: {en: a, zh-Hans: 一}",
+        at: (Policy, "- id: twice # again"),
+        says: &["is there twice"],
+    },
+    Mistake {
+        what: "half of how long a device is known",
+        file: Policy,
+        replace: "ask_app: {question: May the account be cancelled?}",
+        with: "known_device: {collection: small_app.users, field: status, known_for: P7D}",
+        at: (Policy, "- id: balance"),
+        says: &["since_field and known_for go together"],
+    },
+    Mistake {
+        what: "a reminder before there is anything to remind of",
+        file: Policy,
+        replace: "    sign_in_withdraws: true\n",
+        with: "    remind_before: [P15D]\n    sign_in_withdraws: true\n",
+        at: (Policy, "remind_before"),
+        says: &["after its beginning"],
+    },
+    Mistake {
+        what: "reminders in the wrong order",
+        file: Policy,
+        replace: "    sign_in_withdraws: true\n",
+        with: "    remind_before: [P1D, P3D]\n    sign_in_withdraws: true\n",
+        at: (Policy, "remind_before"),
+        says: &["nearer to the end"],
+    },
+    Mistake {
+        what: "a sign-in that no request is known by",
+        file: Policy,
+        replace: "verification: [[fresh_sign_in, contact_code]]",
+        with: "verification: [[contact_code]]",
+        at: (Policy, "sign_in_withdraws"),
+        says: &["ask for fresh_sign_in"],
+    },
+    Mistake {
+        what: "an app that is nowhere",
+        file: Policy,
+        replace: "app: {webhook: {url: https://app.small.example/habeas, secret: small/app}}\n",
+        with: "",
+        at: (Policy, "sign_in_withdraws"),
+        says: &["app.webhook"],
+    },
+    Mistake {
+        what: "an app that is told without encryption",
+        file: Policy,
+        replace: "url: https://app.small.example/habeas",
+        with: "url: http://app.small.example/habeas",
+        at: (Policy, "url: http://app.small.example"),
+        says: &["write an https URL"],
+    },
+];
