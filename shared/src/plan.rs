@@ -128,6 +128,8 @@ pub enum Work {
         /// The moment whose state was restored.
         state_of: Timestamp,
     },
+    /// Erases what legal holds had kept, once one of them has ended.
+    EraseHeld,
 }
 
 impl Work {
@@ -150,6 +152,7 @@ impl Work {
             | Self::Suppress
             | Self::Recheck { .. }
             | Self::Forget
+            | Self::EraseHeld
             | Self::Tombstone => None,
         }
     }
@@ -184,6 +187,7 @@ impl Work {
             Self::Erase { .. } => "erase",
             Self::Tombstone => "tombstone",
             Self::Sweep { .. } => "sweep",
+            Self::EraseHeld => "erase_held",
         }
     }
 }

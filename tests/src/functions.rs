@@ -26,10 +26,11 @@ pub enum Function {
     PlanRequest,
     AnchorEvidence,
     ReplaySuppression,
+    ManageHolds,
 }
 
 impl Function {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::SubmitRequest,
         Self::VerifyIdentity,
         Self::ExportData,
@@ -41,6 +42,7 @@ impl Function {
         Self::PlanRequest,
         Self::AnchorEvidence,
         Self::ReplaySuppression,
+        Self::ManageHolds,
     ];
 
     /// Its name in the template.
@@ -57,6 +59,7 @@ impl Function {
             Self::PlanRequest => "PlanRequest",
             Self::AnchorEvidence => "AnchorEvidence",
             Self::ReplaySuppression => "ReplaySuppression",
+            Self::ManageHolds => "ManageHolds",
         }
     }
 
@@ -93,6 +96,7 @@ pub(crate) enum Running {
     PlanRequest(Arc<plan_request::Function>),
     AnchorEvidence(Arc<anchor_evidence::Function>),
     ReplaySuppression(Arc<replay_suppression::Function>),
+    ManageHolds(Arc<manage_holds::Function>),
 }
 
 impl Running {
@@ -140,6 +144,7 @@ impl Running {
             })),
             Function::RetentionSweep => Self::RetentionSweep(Arc::new(retention_sweep::Function {
                 current: platform.current_policy()?,
+                keys: platform.digest_keys().await?,
                 connectors: connectors(),
                 platform,
             })),
@@ -157,6 +162,13 @@ impl Running {
                 }))
             }
             Function::ReplaySuppression => Self::ReplaySuppression(Arc::new(replay_suppression::Function {
+                current: platform.current_policy()?,
+                keys: platform.digest_keys().await?,
+                sign_ins: platform.sign_ins()?,
+                connectors: connectors(),
+                platform,
+            })),
+            Function::ManageHolds => Self::ManageHolds(Arc::new(manage_holds::Function {
                 current: platform.current_policy()?,
                 keys: platform.digest_keys().await?,
                 sign_ins: platform.sign_ins()?,
@@ -181,6 +193,7 @@ impl Running {
             Self::PlanRequest(function) => plan_request::handle(function.clone(), trigger, deadline).await,
             Self::AnchorEvidence(function) => anchor_evidence::handle(function.clone(), trigger, deadline).await,
             Self::ReplaySuppression(function) => replay_suppression::handle(function.clone(), trigger, deadline).await,
+            Self::ManageHolds(function) => manage_holds::handle(function.clone(), trigger, deadline).await,
         }
     }
 }

@@ -194,6 +194,7 @@ fn entry(item: &std::collections::HashMap<String, AttributeValue>) -> Option<Ent
             retained: count("retained"),
             left_over: count("left_over"),
             smallest_group: None,
+            held: count("held"),
         },
     })
 }

@@ -1,10 +1,11 @@
 //! One page of a re-check: everything that the erasure went through is looked at again, collection after collection, and
-//! what has turned up since is erased as the erasure would have.
+//! what has turned up since is erased as the erasure would have. What a legal hold had kept is erased in the same way.
 //!
 //! The rule of this file: before each page it is asked whether somebody new holds an identity of the erased person, and what
 //! is theirs is left alone.
 
 use habeas::connectors::{ConnectorError, Person};
+use habeas::holds::{Held, merge};
 use habeas::plan::{Counts, Plan, Work};
 use habeas::policy::KeySet;
 use habeas::steps::{Doubtful, Found, Job, Next, Page, StepError, recapture_page, without_newcomers};
@@ -23,6 +24,8 @@ struct Place {
     found: u64,
     found_in: Vec<String>,
     somebody_new: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    holds: Vec<Held>,
 }
 
 impl Function {
@@ -48,8 +51,11 @@ impl Function {
         let next = if place.work < works.len() {
             Next::Page(serde_json::to_string(&place).map_err(StepError::permanent)?)
         } else {
-            let Place { found: rows, found_in: collections, somebody_new, .. } = place;
-            Next::Rechecked(Found { rows, collections, somebody_new })
+            let Place { found: rows, found_in: collections, somebody_new, holds, .. } = place;
+            match job.claim.step.work {
+                Work::EraseHeld => Next::Kept(holds),
+                _ => Next::Rechecked(Found { rows, collections, somebody_new, holds }),
+            }
         };
         Ok(Page { counts, retained_until: None, next })
     }
@@ -75,7 +81,9 @@ impl Function {
                     place.found += cursor.found;
                     place.found_in.push(collection.to_owned());
                 }
-                Ok(Counts { read: cursor.found + cursor.retained, retained: cursor.retained, ..counts })
+                merge(&mut place.holds, cursor.holds);
+                let (retained, held) = (cursor.retained, cursor.held);
+                Ok(Counts { read: cursor.found + retained, retained, held, ..counts })
             }
         }
     }

@@ -5,6 +5,7 @@ use lambda_http::{Body, Response};
 use serde_json::{Value, json};
 
 use crate::certificate;
+use crate::holds::Held;
 use crate::ledger::{RequestView, keys};
 use crate::plan::Work;
 use crate::policy::{Factor, Pinned, in_language};
@@ -95,14 +96,14 @@ pub fn request_json(view: &RequestView, policy: &Pinned) -> Value {
     let retained: Vec<Value> = view
         .steps
         .iter()
-        .filter(|step| step.counts.retained > 0)
+        .filter(|step| step.counts.retained > step.counts.held)
         .filter_map(|step| {
             let Work::Erase { collection } = &step.work else {
                 return None;
             };
             Some(json!({
                 "collection": collection,
-                "rows": step.counts.retained,
+                "rows": step.counts.retained - step.counts.held,
                 "until": step.retained_until.map(keys::moment),
                 "basis": certificate::basis(policy, collection, language)?,
             }))
@@ -119,6 +120,9 @@ pub fn request_json(view: &RequestView, policy: &Pinned) -> Value {
     if request.matter == Matter::Right(Right::AccountCancellation) {
         body["cooling_off_until"] = json!(request.cooling_off_until.map(keys::moment));
     }
+    if let Some(holds) = legal_holds(view) {
+        body["legal_holds"] = holds;
+    }
     if let Some(until) = request.known_until() {
         body["known_until"] = json!(keys::moment(until));
     }
@@ -133,4 +137,23 @@ pub fn request_json(view: &RequestView, policy: &Pinned) -> Value {
         });
     }
     body
+}
+
+/// The legal holds that a request waits for, those that keep something, and what; none if there are none.
+fn legal_holds(view: &RequestView) -> Option<Value> {
+    let told = |held: &Held| json!({"hold": held.hold, "basis": held.basis, "until": keys::moment(held.until)});
+    let request = &view.request;
+    if request.waits_for.is_empty() && request.kept.is_empty() {
+        return None;
+    }
+    let rows = view.steps.iter().filter(|step| step.counts.held > 0);
+    let rows = rows.filter_map(|step| {
+        let Work::Erase { collection } = &step.work else { return None };
+        Some(json!({"collection": collection, "rows": step.counts.held}))
+    });
+    Some(json!({
+        "waits_for": request.waits_for.iter().map(told).collect::<Vec<_>>(),
+        "keep": request.kept.iter().map(|kept| told(&kept.held)).collect::<Vec<_>>(),
+        "rows": rows.collect::<Vec<_>>(),
+    }))
 }

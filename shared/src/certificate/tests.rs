@@ -20,11 +20,23 @@ fn moment(text: &str) -> Timestamp {
 
 fn erased(number: u16, collection: &str, counts: Counts, until: Option<&str>) -> Fact {
     let work = Work::Erase { collection: collection.to_owned() };
-    Fact::StepDone(StepReport { step: StepNumber(number), work, counts, retained_until: until.map(moment) })
+    Fact::StepDone(StepReport {
+        step: StepNumber(number),
+        work,
+        counts,
+        retained_until: until.map(moment),
+        holds: Vec::new(),
+    })
 }
 
 fn done(number: u16, work: Work) -> Fact {
-    Fact::StepDone(StepReport { step: StepNumber(number), work, counts: Counts::default(), retained_until: None })
+    Fact::StepDone(StepReport {
+        step: StepNumber(number),
+        work,
+        counts: Counts::default(),
+        retained_until: None,
+        holds: Vec::new(),
+    })
 }
 
 fn evidence(policy: &Pinned, facts: Vec<Fact>) -> EvidenceFile {
@@ -123,6 +135,7 @@ fn what_turned_up_after_an_erasure_is_told_with_how_long_the_person_stays_known(
             found_in: places.iter().map(|place| (*place).to_owned()).collect(),
             counts: Counts::default(),
             somebody_new,
+            holds: Vec::new(),
         })
     };
     let until = moment("2026-12-21T17:30:00Z");

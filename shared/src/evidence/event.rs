@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
+use crate::holds::{Held, HoldId};
 use crate::plan::{Counts, Work};
 use crate::policy::{Factor, Period, PolicyDigest};
 use crate::request::{Matter, RequestId, StepNumber};
@@ -102,6 +103,9 @@ pub struct StepReport {
     /// Until when the last of the retained rows is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retained_until: Option<Timestamp>,
+    /// The legal holds that keep what is held.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Held>,
 }
 
 /// What a re-check found and did.
@@ -121,6 +125,9 @@ pub struct RecheckReport {
     /// Whether an account made since holds one of the identities: what only that identity leads to was left to it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub somebody_new: bool,
+    /// The legal holds that keep what is held.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Held>,
 }
 
 /// What happened.
@@ -204,6 +211,15 @@ pub enum Fact {
     Rechecked(RecheckReport),
     /// The last re-check is over: the request no longer holds whom it is about.
     SubjectDropped,
+    /// A legal hold stops the request: what it would erase now waits until the hold has ended.
+    Held(Held),
+    /// A legal hold that stopped the request, or kept something of what it would erase, counts no more.
+    HoldEnded {
+        /// Which hold.
+        hold: HoldId,
+        /// Whether it was lifted, or ended by itself.
+        lifted: bool,
+    },
 }
 
 /// One fact, when, by whom, chained.

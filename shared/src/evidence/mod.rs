@@ -11,6 +11,6 @@ pub mod merkle;
 mod verify;
 
 pub use anchor::{Anchor, AnchorFault, AnchorHead, AnchorSignature, Anchored, Leaf};
-pub use certificate::{Certificate, CollectionResult};
+pub use certificate::{Certificate, CollectionResult, HoldResult, KeptRows};
 pub use event::{Actor, Event, EventHash, Fact, FailureReason, Obstructed, Outcome, RecheckReport, StepReport};
 pub use verify::{EvidenceError, EvidenceFile, verify, verify_with};

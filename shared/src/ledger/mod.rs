@@ -7,6 +7,7 @@ mod anchor;
 mod challenge;
 mod commit;
 mod due;
+mod hold;
 pub mod keys;
 mod notice;
 mod read;

@@ -55,6 +55,7 @@ impl NoticeItem {
             NoticeKind::CancellationConfirmed => request.cooling_off_until,
             NoticeKind::PackageReady => request.package.as_ref().map(|package| package.expires_at),
             NoticeKind::Accepted => Some(request.due_at),
+            NoticeKind::Held => request.waits_for.iter().map(|held| held.until).max(),
             NoticeKind::Erased | NoticeKind::Cancelled | NoticeKind::Withdrawn => None,
         };
         Self {

@@ -100,6 +100,7 @@ fn split(written: WrittenPolicy) -> (Policy, Undecided) {
         collections,
         erasure_defaults: written.erasure_defaults,
         export: written.export,
+        holds: written.holds,
         commitments: written.commitments,
     };
     (policy, undecided)

@@ -1,7 +1,9 @@
-//! What is still done once an erasure has ended: re-checks, one after the other, each a step whose timer is its time; then
-//! captured keys are forgotten, and whom it was about is dropped.
+//! What is still done once an erasure has ended: re-checks, one after the other, each a step whose timer is its time; beside
+//! them, if legal holds keep something, a step that erases it when they have ended; then captured keys are forgotten, and
+//! whom it was about is dropped.
 //!
-//! The rule of this room: whatever becomes of a re-check, the next one follows, and after the last the request knows nobody.
+//! The rule of this room: whatever becomes of a re-check, the next one follows, and after the last, and the last hold, the
+//! request knows nobody.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -11,6 +13,7 @@ use super::change::{Change, NewStep, StepNumber};
 use super::life::{LifeError, Request};
 use super::state::Status;
 use crate::evidence::{Actor, Fact, FailureReason, RecheckReport, StepReport};
+use crate::holds::next_look;
 use crate::plan::{Queue, Work};
 use crate::policy::Period;
 
@@ -40,7 +43,8 @@ impl Request {
     #[must_use]
     pub fn is_cared_for_by(&self, step: StepNumber) -> bool {
         let is_it = |aftercare: &Aftercare| aftercare.step == Some(step);
-        self.status == Status::Completed && self.aftercare.as_ref().is_some_and(is_it)
+        let is_care = self.held_step == Some(step) || self.aftercare.as_ref().is_some_and(is_it);
+        self.status == Status::Completed && is_care
     }
 
     /// A re-check has been done.
@@ -48,24 +52,29 @@ impl Request {
         if !self.is_cared_for_by(report.step) {
             return Err(LifeError::WrongStage(report.step));
         }
-        Ok(self.care_ended(Fact::Rechecked(report), now))
+        let mut change = self.begin_change();
+        for held in &report.holds {
+            change.request.keep(held, None);
+        }
+        change.care_ended(report.step, Fact::Rechecked(report), now);
+        Ok(change)
     }
 
     /// Another step that follows the end has been done.
     pub(super) fn care_done(&self, report: StepReport, now: Timestamp) -> Change {
-        self.care_ended(Fact::StepDone(report), now)
+        let mut change = self.begin_change();
+        change.care_ended(report.step, Fact::StepDone(report), now);
+        change
     }
 
     /// A step that follows the end failed for good. What comes after it is done all the same: nobody's identity is kept
     /// for longer because something fails.
     pub(super) fn care_failed(&self, step: StepNumber, reason: FailureReason, now: Timestamp) -> Change {
-        self.care_ended(Fact::StepFailed { step, reason, obstructed: Vec::new() }, now)
-    }
-
-    fn care_ended(&self, fact: Fact, now: Timestamp) -> Change {
         let mut change = self.begin_change();
-        change.record(now, Actor::System, fact);
-        change.care_on(now);
+        if self.held_step == Some(step) {
+            change.give_up_in_the_end(now);
+        }
+        change.care_ended(step, Fact::StepFailed { step, reason, obstructed: Vec::new() }, now);
         change
     }
 }
@@ -74,23 +83,50 @@ impl Change {
     /// The request has just ended: its identity is kept for re-checks, if there are any.
     pub(super) fn begin_care(&mut self, now: Timestamp) {
         let ended = self.request.ended_at.unwrap_or(now);
-        let Some(aftercare) = &mut self.request.aftercare else { return };
-        let until = aftercare.rechecks.last().map_or(ended, |last| later(ended, *last));
-        aftercare.until = Some(until);
-        self.record(now, Actor::System, Fact::SubjectKept { until });
+        let Some(aftercare) = &self.request.aftercare else { return };
+        self.keep_subject_until(aftercare.rechecks.last().map_or(ended, |last| later(ended, *last)), now);
         self.care_on(now);
     }
 
-    /// Writes the next step, to begin at its time; after the last one nothing of the person is left.
-    fn care_on(&mut self, now: Timestamp) {
+    /// A step that follows the end is over.
+    pub(super) fn care_ended(&mut self, step: StepNumber, fact: Fact, now: Timestamp) {
+        self.record(now, Actor::System, fact);
         let request = &mut self.request;
-        let planned: u16 = request.stages.iter().map(|stage| stage.steps).sum();
+        request.last_step = request.last_step.max(step.0);
+        if request.held_step == Some(step) {
+            request.held_step = None;
+        } else if let Some(aftercare) = &mut request.aftercare {
+            aftercare.step = None;
+        }
+        self.care_on(now);
+    }
+
+    /// Says until when whom it was about is known: as long as was said already, until then, and as long as holds last.
+    fn keep_subject_until(&mut self, until: Timestamp, now: Timestamp) {
+        let held_until = self.request.held_until();
+        let Some(aftercare) = &mut self.request.aftercare else { return };
+        let until = held_until.map_or(until, |held| held.max(until));
+        if aftercare.until.is_none_or(|said| said < until) {
+            aftercare.until = Some(until);
+            self.record(now, Actor::System, Fact::SubjectKept { until });
+        }
+    }
+
+    /// Writes the next steps, to begin at their time; after the last one nothing of the person is left.
+    fn care_on(&mut self, now: Timestamp) {
+        if self.request.held_step.is_none() && !self.request.kept.is_empty() {
+            self.keep_subject_until(Timestamp::MIN, now);
+            let look = next_look(self.request.kept.iter().map(|kept| &kept.held), now);
+            self.request.held_step = Some(self.write_step(Work::EraseHeld, Some(look)));
+        }
+        let request = &mut self.request;
         let ended = request.ended_at.unwrap_or(now);
-        let Some(aftercare) = &mut request.aftercare else { return };
-        let number = StepNumber(aftercare.step.map_or(planned, |step| step.0) + 1);
+        let Some(aftercare) = request.aftercare.as_mut().filter(|aftercare| aftercare.step.is_none()) else { return };
         let (work, begins_at) = if !aftercare.rechecks.is_empty() {
             let after = aftercare.rechecks.remove(0);
             (Work::Recheck { after }, Some(later(ended, after).max(now)))
+        } else if request.held_step.is_some() {
+            return;
         } else if std::mem::take(&mut aftercare.has_keys) {
             (Work::Forget, None)
         } else {
@@ -99,8 +135,18 @@ impl Change {
             self.record(now, Actor::System, Fact::SubjectDropped);
             return;
         };
-        aftercare.step = Some(number);
+        let number = self.write_step(work, begins_at);
+        if let Some(aftercare) = &mut self.request.aftercare {
+            aftercare.step = Some(number);
+        }
+    }
+
+    fn write_step(&mut self, work: Work, begins_at: Option<Timestamp>) -> StepNumber {
+        let planned: u16 = self.request.stages.iter().map(|stage| stage.steps).sum();
+        let number = StepNumber(planned.max(self.request.last_step) + 1);
+        self.request.last_step = number.0;
         self.new_steps.push(NewStep { number, work, queue: Queue::Erase, is_ready: true, begins_at });
+        number
     }
 }
 

@@ -51,6 +51,8 @@ pub enum NoticeKind {
     Cancelled,
     /// The request was taken back.
     Withdrawn,
+    /// The request waits for the end of a legal hold.
+    Held,
 }
 
 /// A notice to write.

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{Change, NoticeKind, StepNumber, Wake};
 use super::state::{IllegalTransition, Status, Transition};
-use super::{Aftercare, Matter, RequestId};
+use super::{Aftercare, Kept, Matter, RequestId};
 use crate::evidence::{Actor, EventHash, Fact, FailureReason, Obstructed, Outcome, StepReport};
+use crate::holds::Held;
 use crate::plan::{Counts, Plan, Queue};
 use crate::policy::{Factor, PolicyDigest};
 
@@ -145,6 +146,23 @@ pub struct Request {
     /// What is still to be done after the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aftercare: Option<Aftercare>,
+    /// The legal holds that it waits for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits_for: Vec<Held>,
+    /// The legal holds that keep something of what it would erase.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<Kept>,
+    /// The step that erases what is held when a hold has ended; none if there is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_step: Option<StepNumber>,
+    /// The number of the last step that was written after the end; 0 before the first.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub last_step: u16,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(number: &u16) -> bool {
+    *number == 0
 }
 
 /// What a new request is made of.
@@ -205,6 +223,10 @@ impl Request {
             overdue: false,
             wake: Some(Wake { at: expires_at, queue: Queue::Verify }),
             aftercare: None,
+            waits_for: Vec::new(),
+            kept: Vec::new(),
+            held_step: None,
+            last_step: 0,
         };
         let at = request.received_at;
         let mut change = request.change(None);
@@ -321,6 +343,7 @@ impl Request {
         }
         stage.remaining -= 1;
         let stage_done = stage.remaining == 0;
+        change.keep_what_is_held(&report);
         change.record(now, Actor::System, Fact::StepDone(report));
         if stage_done {
             change.release_next_stage();

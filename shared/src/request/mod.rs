@@ -4,6 +4,7 @@
 mod aftercare;
 mod apply;
 pub mod change;
+mod held;
 pub mod id;
 pub mod life;
 pub mod state;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::evidence::Actor;
 pub use aftercare::Aftercare;
 pub use change::{Change, Effect, EffectItem, NewStep, Notice, NoticeKind, StepNumber, Wake};
+pub use held::Kept;
 pub use id::RequestId;
 pub use life::{Captured, LifeError, NewRequest, PackageInfo, Request, StageInfo};
 pub use state::{IllegalTransition, Status, Transition};

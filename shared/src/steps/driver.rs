@@ -11,9 +11,10 @@ use super::queue::Queues;
 use crate::clock::Clock;
 use crate::connectors::{KeyStore, Obstacle, Person};
 use crate::evidence::{FailureReason, Obstructed, StepReport};
+use crate::holds::{Held, Holds};
 use crate::identity::{SealError, Sealer, SubjectKeys, seal};
 use crate::ledger::{Claim, Extra, Ledger, LedgerError};
-use crate::plan::{Counts, Queue};
+use crate::plan::{Counts, Queue, Work};
 use crate::policy::Pinned;
 use crate::random::{self, Random};
 use crate::request::life::LifeError;
@@ -82,6 +83,8 @@ pub struct Job {
     pub policy: Arc<Pinned>,
     /// Whom it is about; none for a sweep.
     pub person: Option<Person>,
+    /// The legal holds in force when the step was claimed; none for work that no hold stops.
+    pub holds: Holds,
 }
 
 /// A step was claimed so often that its workers must be dying.
@@ -126,6 +129,8 @@ pub enum Next {
     },
     /// Nothing: the step was a re-check and is done.
     Rechecked(Found),
+    /// Nothing: the step is done but for what these legal holds keep.
+    Kept(Vec<Held>),
 }
 
 /// What a re-check found.
@@ -137,6 +142,8 @@ pub struct Found {
     pub collections: Vec<String>,
     /// Whether an account made since holds one of the identities.
     pub somebody_new: bool,
+    /// The legal holds that keep something of it.
+    pub holds: Vec<Held>,
 }
 
 impl Page {
@@ -153,6 +160,18 @@ pub trait Worker: Send + Sync {
     /// Does the page that begins at the cursor; the first one has none. The driver seals cursors, since the key of a row
     /// can be personal data.
     async fn page(&self, job: &Job, cursor: Option<&str>) -> Result<Page, StepError>;
+
+    /// Whether legal holds matter to a kind of work. They are read before each step of it begins, or goes on.
+    fn minds_holds(&self, work: &Work) -> bool {
+        let _ = work;
+        false
+    }
+
+    /// The legal holds that a step has to wait for.
+    fn waits_for(&self, job: &Job) -> Result<Vec<Held>, StepError> {
+        let _ = job;
+        Ok(Vec::new())
+    }
 }
 
 /// What became of a message about a step.
@@ -224,7 +243,7 @@ impl Driver {
             return Ok(Ran::NotMine);
         };
         tracing::info!(request_id = %id, step = %number, work = claim.step.work.name(), attempt = claim.step.attempt, "claimed");
-        if claim.step.attempt > MAX_CLAIMS {
+        if claim.step.attempt.saturating_sub(claim.step.waits) > MAX_CLAIMS {
             return self.failed(&claim, StepError::permanent(WorkersDie)).await;
         }
         let mut job = match self.job(claim, policies).await? {
@@ -238,6 +257,19 @@ impl Driver {
                 .release_claim(&job.claim, now.saturating_add(SignedDuration::from_hours(1)).unwrap_or(now))
                 .await?;
             return Ok(Ran::GivenBack);
+        }
+        if worker.minds_holds(&job.claim.step.work) {
+            job.holds = match self.ledger.holds(self.clock.now()).await {
+                Ok(holds) => holds,
+                Err(error) => return self.failed(&job.claim, StepError::transient(error)).await,
+            };
+            let waits_for = match worker.waits_for(&job) {
+                Ok(waits_for) => waits_for,
+                Err(error) => return self.failed(&job.claim, error).await,
+            };
+            if let Some(ran) = self.wait_for_holds(&job, &waits_for).await? {
+                return Ok(ran);
+            }
         }
         let mut cursor: Option<String> = match &job.claim.step.cursor {
             None => None,
@@ -259,6 +291,7 @@ impl Driver {
                 Next::Later(next, time) => (cursor, wait) = (Some(next), Some(time)),
                 Next::Done { package, captured } => return self.done(job, package, captured).await,
                 Next::Rechecked(found) => return self.rechecked(job, found).await,
+                Next::Kept(holds) => return self.done_but_for(job, holds).await,
                 Next::Page(next) => cursor = Some(next),
             }
             job.claim.step.cursor = match self.sealer.seal(id, CURSOR, &cursor).await {
@@ -305,7 +338,7 @@ impl Driver {
                 Err(error) => return Ok(Err((claim, StepError::permanent(error)))),
             },
         };
-        Ok(Ok(Job { request, claim, policy, person }))
+        Ok(Ok(Job { request, claim, policy, person, holds: Holds::default() }))
     }
 
     /// Writes the end of a step; reads the request again when other steps were done meanwhile.
@@ -321,11 +354,12 @@ impl Driver {
             work: step.work.clone(),
             counts: step.counts,
             retained_until: step.retained_until,
+            holds: Vec::new(),
         };
         let decide = |request: &Request, now: Timestamp| {
             request.step_done(report.clone(), package.clone(), captured.clone(), now)
         };
-        let ended = self.commit_step(&job.claim, Some(job.request), &decide, Extra::StepDone).await?;
+        let ended = self.commit_step(&job.claim, Some(job.request), &decide, &Extra::StepDone).await?;
         Ok(if ended { Ran::Done } else { Ran::NotMine })
     }
 
@@ -355,7 +389,7 @@ impl Driver {
         let number = claim.step.number;
         let obstructed = error.obstructed();
         let decide = |request: &Request, now: Timestamp| request.step_failed(number, reason, obstructed.clone(), now);
-        let ended = self.commit_step(claim, None, &decide, Extra::StepFailed).await?;
+        let ended = self.commit_step(claim, None, &decide, &Extra::StepFailed).await?;
         Ok(if ended { Ran::Failed } else { Ran::NotMine })
     }
 
@@ -365,7 +399,7 @@ impl Driver {
         claim: &Claim,
         known: Option<Request>,
         decide: &(dyn Fn(&Request, Timestamp) -> Result<Change, LifeError> + Sync),
-        extra: fn(Claim) -> Extra,
+        extra: &(dyn Fn(Claim) -> Extra + Sync),
     ) -> Result<bool, LedgerError> {
         let mut known = known;
         for attempt in 1..=COMMIT_TRIES {

@@ -22,6 +22,7 @@ impl Driver {
             found_in: found.collections,
             counts: step.counts,
             somebody_new: found.somebody_new,
+            holds: found.holds,
         };
         if report.found > 0 {
             tracing::error!(
@@ -33,7 +34,7 @@ impl Driver {
             );
         }
         let decide = |request: &Request, now| request.rechecked(report.clone(), now);
-        let ended = self.commit_step(&job.claim, Some(job.request), &decide, Extra::StepDone).await?;
+        let ended = self.commit_step(&job.claim, Some(job.request), &decide, &Extra::StepDone).await?;
         Ok(if ended { Ran::Done } else { Ran::NotMine })
     }
 }

@@ -167,7 +167,7 @@ fn a_parameter_that_may_be_empty_is_a_resource_only_where_it_is_not() {
 #[test]
 fn a_data_system_is_for_those_who_work_on_it() {
     let template = Template::read();
-    let lookup = ["VerifyIdentity"].as_slice();
+    let lookup = ["ManageHolds", "VerifyIdentity"].as_slice();
     let work = ["DeleteOrAnonymize", "ExportData", "PlanRequest", "ReplaySuppression", "RetentionSweep"].as_slice();
     let read_secret = ["secretsmanager:GetSecretValue"].as_slice();
     let sign_in = ["rds-db:connect"].as_slice();
@@ -220,7 +220,7 @@ fn whoever_reaches_databases_goes_into_the_vpc_and_its_code_may_not_touch_it() {
         assert!(source.as_str().is_some_and(|arn| arn.ends_with(&format!(":function:{name}"))), "{function}: {source}");
         inside += 1;
     }
-    assert_eq!(inside, 6);
+    assert_eq!(inside, 7);
 }
 
 #[test]

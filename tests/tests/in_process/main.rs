@@ -9,6 +9,7 @@ mod connectors;
 mod crash;
 mod databases;
 mod encrypted;
+mod holds;
 mod nothing_left;
 mod package;
 mod people;

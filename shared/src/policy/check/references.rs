@@ -190,7 +190,7 @@ fn items(bundle: &Bundle, problems: &mut Problems) {
 }
 
 /// Routes that a commitment may name.
-const ROUTES: [&str; 13] = [
+const ROUTES: [&str; 16] = [
     "POST /v1/requests",
     "GET /v1/requests",
     "GET /v1/requests/{id}",
@@ -204,6 +204,9 @@ const ROUTES: [&str; 13] = [
     "POST /v1/plans",
     "POST /v1/replays",
     "GET /v1/replays/{id}",
+    "POST /v1/holds",
+    "GET /v1/holds",
+    "POST /v1/holds/{id}/lift",
 ];
 
 fn commitments(policy: &Policy, problems: &mut Problems) {
