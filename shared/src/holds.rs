@@ -198,10 +198,12 @@ impl Holds {
     }
 
     /// Those on a collection.
-    pub fn on_collection<'a>(&'a self, collection: &'a str) -> impl Iterator<Item = &'a LegalHold> {
-        self.0
-            .iter()
-            .filter(move |hold| matches!(&hold.scope, Scope::Collection { collection: held } if held == collection))
+    pub fn on_collection(&self, collection: &str) -> impl Iterator<Item = &LegalHold> {
+        let is_on = move |hold: &&LegalHold| match &hold.scope {
+            Scope::Collection { collection: held } => held == collection,
+            Scope::Subject { .. } | Scope::Request { .. } => false,
+        };
+        self.0.iter().filter(is_on)
     }
 
     /// What an erasure of a person in some collections has to wait for, as the policy says.
@@ -218,13 +220,43 @@ impl Holds {
             waited.extend(self.on(whom));
         }
         for collection in collections.filter(|name| rules.mode_of(name) == HoldMode::Wait) {
-            waited.extend(
-                self.0
-                    .iter()
-                    .filter(|hold| matches!(&hold.scope, Scope::Collection { collection: held } if held == collection)),
-            );
+            waited.extend(self.on_collection(collection));
         }
         told(waited)
+    }
+}
+
+/// A hold as a dry run names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlannedHold {
+    /// The hold.
+    #[serde(flatten)]
+    pub held: Held,
+    /// The collection that it is on; none if it is on the person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collection: Option<String>,
+    /// Whether a request would wait for its end; otherwise it would go around.
+    pub waits: bool,
+}
+
+impl Holds {
+    /// Those that an erasure of a person would meet, as far as can be told beforehand.
+    #[must_use]
+    pub fn met_by(&self, policy: &Pinned, whom: &Whom) -> Vec<PlannedHold> {
+        let rules = &policy.policy().holds;
+        let on_person = self.on(whom).map(|hold| PlannedHold {
+            held: hold.told(),
+            collection: None,
+            waits: rules.erasure == HoldMode::Wait,
+        });
+        let on_collections = policy.collections().flat_map(|name| {
+            self.on_collection(name).map(|hold| PlannedHold {
+                held: hold.told(),
+                collection: Some(name.to_owned()),
+                waits: rules.mode_of(name) == HoldMode::Wait,
+            })
+        });
+        on_person.chain(on_collections).take(MOST_TOLD).collect()
     }
 }
 

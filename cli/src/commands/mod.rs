@@ -2,6 +2,7 @@
 
 pub mod demo;
 pub mod evidence;
+pub mod hold;
 pub mod package;
 pub mod plan;
 pub mod policy;

@@ -31,6 +31,7 @@ pub struct Page {
     results: Vec<Row>,
     total: [u64; 6],
     kept: Vec<Kept>,
+    held: Vec<HeldRow>,
     history: Vec<Happened>,
     proof: Proof,
 }
@@ -76,6 +77,16 @@ struct Kept {
     rows: u64,
     until: Option<Moment>,
     basis: String,
+}
+
+/// What a legal hold did.
+#[derive(Serialize)]
+struct HeldRow {
+    basis: String,
+    hold: String,
+    until: Moment,
+    ended_at: Option<Moment>,
+    kept: Vec<(String, u64)>,
 }
 
 #[derive(Serialize)]
@@ -150,13 +161,21 @@ pub fn page(file: &EvidenceFile, policy: &Pinned, language: &str) -> Page {
         work: words::work(language, &result.work),
         counts: columns(&result.counts),
     });
-    let kept = touched.filter(|(result, _)| result.counts.retained > 0 && matches!(result.work, Work::Erase { .. }));
+    let kept = touched
+        .filter(|(result, _)| result.counts.retained > result.counts.held && matches!(result.work, Work::Erase { .. }));
     let kept = kept.map(|(result, name)| Kept {
         collection: name.to_owned(),
         description: describe(name),
-        rows: result.counts.retained,
+        rows: result.counts.retained - result.counts.held,
         until: result.retained_until.map(|until| clock.say(until)),
         basis: basis(policy, name, language).unwrap_or_default().to_owned(),
+    });
+    let held = certificate.holds.iter().map(|hold| HeldRow {
+        basis: hold.held.basis.clone(),
+        hold: hold.held.hold.to_string(),
+        until: clock.say(hold.held.until),
+        ended_at: hold.ended_at.map(|at| clock.say(at)),
+        kept: hold.kept.iter().map(|kept| (kept.collection.clone(), kept.rows)).collect(),
     });
     let history = file.events.iter().filter_map(|event| {
         let (text, moment) = words::event(language, &event.fact)?;
@@ -177,6 +196,7 @@ pub fn page(file: &EvidenceFile, policy: &Pinned, language: &str) -> Page {
         results: results.collect(),
         total: columns(&certificate.total),
         kept: kept.collect(),
+        held: held.collect(),
         history: history.collect(),
         proof: Proof { events: certificate.events, head: certificate.head.as_str().to_owned(), anchor },
         request: About {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::evidence::{Fact, FailureReason, Outcome, RecheckReport};
+use crate::evidence::{Fact, FailureReason, Outcome, RecheckReport, StepReport};
 use crate::export::words::{choose, is_chinese};
 use crate::plan::Work;
 use crate::policy::Factor;
@@ -56,6 +56,18 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("until", "At most until", "最迟保留至"),
     ("until_unknown", "not known yet", "尚不确定"),
     ("basis", "Why", "理由"),
+    ("held", "What legal holds stopped or kept", "依法保全的影响"),
+    (
+        "held_intro",
+        "What a hold keeps is deleted by this same request, without being asked again, once the hold has ended.",
+        "保全结束后，被保全的内容由本请求自动删除，无需重新提出请求。",
+    ),
+    ("held_caption", "Legal holds", "法律保全"),
+    ("hold_id", "Number of the hold", "保全编号"),
+    ("hold_until", "Ends at the latest", "最迟结束时间"),
+    ("hold_ended", "Ended", "结束时间"),
+    ("hold_in_force", "not yet", "尚未结束"),
+    ("hold_kept", "What it kept, and how many records", "被保全的内容和记录数"),
     ("history", "What happened when", "办理经过"),
     ("when", "When", "时间"),
     ("what", "What", "事项"),
@@ -170,6 +182,17 @@ pub(super) fn event(language: &str, fact: &Fact) -> Option<(String, Option<Times
             );
             return Some((text, Some(*until)));
         }
+        Fact::Held(held) => {
+            let text = say(
+                "A legal hold stopped the request, until {} at the latest.",
+                "因依法保全，该请求暂缓办理，最迟至 {}。",
+            );
+            return Some((text, Some(held.until)));
+        }
+        Fact::StepDone(StepReport { work: Work::Forget, holds, .. }) if !holds.is_empty() => say(
+            "The keys that had been set aside are kept, sealed, until the legal holds have ended.",
+            "暂存的关联键加密保留至依法保全结束。",
+        ),
         Fact::StepDone(report) => {
             let (english, chinese) = step(&report.work)?;
             say(english, chinese)
@@ -213,6 +236,10 @@ fn step(work: &Work) -> Option<(&'static str, &'static str)> {
             "It was noted, under a code that only this system can make, that this person's data was deleted, so that data which comes back is recognised.",
             "已以仅本系统能够生成的代码登记该人数据已删除，以便识别重新出现的数据。",
         ),
+        Work::EraseHeld => (
+            "What legal holds had kept was deleted, as far as none keeps it any more.",
+            "被依法保全的内容已删除，仍在保全中的除外。",
+        ),
         Work::Forget => ("The keys that had been set aside were deleted.", "暂存的关联键已清除。"),
         Work::Tombstone => (
             "The addresses of the account were marked, so that nobody can take them over to reach old data.",
@@ -241,6 +268,8 @@ fn plain(fact: &Fact) -> Option<(&'static str, &'static str)> {
         Fact::Expired => ("Nobody answered in time.", "未在期限内完成验证或确认。"),
         Fact::PackageExpired { .. } => ("The copy was deleted.", "副本已删除。"),
         Fact::Overdue => ("The answer became overdue.", "已超过答复期限。"),
+        Fact::HoldEnded { lifted: true, .. } => ("A legal hold was lifted.", "依法保全已解除。"),
+        Fact::HoldEnded { .. } => ("A legal hold ended.", "依法保全已到期。"),
         Fact::SubjectDropped => ("This request no longer holds whom it is about.", "本请求不再保留所涉本人身份。"),
         _ => return None,
     })

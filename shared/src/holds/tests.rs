@@ -76,6 +76,23 @@ fn what_waits_looks_again_within_a_day_and_when_the_first_hold_ends() {
     assert_eq!(next_look(&[until(-1)], now), at("2026-11-23T00:00:00Z"), "what has ended is no reason to look at once");
 }
 
+#[test]
+fn what_held_rows_may_refer_to_in_their_database_is_kept_with_them() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies/yuncan");
+    let policy = crate::policy::load::load(&folder).unwrap();
+    let secret = serde_json::json!({"current": "k1", "k1": "a".repeat(64)}).to_string();
+    let keys = DigestKeys::parse(&secret).unwrap();
+    let on = Scope::Collection { collection: "yuncan_records.order_items".into() };
+    let holds = Holds::in_force(vec![hold(1, on, "2027-01-01T00:00:00Z")], at("2026-11-22T00:00:00Z"));
+    let is_kept = |collection: &str| {
+        let target = crate::connectors::Target::of(&policy, collection).unwrap();
+        !Keeps::of_everybody(target, &keys, &holds).everything().is_empty()
+    };
+    assert!(is_kept("yuncan_records.order_items"));
+    assert!(is_kept("yuncan_records.orders"), "a foreign key would take its items along");
+    assert!(!is_kept("yuncan_app.posts"), "another system");
+}
+
 impl Held {
     fn ending(self, until: Timestamp) -> Self {
         Self { until, ..self }

@@ -4,6 +4,7 @@ mod anonymity;
 mod collections;
 mod fideslang;
 mod fields;
+mod holds;
 mod masking;
 mod periods;
 mod references;
@@ -65,6 +66,7 @@ pub fn check(bundle: &Bundle) -> Vec<Problem> {
     masking::check(bundle, &mut problems);
     tables::check(bundle, &mut problems);
     collections::check(bundle, &mut problems);
+    holds::check(bundle, &mut problems);
     problems.0
 }
 

@@ -11,6 +11,7 @@ use crate::crash::check_evidence;
 use crate::people::{LI, LI_EMAIL, fresh, settle, world};
 use crate::plans::token;
 use crate::recheck::after;
+use crate::replay::{YESTERDAY, replay};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 const BASIS: &str = "Case 2026/17 of the Haidian District Court";
@@ -361,6 +362,48 @@ async fn a_hold_needs_a_scope_that_is_there_a_basis_and_an_end_and_is_placed_onc
     assert!(again["lifted_at"].is_string() && again["lifted_by"] == again["placed_by"]);
 }
 
+#[tokio::test]
+async fn what_a_restore_brought_back_of_somebody_who_is_held_stays_until_the_hold_ends() {
+    let world = world().await;
+    ask(&world, "erasure").await;
+    let erased = world.data().await;
+    world.put("small-posts", &[("user_id", LI), ("post_id", "p0"), ("text", "restored")]).await;
+    let held = hold(&world, json!({"subject": {"user_id": LI}}), DAY * 300).await;
+    let certificate = replay(&world, json!({"state_of": YESTERDAY, "collections": ["small_app.posts"]})).await;
+    assert_eq!((certificate.outcome, certificate.total.left_over), (Some(Outcome::Full), 0));
+    assert_eq!((certificate.total.held, of_li(&world, "small-posts", "user_id").await), (1, 1));
+    lift(&world, &held).await;
+    after(&world, DAY).await;
+    assert_eq!(world.data().await, erased);
+}
+
+#[tokio::test]
+async fn a_dry_run_names_the_holds_that_an_erasure_would_meet() {
+    let world = world().await;
+    let plan = async |right: &str| {
+        let body = json!({"right": right, "identity": {"user_id": LI}});
+        call(&world, "POST", "/v1/plans", "plan", Some(&body)).await.1
+    };
+    hold(&world, json!({"subject": {"email": "ann@mail.example"}}), DAY).await;
+    assert!(plan("erasure").await.get("holds").is_none(), "it is not on her");
+    let on_li = hold(&world, json!({"subject": {"email": LI_EMAIL}}), DAY).await;
+    let on_posts = hold(&world, json!({"collection": "small_app.posts"}), DAY).await;
+    let met = plan("erasure").await["holds"].clone();
+    let named = |position: usize| (met[position]["hold"].clone(), met[position]["collection"].clone());
+    assert_eq!(named(0), (json!(on_li), Value::Null), "{met}");
+    assert_eq!(named(1), (json!(on_posts), json!("small_app.posts")));
+    assert_eq!((&met[0]["basis"], &met[0]["waits"]), (&json!(BASIS), &json!(true)));
+    assert!(plan("access").await.get("holds").is_none(), "a copy is made all the same");
+}
+
+#[tokio::test]
+async fn a_copy_is_made_under_a_hold() {
+    let world = world().await;
+    hold(&world, json!({"subject": {"email": LI_EMAIL}}), DAY * 20).await;
+    let id = ask(&world, "access").await;
+    assert_eq!(request(&world, &id).await.status, Status::Completed);
+}
+
 /// Li's erasure under a hold, killed at a call once the hold has been placed; then the hold is lifted. None: there are fewer
 /// calls than that.
 async fn killed_at(world: World, on: Value, call: usize, answer_is_lost: bool) -> Option<(World, String)> {
@@ -437,6 +480,8 @@ pub(crate) async fn of_every_kind(world: &World) {
     let id = ask(world, "erasure").await;
     hold(world, json!({"request_id": id}), SignedDuration::from_hours(2)).await;
     assert_eq!(call(world, "GET", "/v1/holds?ended=true", "", None).await.0, 200);
+    let body = json!({"right": "erasure", "identity": {"user_id": LI}});
+    assert_eq!(call(world, "POST", "/v1/plans", "plan", Some(&body)).await.1["holds"].as_array().unwrap().len(), 2);
     lift(world, &by_id).await;
     after(world, DAY).await;
     assert_eq!(request(world, &id).await.status, Status::Completed);
