@@ -50,6 +50,9 @@ pub(crate) enum Command {
     /// Decide about a request, as an operator: let it go on, refuse it, or leave a part of it out
     #[command(subcommand)]
     Request(RequestCommand),
+    /// Keep data from being erased for a legal reason, and let go of it again
+    #[command(subcommand)]
+    Hold(HoldCommand),
     /// Play a whole story against a local stack and check it from outside
     Demo(Demo),
 }
@@ -313,6 +316,54 @@ pub(crate) enum RequestCommand {
         #[command(flatten)]
         operator: OperatorArgs,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HoldCommand {
+    /// Place a hold on a person, a collection or a request
+    ///
+    /// Whoever is held reads the basis in their request and their evidence: name the case or the law, and nobody.
+    Place {
+        #[command(flatten)]
+        on: HeldArgs,
+        /// Why: the case, or the law
+        #[arg(long, value_name = "TEXT")]
+        basis: String,
+        /// When it ends by itself, such as 2028-12-31T00:00:00Z
+        #[arg(long, value_name = "TIME")]
+        until: jiff::Timestamp,
+        #[command(flatten)]
+        operator: OperatorArgs,
+    },
+    /// Print the holds in force
+    List {
+        /// With those that have ended or were lifted
+        #[arg(long)]
+        ended: bool,
+        #[command(flatten)]
+        operator: OperatorArgs,
+    },
+    /// Lift a hold; what waited for it goes on within a day
+    Lift {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        operator: OperatorArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct HeldArgs {
+    /// A person: every identity that is known, each as KIND=VALUE
+    #[arg(long = "identity", value_name = "KIND=VALUE", value_parser = personal, conflicts_with_all = ["collection", "request"])]
+    pub(crate) identities: Vec<Personal<String>>,
+    /// A collection, whoever's rows are in it
+    #[arg(long, value_name = "DATASET.COLLECTION", conflicts_with = "request")]
+    pub(crate) collection: Option<String>,
+    /// What this request would erase
+    #[arg(long, value_name = "ID")]
+    pub(crate) request: Option<String>,
 }
 
 #[derive(Debug, Args)]

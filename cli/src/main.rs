@@ -11,8 +11,8 @@ use habeas_cli::commands::{self, CommandError, Outcome, Verdict};
 use habeas_cli::sample::Population;
 
 use args::{
-    Cli, Command, EvidenceCommand, OperatorArgs, PackageCommand, PolicyCommand, RequestCommand, SampleCommand,
-    SuppressCommand,
+    Cli, Command, EvidenceCommand, HoldCommand, OperatorArgs, PackageCommand, PolicyCommand, RequestCommand,
+    SampleCommand, SuppressCommand,
 };
 
 /// The exit code of a dry run whose preflight refuses.
@@ -116,6 +116,22 @@ async fn run(cli: Cli, out: &mut dyn Write) -> Outcome {
         Command::Request(command) => {
             let (id, decision, operator) = decided(command);
             commands::decide::decide(&signed_in(&operator), &id, &decision, out).await
+        }
+        Command::Hold(HoldCommand::Place { on, basis, until, operator }) => {
+            let wanted = commands::hold::Wanted {
+                identities: &on.identities,
+                collection: on.collection.as_deref(),
+                request: on.request.as_deref(),
+                basis: &basis,
+                until,
+            };
+            commands::hold::place(&signed_in(&operator), &wanted, out).await
+        }
+        Command::Hold(HoldCommand::List { ended, operator }) => {
+            commands::hold::list(&signed_in(&operator), ended, out).await
+        }
+        Command::Hold(HoldCommand::Lift { id, operator }) => {
+            commands::hold::lift(&signed_in(&operator), &id, out).await
         }
         Command::Demo(demo) => {
             let wanted = commands::demo::Wanted {

@@ -166,7 +166,7 @@ impl Platform {
     }
 }
 
-/// What a function has that only reads: it keeps no ledger and sends nothing.
+/// What a function has that only reads: it writes no ledger and sends nothing.
 #[derive(Clone)]
 pub struct Reader {
     /// The clock.
@@ -183,6 +183,8 @@ pub struct Reader {
     pub sign_ins: Arc<SignInVerifier>,
     /// Connectors to the controller's systems.
     pub connectors: Arc<Connectors>,
+    /// The ledger, of which it reads legal holds and nothing else.
+    pub ledger: Ledger,
 }
 
 impl Reader {
@@ -193,13 +195,15 @@ impl Reader {
         let (clock, policies) = (clock(&settings)?, policies(&settings, &sdk));
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let connectors = connectors(&sdk, clock.clone(), random.clone());
-        Self::with(&settings, &sdk, clock, random, policies, connectors).await
+        let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
+        Self::with(&settings, &sdk, dynamodb, clock, random, policies, connectors).await
     }
 
     /// The same with these clients.
     pub async fn with(
         settings: &Settings,
         sdk: &SdkConfig,
+        dynamodb: aws_sdk_dynamodb::Client,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
         policies: Arc<dyn PolicySource>,
@@ -213,6 +217,7 @@ impl Reader {
             keys: digest_keys(settings, sdk).await?,
             sign_ins: Arc::new(sign_ins(settings)?),
             connectors: Arc::new(connectors),
+            ledger: Ledger::new(dynamodb, settings.required("LEDGER_TABLE")?),
         })
     }
 }

@@ -14,6 +14,7 @@ pub mod connectors;
 pub mod dry_run;
 pub mod evidence;
 pub mod export;
+pub mod holds;
 pub mod identity;
 pub mod ledger;
 pub mod mask;

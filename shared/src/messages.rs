@@ -67,7 +67,7 @@ pub fn code(language: &str, controller: &str, right: Right, code: &str, minutes:
     }
 }
 
-/// A notice of what happened to a request. `moment` is the due date of an accepted request, the end of the cooling-off
+/// A notice of what happened to a request. `moment` is the end of a hold that a request waits for, the due date of an accepted request, the end of the cooling-off
 /// period of a confirmed cancellation, or when a package is deleted; it is given in the controller's time zone, or in
 /// UTC if that is not known. `complaint` says where the person can complain.
 #[must_use]
@@ -270,6 +270,18 @@ fn english_notice(kind: NoticeKind, what: &str, moment: Option<&str>) -> Part {
                 .to_owned(),
             sms: "the part of your data that had to be kept for a time has been deleted too.".to_owned(),
         },
+        NoticeKind::Held => Part {
+            subject: "your request has to wait",
+            body: format!(
+                "What you asked to have deleted may not be deleted now: a legal duty to keep it stands against it.{} Your \
+                 request shows the reason. It goes on by itself when that ends, and you need not ask again.",
+                around(" That lasts until ", moment, " at the latest.")
+            ),
+            sms: format!(
+                "a legal duty to keep data stops your request{}. It then goes on by itself.",
+                around(" until ", moment, " at the latest")
+            ),
+        },
     }
 }
 
@@ -354,6 +366,14 @@ fn chinese_notice(kind: NoticeKind, what: &str, moment: Option<&str>) -> Part {
                 .to_owned(),
             sms: "此前须保留一段时间的个人信息，现期限届满，也已删除。".to_owned(),
         },
+        NoticeKind::Held => Part {
+            subject: "您的请求须暂缓办理",
+            body: format!(
+                "依法须予保全，您请求删除的信息目前不得删除。{}理由见该请求。保全结束后，我们将自动继续办理，您无需重新提出请求。",
+                around("保全最迟至 ", moment, "。")
+            ),
+            sms: format!("您的请求因依法保全暂缓办理{}，结束后自动继续。", around("，最迟至 ", moment, "")),
+        },
     }
 }
 
@@ -381,11 +401,11 @@ mod tests {
     const LANGUAGES: [(&str, usize); 2] = [("en", 160), ("zh-Hans", 70)];
     const LONG_NAME: &str = "A company whose name is longer than any text message has room for";
 
-    fn kinds() -> [NoticeKind; 8] {
+    fn kinds() -> [NoticeKind; 11] {
         use NoticeKind as K;
-        let ends = [K::PackageReady, K::Erased, K::Cancelled, K::Withdrawn, K::Purged, K::Denied];
+        let ends = [K::PackageReady, K::Erased, K::Cancelled, K::Withdrawn, K::Purged, K::Denied, K::Held];
         let cancelling = [K::CancellationConfirmed, K::CancellationReminder, K::CheckFailed, K::Accepted];
-        let mut kinds = [K::Accepted; 10];
+        let mut kinds = [K::Accepted; 11];
         kinds[..4].copy_from_slice(&cancelling);
         kinds[4..].copy_from_slice(&ends);
         kinds

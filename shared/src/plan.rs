@@ -144,6 +144,8 @@ pub enum Work {
         /// The moment whose state was restored.
         state_of: Timestamp,
     },
+    /// Erases what legal holds had kept, once one of them has ended.
+    EraseHeld,
 }
 
 impl Work {
@@ -169,6 +171,7 @@ impl Work {
             | Self::Forget
             | Self::Narrow
             | Self::Purge { .. }
+            | Self::EraseHeld
             | Self::Tombstone => None,
         }
     }
@@ -206,6 +209,7 @@ impl Work {
             Self::Erase { .. } => "erase",
             Self::Tombstone => "tombstone",
             Self::Sweep { .. } => "sweep",
+            Self::EraseHeld => "erase_held",
         }
     }
 }

@@ -177,7 +177,8 @@ impl Cloud {
     pub(crate) async fn reader(&self, function: Function, connectors: Connectors) -> Result<Reader, StartError> {
         let (settings, sdk) = self.environment(function);
         let policies = self.policies(function, &settings);
-        Reader::with(&settings, &sdk, self.clock.clone(), self.random.clone(), policies, connectors).await
+        let dynamodb = self.dynamodb(function);
+        Reader::with(&settings, &sdk, dynamodb, self.clock.clone(), self.random.clone(), policies, connectors).await
     }
 
     /// What every other function has, as [`Platform::start`] makes it.

@@ -27,6 +27,7 @@ pub enum Function {
     AnchorEvidence,
     ReplaySuppression,
     TellRecipients,
+    ManageHolds,
 }
 
 impl Function {
@@ -43,6 +44,7 @@ impl Function {
         Self::AnchorEvidence,
         Self::ReplaySuppression,
         Self::TellRecipients,
+        Self::ManageHolds,
     ];
 
     /// Its name in the template.
@@ -60,6 +62,7 @@ impl Function {
             Self::AnchorEvidence => "AnchorEvidence",
             Self::ReplaySuppression => "ReplaySuppression",
             Self::TellRecipients => "TellRecipients",
+            Self::ManageHolds => "ManageHolds",
         }
     }
 
@@ -98,6 +101,7 @@ pub(crate) enum Running {
     AnchorEvidence(Arc<anchor_evidence::Function>),
     ReplaySuppression(Arc<replay_suppression::Function>),
     TellRecipients(Arc<tell_recipients::Function>),
+    ManageHolds(Arc<manage_holds::Function>),
 }
 
 impl Running {
@@ -149,6 +153,7 @@ impl Running {
             })),
             Function::RetentionSweep => Self::RetentionSweep(Arc::new(retention_sweep::Function {
                 current: platform.current_policy()?,
+                keys: platform.digest_keys().await?,
                 connectors: connectors(),
                 platform,
             })),
@@ -181,6 +186,13 @@ impl Running {
                 api_url: platform.settings.required("API_URL")?,
                 platform,
             })),
+            Function::ManageHolds => Self::ManageHolds(Arc::new(manage_holds::Function {
+                current: platform.current_policy()?,
+                keys: platform.digest_keys().await?,
+                sign_ins: platform.sign_ins()?,
+                connectors: connectors(),
+                platform,
+            })),
             Function::PlanRequest => unreachable!("it has no platform"),
         })
     }
@@ -200,6 +212,7 @@ impl Running {
             Self::AnchorEvidence(function) => anchor_evidence::handle(function.clone(), trigger, deadline).await,
             Self::ReplaySuppression(function) => replay_suppression::handle(function.clone(), trigger, deadline).await,
             Self::TellRecipients(function) => tell_recipients::handle(function.clone(), trigger, deadline).await,
+            Self::ManageHolds(function) => manage_holds::handle(function.clone(), trigger, deadline).await,
         }
     }
 }

@@ -102,6 +102,11 @@ impl Stack {
     pub(crate) fn of(folder: &str) -> Self {
         let policy =
             habeas::policy::load::load(&yaml::path(folder)).unwrap_or_else(|error| panic!("{folder}: {error}"));
+        Self::under(policy)
+    }
+
+    /// The stack of a policy.
+    pub(crate) fn under(policy: Pinned) -> Self {
         let deployed = Deployed::new(&policy, "prod");
         let roles = Function::ALL.into_iter().map(|function| (function, rules(&deployed, function))).collect();
         Self { policy: Arc::new(policy), deployed, roles }

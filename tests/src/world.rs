@@ -94,6 +94,15 @@ impl World {
         Self::with(Rights::new(stack, None, WhenDenied::Fail), secrets).await
     }
 
+    /// A new world under the small policy as somebody else would have written it.
+    pub async fn under_small(change: impl FnOnce(&mut habeas::policy::Bundle)) -> Self {
+        let stored = stack().policy.to_stored().unwrap();
+        let mut bundle = serde_json::from_slice(&stored).unwrap();
+        change(&mut bundle);
+        let stack: &'static Stack = Box::leak(Box::new(Stack::under(Pinned::new(bundle).unwrap())));
+        Self::with(Rights::new(stack, None, WhenDenied::Fail), BTreeMap::new()).await
+    }
+
     /// The same, with a line missing in one role. It stops where that is denied, which [`Rights::denied`] tells.
     pub async fn that_stops_without(grant: Grant) -> Self {
         Self::with(Rights::new(stack(), Some(grant), WhenDenied::Stop), BTreeMap::new()).await
@@ -390,6 +399,7 @@ impl World {
             "/v1/plans" => Function::PlanRequest,
             path if path.starts_with("/v1/recipients") => Function::TellRecipients,
             path if path.starts_with("/v1/replays") => Function::ReplaySuppression,
+            path if path.starts_with("/v1/holds") => Function::ManageHolds,
             _ => Function::SubmitRequest,
         };
         self.answer(function, request).await

@@ -3,6 +3,7 @@
 pub mod decide;
 pub mod demo;
 pub mod evidence;
+pub mod hold;
 pub mod package;
 pub mod plan;
 pub mod policy;

@@ -75,7 +75,7 @@ async fn look(
 }
 
 /// `email=person@example.com`, in its normal form. An error does not repeat it.
-fn parse(text: &str) -> Result<Identity, CommandError> {
+pub(super) fn parse(text: &str) -> Result<Identity, CommandError> {
     let kinds = [IdentityKind::Email, IdentityKind::PhoneNumber, IdentityKind::UserId];
     let (kind, value) = text.split_once('=').ok_or(CommandError::NotAnIdentity)?;
     let kind = kinds.into_iter().find(|known| known.name() == kind).ok_or(CommandError::NotAnIdentity)?;

@@ -173,6 +173,24 @@ impl Api {
         self.send("GET /v1/replays/{id}", request).await
     }
 
+    /// `POST /v1/holds`, as an operator.
+    pub async fn place_hold(&self, body: &Value, idempotency_key: &str, token: &str) -> Result<Answer, DriveError> {
+        let request = self.http.post(format!("{}/v1/holds", self.base)).bearer_auth(token).json(body);
+        self.send("POST /v1/holds", request.header("Idempotency-Key", idempotency_key)).await
+    }
+
+    /// `GET /v1/holds`, as an operator.
+    pub async fn holds(&self, ended: bool, token: &str) -> Result<Answer, DriveError> {
+        let request = self.http.get(format!("{}/v1/holds?ended={ended}", self.base)).bearer_auth(token);
+        self.send("GET /v1/holds", request).await
+    }
+
+    /// `POST /v1/holds/{id}/lift`, as an operator.
+    pub async fn lift_hold(&self, id: &str, token: &str) -> Result<Answer, DriveError> {
+        let request = self.http.post(format!("{}/v1/holds/{id}/lift", self.base)).bearer_auth(token);
+        self.send("POST /v1/holds/{id}/lift", request).await
+    }
+
     /// What a link to a package leads to.
     pub async fn download(&self, url: &str) -> Result<Vec<u8>, DriveError> {
         const ACTION: &str = "downloading the package";

@@ -196,6 +196,7 @@ fn entry(item: &std::collections::HashMap<String, AttributeValue>) -> Option<Ent
             marked: count("marked"),
             moved: count("moved"),
             smallest_group: None,
+            held: count("held"),
         },
     })
 }

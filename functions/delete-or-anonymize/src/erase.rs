@@ -5,6 +5,7 @@ use habeas::connectors::{
     Connector, ConnectorError, Decision, ErasureJudge, Groups, Judge as _, Person, Target, Who, erases_all,
     erasure_judge,
 };
+use habeas::holds::{Held, HeldJudge, Keeps, Whom, digests_of, merge};
 use habeas::plan::{Counts, Work};
 use habeas::steps::{Job, Next, Page, StepError};
 use jiff::Timestamp;
@@ -43,6 +44,12 @@ pub(crate) struct Cursor {
     /// Of those, what bears the mark of what may not be used.
     #[serde(default)]
     pub(crate) marked: u64,
+    /// Of that, what legal holds keep.
+    #[serde(default)]
+    pub(crate) held: u64,
+    /// Which.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) holds: Vec<Held>,
     retained_until: Option<Timestamp>,
     /// Whether something is kept of which nobody knows until when.
     #[serde(default)]
@@ -69,7 +76,7 @@ impl Cursor {
 impl Function {
     pub(crate) async fn erase(&self, job: &Job, collection: &str, cursor: Option<&str>) -> Result<Page, StepError> {
         let cursor: Cursor = match cursor {
-            None => Self::beginning(job, collection),
+            None => self.beginning(job, job.person()?, collection)?,
             Some(json) => serde_json::from_str(json).map_err(StepError::permanent)?,
         };
         let (progress, counts) = self.turn(job, job.person()?, collection, cursor).await?;
@@ -79,8 +86,11 @@ impl Function {
                 Ok(Page { counts, retained_until: None, next })
             }
             Progress::Done(cursor) => {
-                let counts = Counts { retained: cursor.retained, marked: cursor.marked, ..counts };
-                let next = Next::Done { package: None, captured: None };
+                let counts = Counts { retained: cursor.retained, marked: cursor.marked, held: cursor.held, ..counts };
+                let next = match cursor.holds {
+                    holds if holds.is_empty() => Next::Done { package: None, captured: None },
+                    holds => Next::Kept(holds),
+                };
                 Ok(Page { counts, retained_until: cursor.kept_until(), next })
             }
         }
@@ -119,10 +129,14 @@ impl Function {
         }
     }
 
-    fn beginning(job: &Job, collection: &str) -> Cursor {
+    fn beginning(&self, job: &Job, person: &Person, collection: &str) -> Result<Cursor, StepError> {
+        let (target, _) = self.reach(job, collection)?;
+        if !self.keeps(job, &self.whom(job, person), target).everything().is_empty() {
+            return Ok(Cursor::that_looks_first());
+        }
         let demands = job.policy.rule(collection).is_some_and(|rule| rule.erasure.k_anonymity().is_some());
         let phase = if demands { Phase::Measure } else { Phase::Act };
-        Cursor { phase, ..Cursor::default() }
+        Ok(Cursor { phase, ..Cursor::default() })
     }
 
     /// Reads the rows of a page for the groups that they would be in; after the last one, counts those.
@@ -162,7 +176,9 @@ impl Function {
     ) -> Result<(Progress, Counts), StepError> {
         let (target, connector) = self.reach(job, collection)?;
         let (who, at) = (Who::Person(person), cursor.at.as_deref());
-        let quick = if erases_all(&target) {
+        let whom = self.whom(job, person);
+        let keeps = self.keeps(job, &whom, target);
+        let quick = if erases_all(&target) && keeps.is_nothing() {
             connector.erase(&target, who, at).await.map_err(ConnectorError::into_step)?
         } else {
             None
@@ -171,7 +187,7 @@ impl Function {
             acted
         } else {
             let judge = self.judge(job, &target)?.within(cursor.groups.clone());
-            connector.act(&target, who, &judge, at).await.map_err(ConnectorError::into_step)?
+            connector.act(&target, who, &HeldJudge::new(keeps, &judge), at).await.map_err(ConnectorError::into_step)?
         };
         let mut counts = acted.counts;
         if cursor.round > 0 {
@@ -195,6 +211,8 @@ impl Function {
     ) -> Result<(Progress, Counts), StepError> {
         let (target, connector) = self.reach(job, collection)?;
         let judge = self.judge(job, &target)?.within(cursor.groups.clone());
+        let whom = self.whom(job, person);
+        let judge = HeldJudge::new(self.keeps(job, &whom, target), &judge);
         let page = connector.read(&target, Who::Person(person), cursor.at.as_deref()).await;
         let page = page.map_err(ConnectorError::into_step)?;
         let mut left = Vec::new();
@@ -209,6 +227,10 @@ impl Function {
                 Decision::Act(_) | Decision::Retain { .. } => left.push(row),
             }
         }
+        let (held, holds) = judge.met();
+        cursor.retained += held;
+        cursor.held += held;
+        merge(&mut cursor.holds, holds);
         if !left.is_empty() {
             // What its system keeps by itself is retained too, whatever the policy says.
             for hold in connector.held(&target, &left).await.map_err(ConnectorError::into_step)? {
@@ -245,6 +267,20 @@ impl Function {
         let target = Target::of(&job.policy, collection).map_err(ConnectorError::into_step)?;
         let connector = self.connectors.of(target.place).map_err(ConnectorError::into_step)?;
         Ok((target, connector))
+    }
+
+    /// Whom the request is about, as holds know people.
+    pub(crate) fn whom(&self, job: &Job, person: &Person) -> Whom {
+        if job.holds.is_empty() {
+            return Whom::default();
+        }
+        let digests = digests_of(&self.keys, &job.policy, &person.keys);
+        Whom { digests, request: Some(job.request.id.clone()) }
+    }
+
+    /// What holds keep of a collection.
+    fn keeps<'a>(&'a self, job: &'a Job, whom: &'a Whom, target: Target<'a>) -> Keeps<'a> {
+        Keeps::of_person(target, &self.keys, &job.holds, whom, &job.request.kept)
     }
 
     /// What becomes of a row of a collection.

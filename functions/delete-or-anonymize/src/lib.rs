@@ -1,6 +1,7 @@
 //! Erases, anonymises or retains what is held about a person, as the policy says, and reads everything afresh.
 
 mod erase;
+mod held;
 mod purge;
 mod recheck;
 
@@ -10,12 +11,13 @@ use async_trait::async_trait;
 use habeas::api::{Answer, Trigger};
 use habeas::aws::{Platform, StartError};
 use habeas::connectors::Connectors;
+use habeas::holds::Held;
 use habeas::identity::DigestKeys;
 use habeas::plan::{Counts, Queue, Work};
 use habeas::policy::KeySet;
 use habeas::request::EffectItem;
 use habeas::steps::{
-    Handled, Job, Message, Page, StepError, Worker, capture_page, forget_page, handle_batch, narrow_page,
+    Handled, Job, Message, Next, Page, StepError, Worker, capture_page, forget_page, handle_batch, narrow_page,
     preflight_page, resolve_again_page, resolve_page,
 };
 use habeas::suppression::digests;
@@ -82,10 +84,15 @@ impl Worker for Function {
                 let set = KeySet { collection: collection.clone(), fields: fields.clone() };
                 capture_page(job, &self.connectors, self.platform.driver.key_store.as_ref(), &set, cursor).await
             }
+            // What holds keep is found by these keys once the holds have ended.
+            Work::Forget if !job.request.kept.is_empty() && !job.request.status.is_end() => {
+                let holds = job.request.kept.iter().map(|kept| kept.held.clone()).collect();
+                Ok(Page { counts: Counts::default(), retained_until: None, next: Next::Kept(holds) })
+            }
             Work::Forget => forget_page(job, self.platform.driver.key_store.as_ref()).await,
             Work::Suppress => self.suppress(job).await,
             Work::Erase { collection } => self.erase(job, collection, cursor).await,
-            Work::Recheck { .. } => self.recheck(job, cursor).await,
+            Work::Recheck { .. } | Work::EraseHeld => self.recheck(job, cursor).await,
             Work::Narrow => {
                 let driver = &self.platform.driver;
                 narrow_page(job, driver.key_store.as_ref(), &driver.sealer).await
@@ -104,6 +111,14 @@ impl Worker for Function {
             | Work::Reapply { .. }
             | Work::Prove { .. } => Err(StepError::permanent(NotMyWork)),
         }
+    }
+
+    fn minds_holds(&self, work: &Work) -> bool {
+        matches!(work, Work::Preflight | Work::Suppress | Work::Erase { .. } | Work::Recheck { .. } | Work::EraseHeld)
+    }
+
+    fn waits_for(&self, job: &Job) -> Result<Vec<Held>, StepError> {
+        self.to_wait_for(job)
     }
 }
 

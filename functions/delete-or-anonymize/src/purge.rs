@@ -6,6 +6,7 @@
 
 use habeas::connectors::Person;
 use habeas::evidence::Purged;
+use habeas::holds::{Held, merge};
 use habeas::plan::{Counts, Plan};
 use habeas::steps::{Job, Next, Page, StepError};
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,8 @@ struct Place {
     /// What has gone of it.
     erased: u64,
     somebody_new: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    holds: Vec<Held>,
 }
 
 impl Function {
@@ -43,7 +46,7 @@ impl Function {
         let next = if place.done.len() < collections.len() {
             Next::Page(serde_json::to_string(&place).map_err(StepError::permanent)?)
         } else {
-            Next::Purged(place.done, place.somebody_new)
+            Next::Purged { collections: place.done, somebody_new: place.somebody_new, holds: place.holds }
         };
         Ok(Page { counts, retained_until: None, next })
     }
@@ -69,7 +72,9 @@ impl Function {
                     retained: cursor.retained,
                     retained_until: cursor.kept_until(),
                 });
-                Ok(Counts { retained: cursor.retained, marked: cursor.marked, ..counts })
+                let counts = Counts { retained: cursor.retained, marked: cursor.marked, held: cursor.held, ..counts };
+                merge(&mut place.holds, cursor.holds);
+                Ok(counts)
             }
         }
     }

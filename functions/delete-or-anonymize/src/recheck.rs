@@ -1,5 +1,5 @@
 //! One page of a re-check: everything that the erasure went through is looked at again, collection after collection, and
-//! what has turned up since is erased as the erasure would have.
+//! what has turned up since is erased as the erasure would have. What a legal hold had kept is erased in the same way.
 //!
 //! The rule of this file: before each page it is asked whether somebody new holds an identity of the erased person, and what
 //! is theirs is left alone.
@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use habeas::connectors::{ConnectorError, Person};
+use habeas::holds::{Held, merge};
 use habeas::plan::{Counts, Plan, Work};
 use habeas::policy::KeySet;
 use habeas::steps::{Doubtful, Found, Job, Next, Page, StepError, recapture_page, without_newcomers};
@@ -29,6 +30,8 @@ struct Place {
     /// Where rows are kept, and until when the last of them is.
     #[serde(default)]
     kept: BTreeMap<String, Timestamp>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    holds: Vec<Held>,
 }
 
 impl Function {
@@ -40,7 +43,12 @@ impl Function {
         let mut works = Plan::recheck(&job.policy);
         let is_exempt = |name: &str| job.request.exemption(name).is_some();
         works.retain(|work| !matches!(work, Work::Erase { collection } if is_exempt(collection)));
-        let (person, somebody_new) = self.still_erased(job).await?;
+        let (mut person, somebody_new) = self.still_erased(job).await?;
+        // What leads to kept rows only is all that is known any more: there are no captured keys, and none are to come.
+        if job.request.is_narrowed() {
+            works.retain(|work| !matches!(work, Work::Capture { .. }));
+            person = Person::known_by(person.keys);
+        }
         place.somebody_new |= somebody_new;
         let counts = match works.get(place.work) {
             Some(Work::Capture { collection, fields }) => {
@@ -56,8 +64,11 @@ impl Function {
         let next = if place.work < works.len() {
             Next::Page(serde_json::to_string(&place).map_err(StepError::permanent)?)
         } else {
-            let Place { found: rows, found_in: collections, somebody_new, kept, .. } = place;
-            Next::Rechecked(Found { rows, collections, somebody_new, kept })
+            let Place { found: rows, found_in: collections, somebody_new, kept, holds, .. } = place;
+            match job.claim.step.work {
+                Work::EraseHeld => Next::Kept(holds),
+                _ => Next::Rechecked(Found { rows, collections, somebody_new, kept, holds }),
+            }
         };
         Ok(Page { counts, retained_until: None, next })
     }
@@ -86,12 +97,9 @@ impl Function {
                     place.found += cursor.found;
                     place.found_in.push(collection.to_owned());
                 }
-                Ok(Counts {
-                    read: cursor.found + cursor.retained,
-                    retained: cursor.retained,
-                    marked: cursor.marked,
-                    ..counts
-                })
+                merge(&mut place.holds, cursor.holds);
+                let (retained, held) = (cursor.retained, cursor.held);
+                Ok(Counts { read: cursor.found + retained, retained, held, marked: cursor.marked, ..counts })
             }
         }
     }

@@ -101,6 +101,7 @@ impl Worker for Function {
             Work::Package => Box::pin(self.make_package(job, cursor)).await,
             Work::Clear => self.clear_staging(job).await,
             Work::Preflight
+            | Work::EraseHeld
             | Work::Suppress
             | Work::Tell { .. }
             | Work::Erase { .. }

@@ -3,15 +3,18 @@
 //! The rule of this function: it writes nothing anywhere, and its role could not. Who looked at whom is a line of the log,
 //! by digests; the answer holds names and counts and no value of anybody's.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use habeas::api::{Answer, Call, Problem, ProblemKind, Trigger, json_response};
 use habeas::aws::{Reader, StartError};
 use habeas::dry_run::{DryRun, DryRunError, Limits, Means};
-use habeas::identity::{Operator, OperatorError};
+use habeas::holds::{PlannedHold, Whom, digests_of};
+use habeas::identity::{Operator, OperatorError, SubjectKeys};
 use habeas::personal::{Identity, IdentityKind};
 use habeas::policy::{Pinned, PolicyDigest};
 use habeas::request::{Matter, Right};
+use habeas::steps::resolve;
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Response};
@@ -63,7 +66,10 @@ impl Function {
             Means { connectors: &reader.connectors, clock: reader.clock.as_ref(), random: reader.random.as_ref() };
         let limits = Limits { until: deadline.checked_sub(TIME_RESERVE).ok(), ..Limits::default() };
         let looked = DryRun::of(&policy, Matter::Right(body.right), body.export, &identity, means, limits).await;
-        let dry_run = looked.map_err(|error| problem(&error))?;
+        let mut dry_run = looked.map_err(|error| problem(&error))?;
+        if body.right.erases() {
+            dry_run.holds = self.holds(&policy, &identity).await?;
+        }
         tracing::info!(
             operator = operator.digest,
             subject = reader.keys.identity(&identity),
@@ -74,6 +80,30 @@ impl Function {
         );
         let answer = serde_json::to_value(dry_run).map_err(|error| Problem::internal(&error))?;
         Ok(json_response(StatusCode::OK, &answer))
+    }
+
+    /// The legal holds that an erasure would meet. Whom the identity leads to cannot be read where the dry run has found an
+    /// obstacle; then holds on the identity itself are named.
+    async fn holds(&self, policy: &Pinned, identity: &Identity) -> Result<Vec<PlannedHold>, Problem> {
+        let reader = &self.reader;
+        let holds = reader.ledger.holds(reader.clock.now()).await?;
+        if holds.is_empty() {
+            return Ok(Vec::new());
+        }
+        let named = SubjectKeys {
+            kind: identity.kind(),
+            value: identity.value().expose().clone(),
+            keys: BTreeMap::new(),
+            named: Vec::new(),
+            own_ids: BTreeMap::new(),
+        };
+        let place = policy.place(&policy.policy().subject.collection);
+        let known = match place.and_then(|place| reader.connectors.of(place).ok()) {
+            Some(connector) => resolve(connector, policy, &named, &[]).await.map_or(named, |resolved| resolved.keys),
+            None => named,
+        };
+        let whom = Whom { digests: digests_of(&reader.keys, policy, &known), request: None };
+        Ok(holds.met_by(policy, &whom))
     }
 
     async fn operator(&self, call: &Call) -> Result<Operator, Problem> {

@@ -75,6 +75,10 @@ impl Worker for Function {
             _ => Err(StepError::permanent(NotMyWork)),
         }
     }
+
+    fn minds_holds(&self, work: &Work) -> bool {
+        matches!(work, Work::Scan { .. } | Work::Prove { .. })
+    }
 }
 
 /// Answers calls of the API and messages of the queue.

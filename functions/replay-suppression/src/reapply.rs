@@ -138,7 +138,7 @@ impl Function {
         }
     }
 
-    /// Asks after some requests. One that needs attention is not waited for: what it left is found by the look afresh.
+    /// Asks after some requests. One that needs attention, or waits for a legal hold, is not waited for: what it left is found by the look afresh.
     async fn await_end(&self, job: &Job, mut place: Place) -> Result<Page, StepError> {
         let ledger = &self.platform.driver.ledger;
         let opened = ledger.opened_again(&job.request.id, place.ended.as_ref(), REQUESTS_AT_ONCE).await;
@@ -149,7 +149,10 @@ impl Function {
         }
         for id in opened {
             let request = ledger.request(&id).await.map_err(StepError::transient)?;
-            let over = request.filter(|request| request.status.is_end() || request.status == Status::NeedsAttention);
+            let over = request.filter(|request| {
+                let is_stopped = request.status == Status::NeedsAttention || !request.waits_for.is_empty();
+                request.status.is_end() || is_stopped
+            });
             let Some(request) = over else {
                 let wait = (FIRST_WAIT * (1 << place.waits.min(5))).min(LONGEST_WAIT);
                 place.waits += 1;

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use habeas::connectors::{Connector, ConnectorError, Decision, Judge as _, Person, Row, Target, Who, erasure_judge};
+use habeas::holds::{Keeps, Whom};
 use habeas::identity::SubjectKeys;
 use habeas::ledger::{FoundAgain, Suppressed};
 use habeas::personal::IdentityKind;
@@ -34,23 +35,27 @@ struct Known {
 }
 
 impl Function {
-    /// Looks at a page. `keeps`: keeps the identities that it finds, for the people to be erased again.
+    /// Looks at a page. `keeps_found`: keeps the identities that it finds, for the people to be erased again.
     pub(crate) async fn scan(
         &self,
         job: &Job,
         collection: &str,
         state_of: Timestamp,
         cursor: Option<&str>,
-        keeps: bool,
+        keeps_found: bool,
     ) -> Result<Page, StepError> {
         let step = ConnectorError::into_step;
         let target = Target::of(&job.policy, collection).map_err(step)?;
         let connector = self.connectors.of(target.place).map_err(step)?;
         let page = connector.read(&target, Who::Everyone, cursor).await.map_err(step)?;
         let mut counts = Counts { read: page.rows.len() as u64, ..Counts::default() };
-        let left = self.left_in(job, &target, connector, page.rows, state_of).await?;
+        let nobody = Whom::default();
+        let keeps = Keeps::of_person(target, &self.keys, &job.holds, &nobody, &[]);
+        let (left, held) =
+            self.left_in(job, &target, connector, page.rows, state_of, (!keeps_found).then_some(&keeps)).await?;
+        (counts.retained, counts.held) = (held, held);
         counts.left_over = left.len() as u64;
-        if keeps {
+        if keeps_found {
             self.keep(job, left.into_iter().flatten()).await?;
         } else if counts.left_over > 0 && job.request.stages.len() > 1 {
             tracing::error!(
@@ -65,7 +70,8 @@ impl Function {
         Ok(Page { counts, retained_until: None, next })
     }
 
-    /// Of each row that would have to go or to change: by what it is known.
+    /// Of each row that would have to go or to change: by what it is known. And how many such rows legal holds keep, if those
+    /// are asked for: whoever is held is found all the same, and erased again when the hold has ended.
     async fn left_in(
         &self,
         job: &Job,
@@ -73,7 +79,8 @@ impl Function {
         connector: &dyn Connector,
         rows: Vec<Row>,
         state_of: Timestamp,
-    ) -> Result<Vec<Vec<Known>>, StepError> {
+        keeps: Option<&Keeps<'_>>,
+    ) -> Result<(Vec<Vec<Known>>, u64), StepError> {
         let step = ConnectorError::into_step;
         let judge = erasure_judge(target, job.request.received_at, self.platform.driver.random.as_ref());
         // What others would name them by in a text is not known here; the erasure that follows finds it out.
@@ -86,7 +93,7 @@ impl Function {
         }));
         let mut known = self.known(job, target, &rows).await?;
         let mut asked = BTreeMap::new();
-        let (mut left, mut by) = (Vec::new(), Vec::new());
+        let (mut left, mut by, mut held) = (Vec::new(), Vec::new(), 0);
         for (position, mut row) in rows.into_iter().enumerate() {
             let mut theirs = Vec::new();
             for known in known.remove(&position).into_iter().flatten() {
@@ -101,6 +108,9 @@ impl Function {
             match judge.judge(&row).map_err(step)? {
                 Decision::Leave => {}
                 Decision::Retain { minimise, .. } if minimise.is_empty() => {}
+                Decision::Act(_) | Decision::Retain { .. } if keeps.is_some_and(|keeps| keeps.keeps(&row.record)) => {
+                    held += 1
+                }
                 Decision::Act(_) | Decision::Retain { .. } => {
                     left.push(row);
                     by.push(theirs);
@@ -108,11 +118,12 @@ impl Function {
             }
         }
         if left.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), held));
         }
         // What its system lets nobody delete is not left over.
-        let held = connector.held(target, &left).await.map_err(step)?;
-        Ok(by.into_iter().zip(held).filter(|(_, hold)| hold.is_none()).map(|(by, _)| by).collect())
+        let locked = connector.held(target, &left).await.map_err(step)?;
+        let left = by.into_iter().zip(locked).filter(|(_, lock)| lock.is_none()).map(|(by, _)| by);
+        Ok((left.collect(), held))
     }
 
     /// The claims of rows, by the position of the row, that the suppression list knows.

@@ -6,14 +6,17 @@ use async_trait::async_trait;
 use habeas::api::{Answer, Trigger};
 use habeas::aws::{Platform, PolicySourceError, StartError};
 use habeas::connectors::{ConnectorError, Connectors, Row, Target, Who, decide_sweep};
+use habeas::holds::{Held, HeldJudge, Keeps, merge};
+use habeas::identity::DigestKeys;
 use habeas::ledger::LedgerError;
-use habeas::plan::{NotServed, Plan, Queue, Work};
+use habeas::plan::{Counts, NotServed, Plan, Queue, Work};
 use habeas::policy::PolicyDigest;
 use habeas::request::life::LifeError;
 use habeas::request::{EffectItem, Matter, NewRequest, Request, RequestId};
 use habeas::steps::{Handled, Job, Message, Next, Page, StepError, Worker, handle_batch};
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::Error;
+use serde::{Deserialize, Serialize};
 
 /// Within what time a sweep is to be done: before the next one.
 const SWEEP_WITHIN: SignedDuration = SignedDuration::from_hours(24);
@@ -24,8 +27,18 @@ pub struct Function {
     pub platform: Platform,
     /// The policy in force.
     pub current: PolicyDigest,
+    /// The digest keys.
+    pub keys: DigestKeys,
     /// Erases in the controller's systems.
     pub connectors: Connectors,
+}
+
+/// Where the sweep of a collection stands.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Place {
+    sweep_at: Option<String>,
+    holds: Vec<Held>,
 }
 
 /// Why a sweep did not begin.
@@ -50,7 +63,12 @@ impl Function {
     /// Reads the environment and makes the clients.
     pub async fn start() -> Result<Self, StartError> {
         let platform = Platform::start().await?;
-        Ok(Self { current: platform.current_policy()?, connectors: platform.connectors(), platform })
+        Ok(Self {
+            current: platform.current_policy()?,
+            keys: platform.digest_keys().await?,
+            connectors: platform.connectors(),
+            platform,
+        })
     }
 
     /// Opens a sweep and plans it at once: nobody has to be verified.
@@ -92,11 +110,30 @@ impl Function {
         let rule = job.policy.rule(collection).ok_or(ConnectorError::WrongKind).map_err(ConnectorError::into_step)?;
         let connector = self.connectors.of(target.place).map_err(ConnectorError::into_step)?;
         let time_zone = &job.policy.policy().controller.time_zone;
+        let mut place = Place::of(cursor);
+        let keeps = Keeps::of_everybody(target, &self.keys, &job.holds);
+        let everything = keeps.everything();
+        if !everything.is_empty() {
+            merge(&mut place.holds, everything);
+            return Ok(Page { counts: Counts::default(), retained_until: None, next: Next::Kept(place.holds) });
+        }
         let random = self.platform.driver.random.as_ref();
         let judge = |row: &Row| decide_sweep(rule, &row.record, job.request.received_at, time_zone, random);
-        let acted = connector.act(&target, Who::Everyone, &judge, cursor).await.map_err(ConnectorError::into_step)?;
-        let next = acted.next.map_or(Next::Done { package: None, captured: None }, Next::Page);
-        Ok(Page { counts: acted.counts, retained_until: None, next })
+        let judge = HeldJudge::new(keeps, &judge);
+        let acted = connector.act(&target, Who::Everyone, &judge, place.sweep_at.as_deref()).await;
+        let acted = acted.map_err(ConnectorError::into_step)?;
+        let (held, holds) = judge.met();
+        merge(&mut place.holds, holds);
+        let counts = Counts { retained: held, held, ..acted.counts };
+        let next = match acted.next {
+            Some(next) => {
+                let place = Place { sweep_at: Some(next), ..place };
+                Next::Page(serde_json::to_string(&place).map_err(StepError::permanent)?)
+            }
+            None if place.holds.is_empty() => Next::Done { package: None, captured: None },
+            None => Next::Kept(place.holds),
+        };
+        Ok(Page { counts, retained_until: None, next })
     }
 }
 
@@ -107,6 +144,19 @@ impl Worker for Function {
             Work::Sweep { collection } => self.sweep(job, collection, cursor).await,
             _ => Err(StepError::permanent(NotMyWork)),
         }
+    }
+
+    fn minds_holds(&self, _: &Work) -> bool {
+        true
+    }
+}
+
+impl Place {
+    /// A cursor that is none of these is the connector's own, as steps had it that began before holds were looked for.
+    fn of(cursor: Option<&str>) -> Self {
+        let Some(cursor) = cursor else { return Self::default() };
+        let connectors_own = || Self { sweep_at: Some(cursor.to_owned()), holds: Vec::new() };
+        serde_json::from_str(cursor).unwrap_or_else(|_| connectors_own())
     }
 }
 

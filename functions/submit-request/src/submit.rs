@@ -42,7 +42,7 @@ struct IdentityBody {
 
 impl Function {
     pub(crate) async fn submit(&self, call: &Call) -> Result<Response<Body>, Problem> {
-        let key = idempotency_key(call)?;
+        let key = call.idempotency_key()?;
         let body: SubmitBody = call.json()?;
         check_limits(&body)?;
         let encrypt_to = encrypt_to(&body)?;
@@ -182,17 +182,6 @@ fn decide(mut change: Change, path: Path, policy: &Pinned, right: Right, now: Ti
     };
     decided.map_err(|error| Problem::internal(&error))?;
     Ok(change)
-}
-
-fn idempotency_key(call: &Call) -> Result<String, Problem> {
-    let key = call.header("idempotency-key").unwrap_or_default();
-    let well_formed = (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
-    if well_formed {
-        return Ok(key.to_owned());
-    }
-    let detail =
-        "Send 1 to 255 visible ASCII characters, a fresh UUID for example, and the same again if you repeat the call.";
-    Err(Problem::new(ProblemKind::IdempotencyKeyMissing, detail))
 }
 
 fn check_limits(body: &SubmitBody) -> Result<(), Problem> {

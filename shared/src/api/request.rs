@@ -41,6 +41,24 @@ impl Call {
         self.path.first().and_then(|id| id.parse().ok()).ok_or_else(Problem::not_found)
     }
 
+    /// The `Idempotency-Key`: 1 to 255 visible ASCII characters.
+    pub fn idempotency_key(&self) -> Result<String, CallError> {
+        let key = self.header("idempotency-key").unwrap_or_default();
+        let well_formed = (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
+        if well_formed {
+            return Ok(key.to_owned());
+        }
+        let detail = "Send 1 to 255 visible ASCII characters, a fresh UUID for example, and the same again if you repeat the call.";
+        Err(Problem::new(ProblemKind::IdempotencyKeyMissing, detail))
+    }
+
+    /// A parameter of the query, as it stands there; none if it is not there.
+    #[must_use]
+    pub fn query(&self, name: &str) -> Option<&str> {
+        let pairs = self.request.uri().query()?.split('&');
+        pairs.filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
     /// A header, if it is there and is text.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {

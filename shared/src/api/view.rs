@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::certificate;
 use crate::dry_run;
 use crate::evidence::RecipientResult;
+use crate::holds::Held;
 use crate::ledger::{RequestView, keys};
 use crate::plan::Work;
 use crate::policy::{Factor, Pinned, in_language, refusal_text};
@@ -130,14 +131,14 @@ pub fn request_json(view: &RequestView, policy: &Pinned) -> Value {
     let retained: Vec<Value> = view
         .steps
         .iter()
-        .filter(|step| step.counts.retained > 0)
+        .filter(|step| step.counts.retained > step.counts.held)
         .filter_map(|step| {
             let Work::Erase { collection } = &step.work else {
                 return None;
             };
             let mut entry = json!({
                 "collection": collection,
-                "rows": step.counts.retained,
+                "rows": step.counts.retained - step.counts.held,
                 "until": step.retained_until.map(keys::moment),
                 "basis": certificate::basis(policy, collection, language)?,
             });
@@ -181,6 +182,9 @@ pub fn request_json(view: &RequestView, policy: &Pinned) -> Value {
         let told: Vec<Value> = request.recipients.iter().map(|result| recipient_json(result, policy)).collect();
         body["recipients"] = json!(told);
     }
+    if let Some(holds) = legal_holds(view) {
+        body["legal_holds"] = holds;
+    }
     if let Some(until) = request.known_until() {
         body["known_until"] = json!(keys::moment(until));
     }
@@ -195,4 +199,23 @@ pub fn request_json(view: &RequestView, policy: &Pinned) -> Value {
         });
     }
     body
+}
+
+/// The legal holds that a request waits for, those that keep something, and what; none if there are none.
+fn legal_holds(view: &RequestView) -> Option<Value> {
+    let told = |held: &Held| json!({"hold": held.hold, "basis": held.basis, "until": keys::moment(held.until)});
+    let request = &view.request;
+    if request.waits_for.is_empty() && request.kept.is_empty() {
+        return None;
+    }
+    let rows = view.steps.iter().filter(|step| step.counts.held > 0);
+    let rows = rows.filter_map(|step| {
+        let Work::Erase { collection } = &step.work else { return None };
+        Some(json!({"collection": collection, "rows": step.counts.held}))
+    });
+    Some(json!({
+        "waits_for": request.waits_for.iter().map(told).collect::<Vec<_>>(),
+        "keep": request.kept.iter().map(|kept| told(&kept.held)).collect::<Vec<_>>(),
+        "rows": rows.collect::<Vec<_>>(),
+    }))
 }

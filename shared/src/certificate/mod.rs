@@ -34,6 +34,7 @@ pub struct Page {
     kept: Vec<Kept>,
     left_out: Vec<LeftOut>,
     recipients: Vec<ToldRecipient>,
+    held: Vec<HeldRow>,
     history: Vec<Happened>,
     proof: Proof,
 }
@@ -102,6 +103,16 @@ struct ToldRecipient {
     not_told: &'static str,
     answer: &'static str,
     answered_at: Option<Moment>,
+}
+
+/// What a legal hold did.
+#[derive(Serialize)]
+struct HeldRow {
+    basis: String,
+    hold: String,
+    until: Moment,
+    ended_at: Option<Moment>,
+    kept: Vec<(String, u64)>,
 }
 
 #[derive(Serialize)]
@@ -211,6 +222,13 @@ pub fn page(file: &EvidenceFile, policy: &Pinned, language: &str) -> Page {
         answer: words::receipt(language, result),
         answered_at: result.receipt_at.map(|at| clock.say(at)),
     });
+    let held = certificate.holds.iter().map(|hold| HeldRow {
+        basis: hold.held.basis.clone(),
+        hold: hold.held.hold.to_string(),
+        until: clock.say(hold.held.until),
+        ended_at: hold.ended_at.map(|at| clock.say(at)),
+        kept: hold.kept.iter().map(|kept| (kept.collection.clone(), kept.rows)).collect(),
+    });
     let history = file.events.iter().filter_map(|event| {
         let (text, moment) = words::event(language, &event.fact)?;
         let text = moment.map_or(text.clone(), |moment| text.replace("{}", &clock.say(moment).local));
@@ -233,6 +251,7 @@ pub fn page(file: &EvidenceFile, policy: &Pinned, language: &str) -> Page {
         kept: kept.collect(),
         left_out: left_out.collect(),
         recipients: recipients.collect(),
+        held: held.collect(),
         history: history.collect(),
         proof: Proof { events: certificate.events, head: certificate.head.as_str().to_owned(), anchor },
         request: About {

@@ -6,6 +6,7 @@ use crate::evidence::{
     Actor, AnchorHead, AnchorSignature, Anchored, Certificate, Event, EventHash, FailureReason, Outcome, PurgeReport,
     Purged, RecheckReport, StepReport,
 };
+use crate::holds::Held;
 use crate::plan::Work;
 use crate::policy::{Factor, Period};
 use crate::request::{Matter, Right, StepNumber};
@@ -27,6 +28,7 @@ fn erased(number: u16, collection: &str, counts: Counts, until: Option<&str>) ->
         counts,
         retained_until: until.map(moment),
         exempt: false,
+        holds: Vec::new(),
     })
 }
 
@@ -37,6 +39,7 @@ fn done(number: u16, work: Work) -> Fact {
         counts: Counts::default(),
         retained_until: None,
         exempt: false,
+        holds: Vec::new(),
     })
 }
 
@@ -139,6 +142,7 @@ fn what_turned_up_after_an_erasure_is_told_with_how_long_the_person_stays_known(
             found_in: places.iter().map(|place| (*place).to_owned()).collect(),
             counts: Counts::default(),
             somebody_new,
+            holds: Vec::new(),
         })
     };
     let until = moment("2026-12-21T17:30:00Z");
@@ -173,6 +177,7 @@ fn what_was_kept_is_told_with_when_it_was_purged() {
         collections: vec![purged],
         counts: Counts { read: 3, erased: 3, ..Counts::default() },
         somebody_new: false,
+        holds: Vec::new(),
     };
     let counts = Counts { read: 3, retained: 3, ..Counts::default() };
     let (until, retained_until) = (moment("2026-12-21T17:30:00Z"), Some(moment("2029-01-31T00:00:00Z")));
@@ -230,4 +235,41 @@ fn only_what_events_prove_has_a_section() {
     let html = text(&EvidenceFile { anchored: Some(proof), ..withdrawn }, &policy, "en");
     assert!(html.contains("<dt>Anchor</dt><dd>12, ") && html.contains(&TreeHash::of(b"root").to_string()));
     assert!(html.contains(&"cd".repeat(32)) && !html.contains("not in a signed anchor yet"));
+}
+
+#[test]
+fn what_a_legal_hold_keeps_is_told_with_its_basis_and_end_beside_what_the_policy_retains() {
+    let policy = policy();
+    let held = Held {
+        hold: "c0".repeat(16).parse().unwrap(),
+        basis: "Case <17>".into(),
+        until: moment("2027-03-01T00:00:00Z"),
+    };
+    let kept = |work: Work, counts: Counts, holds: Vec<Held>| {
+        Fact::StepDone(StepReport { step: StepNumber(2), work, counts, retained_until: None, exempt: false, holds })
+    };
+    let orders = Counts { read: 5, retained: 5, held: 3, ..Counts::default() };
+    let work = Work::Erase { collection: "small_app.orders".to_owned() };
+    let mut facts = vec![
+        Fact::Held(held.clone()),
+        kept(work, orders, vec![held.clone()]),
+        kept(Work::Forget, Counts::default(), vec![held.clone()]),
+        Fact::Completed { outcome: Outcome::Partial },
+    ];
+    let told = text(&evidence(&policy, facts.clone()), &policy, "en");
+    let section = |told: &str| told.split("<section").find(|part| part.contains("id=\"held\"")).unwrap().to_owned();
+    assert!(section(&told).contains("Case &lt;17&gt;") && section(&told).contains("2027-03-01 08:00"), "{told}");
+    assert!(section(&told).contains("small_app.orders: 3") && section(&told).contains("not yet"));
+    assert!(told.contains("are kept, sealed, until the legal holds have ended"));
+    let retained = told.split("<section").find(|part| part.contains("id=\"kept\"")).unwrap();
+    assert_eq!(numbers(row(retained, "small_app.orders")), [2], "what the policy retains is told apart");
+    facts.push(Fact::HoldEnded { hold: held.hold, lifted: true });
+    facts.push(kept(Work::EraseHeld, Counts { erased: 3, ..Counts::default() }, Vec::new()));
+    let file = evidence(&policy, facts);
+    assert_eq!((file.certificate.after_holds[0].erased, file.certificate.holds[0].ended_at.is_some()), (3, true));
+    let told = text(&file, &policy, "zh-Hans");
+    assert!(
+        !section(&told).contains("尚未结束") && told.contains("依法保全已解除。") && told.contains("仍在保全中的除外")
+    );
+    assert!(!text(&whole(&policy), &policy, "en").contains("id=\"held\""), "only where there was one");
 }

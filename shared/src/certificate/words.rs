@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::evidence::{Fact, FailureReason, NotTold, Outcome, PurgeReport, Receipt, RecheckReport, RecipientResult};
+use crate::evidence::{
+    Fact, FailureReason, NotTold, Outcome, PurgeReport, Receipt, RecheckReport, RecipientResult, StepReport,
+};
 use crate::export::words::{choose, is_chinese};
 use crate::plan::Work;
 use crate::policy::Factor;
@@ -72,6 +74,18 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("recipient", "Who", "接收方"),
     ("told_at", "Told", "告知时间"),
     ("answer", "What they say", "对方回复"),
+    ("held", "What legal holds stopped or kept", "依法保全的影响"),
+    (
+        "held_intro",
+        "What a hold keeps is deleted by this same request, without being asked again, once the hold has ended.",
+        "保全结束后，被保全的内容由本请求自动删除，无需重新提出请求。",
+    ),
+    ("held_caption", "Legal holds", "法律保全"),
+    ("hold_id", "Number of the hold", "保全编号"),
+    ("hold_until", "Ends at the latest", "最迟结束时间"),
+    ("hold_ended", "Ended", "结束时间"),
+    ("hold_in_force", "not yet", "尚未结束"),
+    ("hold_kept", "What it kept, and how many records", "被保全的内容和记录数"),
     ("history", "What happened when", "办理经过"),
     ("when", "When", "时间"),
     ("what", "What", "事项"),
@@ -257,6 +271,17 @@ pub(super) fn event(language: &str, fact: &Fact) -> Option<(String, Option<Times
             checked(language, checks)
                 + &say("The time to think it over ended. The work was planned.", "冷静期结束，已安排办理。")
         }
+        Fact::Held(held) => {
+            let text = say(
+                "A legal hold stopped the request, until {} at the latest.",
+                "因依法保全，该请求暂缓办理，最迟至 {}。",
+            );
+            return Some((text, Some(held.until)));
+        }
+        Fact::StepDone(StepReport { work: Work::Forget, holds, .. }) if !holds.is_empty() => say(
+            "The keys that had been set aside are kept, sealed, until the legal holds have ended.",
+            "暂存的关联键加密保留至依法保全结束。",
+        ),
         Fact::StepDone(report) => {
             let (english, chinese) = step(&report.work)?;
             say(english, chinese)
@@ -348,6 +373,10 @@ fn step(work: &Work) -> Option<(&'static str, &'static str)> {
             "What was known of the person was deleted, but for what leads to the records that have to be kept.",
             "除指向须保留记录的信息外，所涉本人的其他信息已清除。",
         ),
+        Work::EraseHeld => (
+            "What legal holds had kept was deleted, as far as none keeps it any more.",
+            "被依法保全的内容已删除，仍在保全中的除外。",
+        ),
         Work::Forget => ("The keys that had been set aside were deleted.", "暂存的关联键已清除。"),
         Work::Tombstone => (
             "The addresses of the account were marked, so that nobody can take them over to reach old data.",
@@ -375,6 +404,8 @@ fn plain(fact: &Fact) -> Option<(&'static str, &'static str)> {
         Fact::Expired => ("Nobody answered in time.", "未在期限内完成验证或确认。"),
         Fact::PackageExpired { .. } => ("The copy was deleted.", "副本已删除。"),
         Fact::Overdue => ("The answer became overdue.", "已超过答复期限。"),
+        Fact::HoldEnded { lifted: true, .. } => ("A legal hold was lifted.", "依法保全已解除。"),
+        Fact::HoldEnded { .. } => ("A legal hold ended.", "依法保全已到期。"),
         Fact::SubjectDropped => ("This request no longer holds whom it is about.", "本请求不再保留所涉本人身份。"),
         _ => return None,
     })

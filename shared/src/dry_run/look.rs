@@ -108,7 +108,7 @@ impl DryRun {
         });
         let total = Total::of(&outline);
         let begins = !obstacles.iter().any(|obstacle| obstacle.refuses);
-        Ok(Self { outline, at, subject, begins, obstacles, total })
+        Ok(Self { outline, at, subject, begins, holds: Vec::new(), obstacles, total })
     }
 }
 

@@ -16,6 +16,7 @@ pub use look::{DryRunError, Limits, Means};
 pub use outline::{Does, FieldAction, Kept, Outline, PlannedStep, PolicyName, Way};
 
 use crate::connectors::Obstacle;
+use crate::holds::PlannedHold;
 
 /// A plan with what it would find and do now, for one person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -29,6 +30,9 @@ pub struct DryRun {
     pub subject: Subject,
     /// Whether a request would begin: nothing that refuses stands in the way.
     pub begins: bool,
+    /// The legal holds in force that it would meet, if they were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<PlannedHold>,
     /// What stands in the way, what refuses first.
     pub obstacles: Vec<Obstacle>,
     /// The sum of the steps.

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::RecipientResult;
-use super::event::{Event, EventHash, Fact, Outcome, Purged, RecheckReport, StepReport};
+use super::event::{Event, EventHash, Fact, Outcome, PurgeReport, Purged, RecheckReport, StepReport};
+use crate::holds::Held;
 use crate::plan::{Counts, Work};
 use crate::policy::PolicyDigest;
 use crate::request::{Exemptions, Ground, Matter, RequestId};
@@ -48,6 +49,32 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
+/// What a legal hold did to a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldResult {
+    /// The hold, its basis and its end.
+    #[serde(flatten)]
+    pub held: Held,
+    /// Since when the request waited for it, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited_since: Option<Timestamp>,
+    /// When it was seen to count no more, if it has been.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// What it kept when the request came to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<KeptRows>,
+}
+
+/// Rows of one collection that legal holds kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptRows {
+    /// The collection.
+    pub collection: String,
+    /// How many rows all the holds kept there together; 0 if they were not looked at.
+    pub rows: u64,
+}
+
 /// A summary of a request's history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
@@ -86,6 +113,12 @@ pub struct Certificate {
     /// Who was told, or was not, and what they said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recipients: Vec<RecipientResult>,
+    /// What legal holds did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<HoldResult>,
+    /// What was erased once a hold had ended, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after_holds: Vec<Counts>,
     /// How many events there are.
     pub events: u32,
     /// Hash of the last one.
@@ -116,11 +149,14 @@ impl Certificate {
             exempt: Exemptions::new(),
             rechecks: Vec::new(),
             recipients: Vec::new(),
+            holds: Vec::new(),
+            after_holds: Vec::new(),
             events: last.number,
             head: last.hash.clone(),
         };
         for event in events {
             RecipientResult::follow(&mut certificate.recipients, event.at, &event.fact);
+            certificate.take_holds(event);
             match &event.fact {
                 Fact::StepDone(report) if report.exempt => {}
                 Fact::StepDone(report) if report.work.collection().is_some() || report.work.adds_up() => {
@@ -150,6 +186,45 @@ impl Certificate {
             }
         }
         Some(certificate)
+    }
+
+    /// What an event says of legal holds.
+    fn take_holds(&mut self, event: &Event) {
+        match &event.fact {
+            Fact::Held(held) => self.hold(held).waited_since = Some(event.at),
+            Fact::HoldEnded { hold, .. } => {
+                if let Some(result) = self.holds.iter_mut().rev().find(|result| result.held.hold == *hold) {
+                    result.ended_at = Some(event.at);
+                }
+            }
+            Fact::Rechecked(RecheckReport { holds, .. }) | Fact::Purged(PurgeReport { holds, .. }) => {
+                for held in holds {
+                    self.hold(held);
+                }
+            }
+            Fact::StepDone(report) => {
+                for held in &report.holds {
+                    let result = self.hold(held);
+                    if let Some(collection) = report.work.collection() {
+                        let kept = KeptRows { collection: collection.to_owned(), rows: report.counts.held };
+                        result.kept.push(kept);
+                    }
+                }
+                if report.work == Work::EraseHeld {
+                    self.after_holds.push(report.counts);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn hold(&mut self, held: &Held) -> &mut HoldResult {
+        let at = self.holds.iter().position(|result| result.held.hold == held.hold).unwrap_or_else(|| {
+            let result = HoldResult { held: held.clone(), waited_since: None, ended_at: None, kept: Vec::new() };
+            self.holds.push(result);
+            self.holds.len() - 1
+        });
+        &mut self.holds[at]
     }
 
     /// What a purge did in a collection. What it kept itself, a re-check found: it was not there at the end.
@@ -182,9 +257,11 @@ impl Certificate {
 fn kept(report: &StepReport) -> Option<RetainedResult> {
     let Work::Erase { collection } = &report.work else { return None };
     let StepReport { counts, retained_until: until, .. } = report;
-    (counts.retained > 0).then(|| RetainedResult {
+    // What a legal hold keeps is told with the hold.
+    let rows = counts.retained.saturating_sub(counts.held);
+    (rows > 0).then(|| RetainedResult {
         collection: collection.clone(),
-        rows: counts.retained,
+        rows,
         marked: counts.marked,
         until: *until,
         purged: 0,

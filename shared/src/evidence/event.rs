@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
 use super::recipients::{Means, NotTold, Receipt};
+use crate::holds::{Held, HoldId};
 use crate::plan::{Counts, Work};
 use crate::policy::{Factor, Period, PolicyDigest};
 use crate::request::{AppEvent, Exemptions, Ground, Matter, RequestId, StepNumber};
@@ -108,6 +109,9 @@ pub struct StepReport {
     /// Whether nothing was done, since an operator left the collection out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exempt: bool,
+    /// The legal holds that keep what is held.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Held>,
 }
 
 /// What a re-check found and did.
@@ -127,6 +131,9 @@ pub struct RecheckReport {
     /// Whether an account made since holds one of the identities: what only that identity leads to was left to it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub somebody_new: bool,
+    /// The legal holds that keep what is held.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Held>,
 }
 
 /// What a purge did: the rows that had been kept for a time, and whose time has come.
@@ -143,6 +150,9 @@ pub struct PurgeReport {
     /// Whether an account made since holds one of the identities: what only that identity leads to was left to it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub somebody_new: bool,
+    /// Legal holds that keep something of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Held>,
 }
 
 /// What a purge did in one collection.
@@ -319,6 +329,15 @@ pub enum Fact {
     RecipientOverdue {
         /// Its id in the policy.
         recipient: String,
+    },
+    /// A legal hold stops the request: what it would erase now waits until the hold has ended.
+    Held(Held),
+    /// A legal hold that stopped the request, or kept something of what it would erase, counts no more.
+    HoldEnded {
+        /// Which hold.
+        hold: HoldId,
+        /// Whether it was lifted, or ended by itself.
+        lifted: bool,
     },
 }
 

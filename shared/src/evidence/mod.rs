@@ -12,7 +12,7 @@ mod recipients;
 mod verify;
 
 pub use anchor::{Anchor, AnchorFault, AnchorHead, AnchorSignature, Anchored, Leaf};
-pub use certificate::{Certificate, CollectionResult, RetainedResult};
+pub use certificate::{Certificate, CollectionResult, HoldResult, KeptRows, RetainedResult};
 pub use event::{
     Actor, Event, EventHash, Fact, FailureReason, Obstructed, Outcome, PurgeReport, Purged, RecheckReport, StepReport,
 };

@@ -38,6 +38,8 @@ pub enum Extra {
     ReceiptOver(StepNumber),
     /// A message to the app that is not to be sent any more, with whether it arrived.
     AppTold(super::AppItem, bool),
+    /// A step that is given back until then, likewise.
+    StepWaits(super::Claim, Timestamp),
 }
 
 /// An idempotency key with what it was used for.
@@ -171,7 +173,7 @@ impl Ledger {
         Ok(self.put_new(item))
     }
 
-    fn put_new(&self, item: Item) -> TransactWriteItem {
+    pub(super) fn put_new(&self, item: Item) -> TransactWriteItem {
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
         write_put(put.condition_expression("attribute_not_exists(pk)"))
     }
@@ -180,18 +182,7 @@ impl Ledger {
         let pk = keys::request(&request.id);
         match extra {
             Extra::Idempotency(record) => {
-                let key = keys::idempotency(&record.caller, &record.key);
-                let mut item = keys::item(&key, &key);
-                let replay = Replay { body: record.body, response: response.unwrap_or_default().to_owned() };
-                item.extend(serde_dynamo::to_item::<_, Item>(replay)?);
-                let forget_at = request.received_at.saturating_add(IDEMPOTENCY_LIFETIME).unwrap_or(Timestamp::MAX);
-                item.insert("expires_at".to_owned(), number(forget_at.as_second()));
-                let put = Put::builder()
-                    .table_name(&self.table)
-                    .set_item(Some(item))
-                    .condition_expression("attribute_not_exists(pk)")
-                    .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-                Ok(write_put(put))
+                self.put_idempotency(record, response.unwrap_or_default(), request.received_at)
             }
             Extra::SubjectIndex { digest } => {
                 let sk = keys::subject_request(request.received_at, &request.id);
@@ -217,6 +208,7 @@ impl Ledger {
                 write_update(update.expression_attribute_names("#queue", "queue"))
             }
             Extra::AppTold(message, delivered) => self.end_app_message(&pk, &message, delivered),
+            Extra::StepWaits(claim, until) => self.give_back(&pk, &claim, until),
         }
     }
 
@@ -236,6 +228,42 @@ impl Ledger {
             .expression_attribute_values(":wake_at", text(keys::moment(until)))
             .expression_attribute_values(":running", text("running"))
             .expression_attribute_values(":attempt", number(claim.step.attempt));
+        write_update(update)
+    }
+
+    pub(super) fn put_idempotency(
+        &self,
+        record: Idempotency,
+        response: &str,
+        now: Timestamp,
+    ) -> Result<TransactWriteItem, LedgerError> {
+        let key = keys::idempotency(&record.caller, &record.key);
+        let mut item = keys::item(&key, &key);
+        let replay = Replay { body: record.body, response: response.to_owned() };
+        item.extend(serde_dynamo::to_item::<_, Item>(replay)?);
+        let forget_at = now.saturating_add(IDEMPOTENCY_LIFETIME).unwrap_or(Timestamp::MAX);
+        item.insert("expires_at".to_owned(), number(forget_at.as_second()));
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        Ok(write_put(put))
+    }
+
+    fn give_back(&self, pk: &str, claim: &super::Claim, until: Timestamp) -> Result<TransactWriteItem, LedgerError> {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .key("pk", text(pk))
+            .key("sk", text(keys::step(claim.step.number)))
+            .update_expression("SET #status = :ready, waits = :waits, wake_at = :wake_at REMOVE lease_until")
+            .condition_expression("#status = :running AND attempt = :attempt")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":ready", text("ready"))
+            .expression_attribute_values(":running", text("running"))
+            .expression_attribute_values(":attempt", number(claim.step.attempt))
+            .expression_attribute_values(":waits", number(claim.step.waits))
+            .expression_attribute_values(":wake_at", text(keys::moment(until)));
         write_update(update)
     }
 
@@ -285,7 +313,7 @@ pub(super) fn write_update(
 }
 
 /// A cancelled transaction is a conflict, or a replay if it was the idempotency record that was there.
-fn refusal(error: SdkError<TransactWriteItemsError>, idempotency_at: Option<usize>) -> LedgerError {
+pub(super) fn refusal(error: SdkError<TransactWriteItemsError>, idempotency_at: Option<usize>) -> LedgerError {
     let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
         return failed("TransactWriteItems")(error);
     };

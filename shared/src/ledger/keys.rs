@@ -74,6 +74,21 @@ pub fn suppressed(digest: &str) -> String {
     format!("SUPPRESSED#{digest}")
 }
 
+/// Partition key of all legal holds: there are few, and whatever erases reads all that are in force.
+pub const HOLDS: &str = "HOLDS";
+
+/// Sort key of a hold: by when it ends, so that those in force stand together.
+#[must_use]
+pub fn hold(ends_at: Timestamp, id: &crate::holds::HoldId) -> String {
+    format!("HOLD#{}#{id}", moment(ends_at))
+}
+
+/// What the sort keys of all holds come after that have not ended at a moment.
+#[must_use]
+pub fn holds_after(now: Timestamp) -> String {
+    format!("HOLD#{}", moment(now))
+}
+
 /// What the sort keys of all identities begin with that a replay has found.
 pub const FOUND: &str = "FOUND#";
 /// What the sort keys of all requests begin with that a replay has opened.

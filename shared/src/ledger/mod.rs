@@ -8,6 +8,7 @@ mod app;
 mod challenge;
 mod commit;
 mod due;
+mod hold;
 pub mod keys;
 mod notice;
 mod read;

@@ -63,6 +63,7 @@ impl NoticeItem {
             NoticeKind::Accepted => Some(request.due_at),
             // Until when it can be confirmed again.
             NoticeKind::CheckFailed => request.wake.map(|wake| wake.at),
+            NoticeKind::Held => request.waits_for.iter().map(|held| held.until).max(),
             NoticeKind::Erased
             | NoticeKind::Cancelled
             | NoticeKind::Withdrawn

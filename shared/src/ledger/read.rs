@@ -138,7 +138,12 @@ impl Ledger {
         Err(LedgerError::Conflict)
     }
 
-    async fn query(&self, pk: &str, condition: &str, values: &[(&str, &str)]) -> Result<Vec<Item>, LedgerError> {
+    pub(super) async fn query(
+        &self,
+        pk: &str,
+        condition: &str,
+        values: &[(&str, &str)],
+    ) -> Result<Vec<Item>, LedgerError> {
         let mut items = Vec::new();
         let mut start = None;
         loop {

@@ -44,6 +44,9 @@ pub struct Step {
     /// How often it failed. Giving itself back for lack of time is no failure, and neither is a lapsed lease.
     #[serde(default)]
     pub failures: u32,
+    /// How often it was given back because a legal hold stops it.
+    #[serde(default)]
+    pub waits: u32,
     /// Where the next page begins: sealed, since it can hold the key of a row.
     #[serde(default)]
     pub cursor: Option<String>,
@@ -164,10 +167,11 @@ impl Ledger {
             .update_step(&claim.request_id, claim.step.number)
             .update_expression(
                 "SET #status = :ready, #cursor = :cursor, #counts = :counts, retained_until = :until, \
-                 failures = :failures, wake_at = :wake_at REMOVE lease_until",
+                 failures = :failures, waits = :waits, wake_at = :wake_at REMOVE lease_until",
             )
             .expression_attribute_values(":ready", text("ready"))
             .expression_attribute_values(":failures", number(claim.step.failures))
+            .expression_attribute_values(":waits", number(claim.step.waits))
             .expression_attribute_values(":wake_at", text(keys::moment(wake_at)));
         fenced(progress(update, claim)?, claim).await
     }

@@ -27,6 +27,14 @@ pub struct Counts {
     /// once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smallest_group: Option<u64>,
+    /// Of the rows that are kept, those that a legal hold keeps.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub held: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Counts {
@@ -40,11 +48,7 @@ impl Counts {
         self.left_over += other.left_over;
         self.marked += other.marked;
         self.moved += other.moved;
+        self.held += other.held;
         self.smallest_group = self.smallest_group.into_iter().chain(other.smallest_group).min();
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }

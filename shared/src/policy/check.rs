@@ -5,6 +5,7 @@ mod cancellation;
 mod collections;
 mod fideslang;
 mod fields;
+mod holds;
 mod masking;
 mod periods;
 mod recipients;
@@ -70,6 +71,7 @@ pub fn check(bundle: &Bundle) -> Vec<Problem> {
     masking::check(bundle, &mut problems);
     tables::check(bundle, &mut problems);
     collections::check(bundle, &mut problems);
+    holds::check(bundle, &mut problems);
     problems.0
 }
 

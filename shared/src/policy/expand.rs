@@ -101,6 +101,7 @@ fn split(written: WrittenPolicy) -> (Policy, Undecided) {
         erasure_defaults: written.erasure_defaults,
         export: written.export,
         app: written.app,
+        holds: written.holds,
         commitments: written.commitments,
     };
     (policy, undecided)

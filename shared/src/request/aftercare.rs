@@ -1,9 +1,10 @@
-//! What is still done once an erasure has ended: re-checks, one after the other, each a step whose timer is its time; then
-//! captured keys are forgotten, and whom it was about is dropped. Where rows are kept for a time, the values that lead to them
-//! stay instead, and a purge at the end of that time erases them.
+//! What is still done once an erasure has ended: re-checks, one after the other, each a step whose timer is its time; beside
+//! them, if legal holds keep something, a step that erases it when they have ended; then captured keys are forgotten, and
+//! whom it was about is dropped. Where rows are kept for a time, the values that lead to them stay instead, and a purge at the
+//! end of that time erases them.
 //!
-//! The rule of this room: whatever becomes of a step, the next one follows, and after the last the request knows nobody. What
-//! fails costs rows the timer, never a person their being forgotten: the sweep erases those rows too.
+//! The rule of this room: whatever becomes of a step, the next one follows, and after the last, and the last hold, the request
+//! knows nobody. What fails costs rows the timer, never a person their being forgotten: the sweep erases those rows too.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +16,12 @@ use super::change::{Change, NewStep, NoticeKind, StepNumber};
 use super::life::{Captured, LifeError, Request};
 use super::state::Status;
 use crate::evidence::{Actor, Fact, FailureReason, PurgeReport, RecheckReport, StepReport};
+use crate::holds::next_look;
 use crate::plan::{Queue, Work};
 use crate::policy::Period;
 
 /// What is still to be done after the end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Aftercare {
     /// The re-checks that no step has been written for: how long after the end each is.
     pub rechecks: Vec<Period>,
@@ -89,6 +91,12 @@ impl Request {
         aftercare.until.max(aftercare.retained.values().max().copied())
     }
 
+    /// Whether it knows nothing any more but what leads to kept rows.
+    #[must_use]
+    pub fn is_narrowed(&self) -> bool {
+        self.aftercare.as_ref().is_some_and(|aftercare| aftercare.narrowing == Narrowing::Done)
+    }
+
     /// What a purge is to look at, with until when rows there were kept.
     #[must_use]
     pub fn to_purge(&self) -> BTreeMap<String, Timestamp> {
@@ -99,7 +107,8 @@ impl Request {
     #[must_use]
     pub fn is_cared_for_by(&self, step: StepNumber) -> bool {
         let is_it = |aftercare: &Aftercare| aftercare.step == Some(step);
-        self.status == Status::Completed && self.aftercare.as_ref().is_some_and(is_it)
+        let is_care = self.held_step == Some(step) || self.aftercare.as_ref().is_some_and(is_it);
+        self.status == Status::Completed && is_care
     }
 
     /// A re-check has been done. `kept`: where it found rows that are kept, and until when.
@@ -113,13 +122,15 @@ impl Request {
             return Err(LifeError::WrongStage(report.step));
         }
         let mut change = self.begin_change();
-        change.record(now, Actor::System, Fact::Rechecked(report));
+        for held in &report.holds {
+            change.request.keep(held, None);
+        }
         if let Some(aftercare) = &mut change.request.aftercare {
             for (collection, until) in kept {
                 aftercare.keep(collection, *until);
             }
         }
-        change.care_on(now);
+        change.care_ended(report.step, Fact::Rechecked(report), now);
         Ok(change)
     }
 
@@ -129,7 +140,10 @@ impl Request {
             return Err(LifeError::WrongStage(report.step));
         }
         let mut change = self.begin_change();
-        let mut is_last = false;
+        for held in &report.holds {
+            change.request.keep(held, None);
+        }
+        let (mut is_last, step) = (false, report.step);
         if let Some(aftercare) = &mut change.request.aftercare {
             for purged in &report.collections {
                 match purged.retained_until.filter(|until| *until > report.at) {
@@ -146,6 +160,7 @@ impl Request {
         if is_last {
             change.notify(NoticeKind::Purged);
         }
+        change.step_over(step);
         change.care_on(now);
         Ok(change)
     }
@@ -162,8 +177,7 @@ impl Request {
             aftercare.narrowing = Narrowing::Done;
             aftercare.has_keys = false;
         }
-        change.record(now, Actor::System, Fact::StepDone(report));
-        change.care_on(now);
+        change.care_ended(report.step, Fact::StepDone(report), now);
         change
     }
 
@@ -171,8 +185,9 @@ impl Request {
     /// for longer because something fails.
     pub(super) fn care_failed(&self, step: StepNumber, reason: FailureReason, now: Timestamp) -> Change {
         let mut change = self.begin_change();
-        change.record(now, Actor::System, Fact::StepFailed { step, reason, obstructed: Vec::new() });
-        if let Some(aftercare) = &mut change.request.aftercare {
+        if self.held_step == Some(step) {
+            change.give_up_in_the_end(now);
+        } else if let Some(aftercare) = &mut change.request.aftercare {
             match aftercare.narrowing {
                 // A re-check: what is kept is purged all the same.
                 Narrowing::Ahead => {}
@@ -185,36 +200,71 @@ impl Request {
                 }
             }
         }
-        change.care_on(now);
+        change.care_ended(step, Fact::StepFailed { step, reason, obstructed: Vec::new() }, now);
         change
     }
 }
 
 impl Change {
-    /// The request has just ended: its identity is kept for re-checks, if there are any.
+    /// The request has just ended: its identity is kept for re-checks, for holds and for purges, if there are any.
     pub(super) fn begin_care(&mut self, now: Timestamp) {
         let ended = self.request.ended_at.unwrap_or(now);
+        let is_held = !self.request.kept.is_empty();
         let Some(aftercare) = &mut self.request.aftercare else { return };
         let until = aftercare.rechecks.last().map_or(ended, |last| later(ended, *last));
-        let retained_until = aftercare.retained.values().max().copied();
-        aftercare.until = Some(until);
-        let is_kept = !aftercare.rechecks.is_empty() || retained_until.is_some();
-        if is_kept {
-            self.record(now, Actor::System, Fact::SubjectKept { until, retained_until });
+        if is_held || !aftercare.rechecks.is_empty() || !aftercare.retained.is_empty() {
+            self.keep_subject_until(until, now);
+        } else {
+            aftercare.until = Some(until);
         }
         self.care_on(now);
     }
 
-    /// Writes the next step, to begin at its time; after the last one nothing of the person is left.
-    fn care_on(&mut self, now: Timestamp) {
+    /// A step that follows the end is over.
+    pub(super) fn care_ended(&mut self, step: StepNumber, fact: Fact, now: Timestamp) {
+        self.record(now, Actor::System, fact);
+        self.step_over(step);
+        self.care_on(now);
+    }
+
+    fn step_over(&mut self, step: StepNumber) {
         let request = &mut self.request;
-        let planned: u16 = request.stages.iter().map(|stage| stage.steps).sum();
+        request.last_step = request.last_step.max(step.0);
+        if request.held_step == Some(step) {
+            request.held_step = None;
+        } else if let Some(aftercare) = &mut request.aftercare {
+            aftercare.step = None;
+        }
+    }
+
+    /// Says until when whom it was about is known: as long as was said already, until then, and as long as holds last.
+    fn keep_subject_until(&mut self, until: Timestamp, now: Timestamp) {
+        let held_until = self.request.held_until();
+        let Some(aftercare) = &mut self.request.aftercare else { return };
+        let until = held_until.map_or(until, |held| held.max(until));
+        if aftercare.until.is_none_or(|said| said < until) {
+            aftercare.until = Some(until);
+            let retained_until = aftercare.retained.values().max().copied();
+            self.record(now, Actor::System, Fact::SubjectKept { until, retained_until });
+        }
+    }
+
+    /// Writes the next steps, to begin at their time; after the last one nothing of the person is left. While a hold keeps
+    /// something, all that leads to it stays known, and purges wait: the step that comes back for it erases what is due too.
+    fn care_on(&mut self, now: Timestamp) {
+        if self.request.held_step.is_none() && !self.request.kept.is_empty() {
+            self.keep_subject_until(Timestamp::MIN, now);
+            let look = next_look(self.request.kept.iter().map(|kept| &kept.held), now);
+            self.request.held_step = Some(self.write_step(Work::EraseHeld, Some(look)));
+        }
+        let request = &mut self.request;
         let ended = request.ended_at.unwrap_or(now);
-        let Some(aftercare) = &mut request.aftercare else { return };
-        let number = StepNumber(aftercare.step.map_or(planned, |step| step.0) + 1);
+        let Some(aftercare) = request.aftercare.as_mut().filter(|aftercare| aftercare.step.is_none()) else { return };
         let (work, begins_at) = if !aftercare.rechecks.is_empty() {
             let after = aftercare.rechecks.remove(0);
             (Work::Recheck { after }, Some(later(ended, after).max(now)))
+        } else if request.held_step.is_some() {
+            return;
         } else if let Some(next) = aftercare.retained.values().min().copied() {
             if aftercare.narrowing == Narrowing::Done {
                 (Work::Purge { at: next }, Some(next.max(now)))
@@ -233,8 +283,18 @@ impl Change {
             self.record(now, Actor::System, Fact::SubjectDropped);
             return;
         };
-        aftercare.step = Some(number);
+        let number = self.write_step(work, begins_at);
+        if let Some(aftercare) = &mut self.request.aftercare {
+            aftercare.step = Some(number);
+        }
+    }
+
+    fn write_step(&mut self, work: Work, begins_at: Option<Timestamp>) -> StepNumber {
+        let planned: u16 = self.request.stages.iter().map(|stage| stage.steps).sum();
+        let number = StepNumber(planned.max(self.request.last_step) + 1);
+        self.request.last_step = number.0;
         self.new_steps.push(NewStep { number, work, queue: Queue::Erase, is_ready: true, begins_at });
+        number
     }
 }
 
@@ -298,7 +358,14 @@ mod tests {
     fn narrowed(change: &Change, now: Timestamp) -> Change {
         let (step, work) = next(change);
         assert_eq!(work, Work::Narrow);
-        let report = StepReport { step, work, counts: Counts::default(), retained_until: None, exempt: false };
+        let report = StepReport {
+            step,
+            work,
+            counts: Counts::default(),
+            retained_until: None,
+            exempt: false,
+            holds: Vec::new(),
+        };
         let captured = Captured { sealed: "less".into(), contact: None };
         change.request.step_done(report, None, Some(captured), now).unwrap()
     }
@@ -325,6 +392,7 @@ mod tests {
             collections,
             counts: Counts::default(),
             somebody_new: false,
+            holds: Vec::new(),
         };
         let first = report(step, one, vec![purged("a.logs", None), purged("a.orders", Some(two))]);
         let first = narrowed.request.purged(first, moment(one)).unwrap();

@@ -59,6 +59,8 @@ pub enum NoticeKind {
     CancellationReminder,
     /// A check failed when the cooling-off period ended: the person must look at it and confirm again.
     CheckFailed,
+    /// The request waits for the end of a legal hold.
+    Held,
 }
 
 /// What the app is told of an account that is to be cancelled.

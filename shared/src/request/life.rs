@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::cancellation::Cancelling;
 use super::change::{Change, StepNumber, Wake};
 use super::state::{IllegalTransition, Status, Transition};
-use super::{Aftercare, Exemptions, Ground, Matter, RequestId};
+use super::{Aftercare, Exemptions, Ground, Kept, Matter, RequestId};
 use crate::evidence::{Actor, EventHash, Fact, FailureReason, Obstructed, Outcome, RecipientResult, StepReport};
+use crate::holds::Held;
 use crate::plan::{Counts, Plan, Queue, Work};
 use crate::policy::{Factor, PolicyDigest};
 
@@ -163,6 +164,23 @@ pub struct Request {
     /// Who was told of the erasure, or was not, and what they said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recipients: Vec<RecipientResult>,
+    /// The legal holds that it waits for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits_for: Vec<Held>,
+    /// The legal holds that keep something of what it would erase.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<Kept>,
+    /// The step that erases what is held when a hold has ended; none if there is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_step: Option<StepNumber>,
+    /// The number of the last step that was written after the end; 0 before the first.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub last_step: u16,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(number: &u16) -> bool {
+    *number == 0
 }
 
 /// What a new request is made of.
@@ -228,6 +246,10 @@ impl Request {
             exempt: Exemptions::new(),
             denied: None,
             recipients: Vec::new(),
+            waits_for: Vec::new(),
+            kept: Vec::new(),
+            held_step: None,
+            last_step: 0,
         };
         let at = request.received_at;
         let mut change = request.change(None);
@@ -306,6 +328,7 @@ impl Request {
             request.contact = captured.contact.or(request.contact.take());
         }
         let stage_done = change.count_down(step)?;
+        change.keep_what_is_held(&report);
         change.record(now, Actor::System, Fact::StepDone(report));
         change.go_on(stage_done, now)?;
         Ok(change)

@@ -11,6 +11,7 @@ use super::queue::Queues;
 use crate::clock::Clock;
 use crate::connectors::{KeyStore, Obstacle, Person};
 use crate::evidence::{FailureReason, Obstructed, Purged, StepReport};
+use crate::holds::{Held, Holds};
 use crate::identity::{SealError, Sealer, SubjectKeys, seal};
 use crate::ledger::{Claim, Extra, Ledger, LedgerError};
 use crate::plan::{Counts, Queue, Work};
@@ -84,6 +85,8 @@ pub struct Job {
     pub policy: Arc<Pinned>,
     /// Whom it is about; none for a sweep.
     pub person: Option<Person>,
+    /// The legal holds in force when the step was claimed; none for work that no hold stops.
+    pub holds: Holds,
 }
 
 /// A step was claimed so often that its workers must be dying.
@@ -135,10 +138,19 @@ pub enum Next {
     },
     /// Nothing: the step was a re-check and is done.
     Rechecked(Found),
-    /// Nothing: the step was a purge and is done. Whether an account made since holds one of the identities.
-    Purged(Vec<Purged>, bool),
+    /// Nothing: the step was a purge and is done.
+    Purged {
+        /// What it did, by collection.
+        collections: Vec<Purged>,
+        /// Whether an account made since holds one of the identities.
+        somebody_new: bool,
+        /// Legal holds that keep something of it.
+        holds: Vec<Held>,
+    },
     /// Nothing: a recipient was told, or is not told and will not be.
     Told(Telling),
+    /// Nothing: the step is done but for what these legal holds keep.
+    Kept(Vec<Held>),
 }
 
 /// What a re-check found.
@@ -152,6 +164,8 @@ pub struct Found {
     pub somebody_new: bool,
     /// Where rows are kept, and until when the last of them is.
     pub kept: BTreeMap<String, Timestamp>,
+    /// The legal holds that keep something of it.
+    pub holds: Vec<Held>,
 }
 
 impl Page {
@@ -168,6 +182,18 @@ pub trait Worker: Send + Sync {
     /// Does the page that begins at the cursor; the first one has none. The driver seals cursors, since the key of a row
     /// can be personal data.
     async fn page(&self, job: &Job, cursor: Option<&str>) -> Result<Page, StepError>;
+
+    /// Whether legal holds matter to a kind of work. They are read before each step of it begins, or goes on.
+    fn minds_holds(&self, work: &Work) -> bool {
+        let _ = work;
+        false
+    }
+
+    /// The legal holds that a step has to wait for.
+    fn waits_for(&self, job: &Job) -> Result<Vec<Held>, StepError> {
+        let _ = job;
+        Ok(Vec::new())
+    }
 }
 
 /// What became of a message about a step.
@@ -239,7 +265,7 @@ impl Driver {
             return Ok(Ran::NotMine);
         };
         tracing::info!(request_id = %id, step = %number, work = claim.step.work.name(), attempt = claim.step.attempt, "claimed");
-        if claim.step.attempt > MAX_CLAIMS {
+        if claim.step.attempt.saturating_sub(claim.step.waits) > MAX_CLAIMS {
             return self.failed(&claim, StepError::permanent(WorkersDie)).await;
         }
         let mut job = match self.job(claim, policies).await? {
@@ -262,6 +288,19 @@ impl Driver {
         if job.is_exempt() {
             return self.done(job, None, None).await;
         }
+        if worker.minds_holds(&job.claim.step.work) {
+            job.holds = match self.ledger.holds(self.clock.now()).await {
+                Ok(holds) => holds,
+                Err(error) => return self.failed(&job.claim, StepError::transient(error)).await,
+            };
+            let waits_for = match worker.waits_for(&job) {
+                Ok(waits_for) => waits_for,
+                Err(error) => return self.failed(&job.claim, error).await,
+            };
+            if let Some(ran) = self.wait_for_holds(&job, &waits_for).await? {
+                return Ok(ran);
+            }
+        }
         let mut cursor: Option<String> = match &job.claim.step.cursor {
             None => None,
             Some(sealed) => match self.sealer.open(id, CURSOR, sealed).await {
@@ -282,8 +321,11 @@ impl Driver {
                 Next::Later(next, time) => (cursor, wait) = (Some(next), Some(time)),
                 Next::Done { package, captured } => return self.done(job, package, captured).await,
                 Next::Rechecked(found) => return self.rechecked(job, found).await,
-                Next::Purged(collections, somebody_new) => return self.purged(job, collections, somebody_new).await,
+                Next::Purged { collections, somebody_new, holds } => {
+                    return self.purged(job, collections, somebody_new, holds).await;
+                }
                 Next::Told(telling) => return Box::pin(self.told(&job.claim, Some(job.request), telling)).await,
+                Next::Kept(holds) => return self.done_but_for(job, holds).await,
                 Next::Page(next) => cursor = Some(next),
             }
             job.claim.step.cursor = match self.sealer.seal(id, CURSOR, &cursor).await {
@@ -330,7 +372,7 @@ impl Driver {
                 Err(error) => return Ok(Err((claim, StepError::permanent(error)))),
             },
         };
-        Ok(Ok(Job { request, claim, policy, person }))
+        Ok(Ok(Job { request, claim, policy, person, holds: Holds::default() }))
     }
 
     /// Writes the end of a step; reads the request again when other steps were done meanwhile.
@@ -347,11 +389,12 @@ impl Driver {
             counts: step.counts,
             retained_until: step.retained_until,
             exempt: job.is_exempt(),
+            holds: Vec::new(),
         };
         let decide = |request: &Request, now: Timestamp| {
             request.step_done(report.clone(), package.clone(), captured.clone(), now)
         };
-        let ended = self.commit_step(&job.claim, Some(job.request), &decide, Extra::StepDone).await?;
+        let ended = self.commit_step(&job.claim, Some(job.request), &decide, &Extra::StepDone).await?;
         Ok(if ended { Ran::Done } else { Ran::NotMine })
     }
 
@@ -385,7 +428,7 @@ impl Driver {
         let number = claim.step.number;
         let obstructed = error.obstructed();
         let decide = |request: &Request, now: Timestamp| request.step_failed(number, reason, obstructed.clone(), now);
-        let ended = self.commit_step(claim, None, &decide, Extra::StepFailed).await?;
+        let ended = self.commit_step(claim, None, &decide, &Extra::StepFailed).await?;
         Ok(if ended { Ran::Failed } else { Ran::NotMine })
     }
 
@@ -395,7 +438,7 @@ impl Driver {
         claim: &Claim,
         known: Option<Request>,
         decide: &(dyn Fn(&Request, Timestamp) -> Result<Change, LifeError> + Sync),
-        extra: fn(Claim) -> Extra,
+        extra: &(dyn Fn(Claim) -> Extra + Sync),
     ) -> Result<bool, LedgerError> {
         let mut known = known;
         for attempt in 1..=COMMIT_TRIES {

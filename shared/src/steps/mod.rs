@@ -6,6 +6,7 @@
 
 mod capture;
 mod driver;
+mod holds;
 mod message;
 mod newcomers;
 mod preflight;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::driver::{Driver, Job, Next, Page, Ran, StepError};
 use super::forget_page;
 use crate::evidence::{PurgeReport, Purged};
+use crate::holds::Held;
 use crate::identity::{Sealer, SubjectKeys, seal};
 use crate::ledger::{Extra, LedgerError};
 use crate::plan::{Counts, Work};
@@ -63,14 +64,15 @@ impl Driver {
         job: Job,
         collections: Vec<Purged>,
         somebody_new: bool,
+        holds: Vec<Held>,
     ) -> Result<Ran, LedgerError> {
         let step = &job.claim.step;
         let Work::Purge { at } = step.work else {
             return Err(LedgerError::Missing("purge"));
         };
-        let report = PurgeReport { step: step.number, at, collections, counts: step.counts, somebody_new };
+        let report = PurgeReport { step: step.number, at, collections, counts: step.counts, somebody_new, holds };
         let decide = |request: &Request, now| request.purged(report.clone(), now);
-        let ended = self.commit_step(&job.claim, Some(job.request), &decide, Extra::StepDone).await?;
+        let ended = self.commit_step(&job.claim, Some(job.request), &decide, &Extra::StepDone).await?;
         Ok(if ended { Ran::Done } else { Ran::NotMine })
     }
 }

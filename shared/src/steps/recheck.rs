@@ -23,6 +23,7 @@ impl Driver {
             found_in: found.collections,
             counts: step.counts,
             somebody_new: found.somebody_new,
+            holds: found.holds,
         };
         if report.found > 0 {
             tracing::error!(
@@ -34,7 +35,7 @@ impl Driver {
             );
         }
         let decide = |request: &Request, now| request.rechecked(report.clone(), &kept, now);
-        let ended = self.commit_step(&job.claim, Some(job.request), &decide, Extra::StepDone).await?;
+        let ended = self.commit_step(&job.claim, Some(job.request), &decide, &Extra::StepDone).await?;
         Ok(if ended { Ran::Done } else { Ran::NotMine })
     }
 }

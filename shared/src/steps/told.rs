@@ -25,7 +25,7 @@ impl Driver {
             Telling::Told { .. } | Telling::NotTold(NotTold::NothingKnown) => Extra::StepTold,
             Telling::NotTold(NotTold::Refused | NotTold::TooManyAttempts) => Extra::StepFailed,
         };
-        let ended = self.commit_step(claim, known, &decide, extra).await?;
+        let ended = self.commit_step(claim, known, &decide, &extra).await?;
         Ok(if ended { Ran::Done } else { Ran::NotMine })
     }
 

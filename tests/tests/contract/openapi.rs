@@ -6,6 +6,7 @@ use habeas::connectors::Obstacle;
 use habeas::dry_run::{DryRun, Outline, Rows, Split, Subject, Total, What, consequences};
 use habeas::evidence::merkle::{Tree, TreeHash};
 use habeas::evidence::{AnchorHead, AnchorSignature, Anchored};
+use habeas::holds::{Held, PlannedHold};
 use habeas::request::{Matter, Right};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -232,7 +233,9 @@ fn plans_are_as_the_contract_describes_them() {
         let subject = Subject { collection: "yallo_app.users".to_owned(), rows: Some(1) };
         let total = Total { exported: 1, erased: 1, anonymised: 1, retained: 1, moved: 1, left: 1, is_exact: true };
         let at = Timestamp::UNIX_EPOCH;
-        let plan = DryRun { outline, at, subject, begins: false, obstacles: vec![obstacle], total };
+        let held = Held { hold: "ab".repeat(16).parse().unwrap(), basis: "a case".to_owned(), until: at };
+        let holds = vec![PlannedHold { held, collection: Some("yallo_app.posts".to_owned()), waits: true }];
+        let plan = DryRun { outline, at, subject, begins: false, holds, obstacles: vec![obstacle], total };
         assert_described(&openapi, schema, &serde_json::to_value(plan).unwrap(), "plan");
     }
     let example = &openapi["paths"]["/v1/plans"]["post"]["responses"]["200"]["content"]["application/json"]["example"];

@@ -168,7 +168,7 @@ fn a_parameter_that_may_be_empty_is_a_resource_only_where_it_is_not() {
 #[test]
 fn a_data_system_is_for_those_who_work_on_it() {
     let template = Template::read();
-    let lookup = ["VerifyIdentity"].as_slice();
+    let lookup = ["ManageHolds", "VerifyIdentity"].as_slice();
     let (confirm, tell) = (["CancelAccount"].as_slice(), ["CancelAccount", "Notify"].as_slice());
     let work = ["DeleteOrAnonymize", "ExportData", "PlanRequest", "ReplaySuppression", "RetentionSweep"].as_slice();
     let read_secret = ["secretsmanager:GetSecretValue"].as_slice();

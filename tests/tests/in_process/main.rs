@@ -11,6 +11,7 @@ mod crash;
 mod databases;
 mod decisions;
 mod encrypted;
+mod holds;
 mod nothing_left;
 mod package;
 mod people;

@@ -190,7 +190,7 @@ fn items(bundle: &Bundle, problems: &mut Problems) {
 }
 
 /// Routes that a commitment may name.
-const ROUTES: [&str; 16] = [
+const ROUTES: [&str; 19] = [
     "POST /v1/requests",
     "GET /v1/requests",
     "GET /v1/requests/{id}",
@@ -207,6 +207,9 @@ const ROUTES: [&str; 16] = [
     "GET /v1/replays/{id}",
     "POST /v1/recipients/{message}/receipts",
     "POST /v1/app/events",
+    "POST /v1/holds",
+    "GET /v1/holds",
+    "POST /v1/holds/{id}/lift",
 ];
 
 fn commitments(policy: &Policy, problems: &mut Problems) {

@@ -37,6 +37,14 @@ pub(super) const MISTAKES: &[Mistake] = &[
         says: &["docs/policy-format.md"],
     },
     Mistake {
+        what: "a way around holds on a collection that is not there",
+        file: Policy,
+        replace: "commitments: []\n",
+        with: "holds: {collections: {small_app.nothing: around}}\ncommitments: []\n",
+        at: (Policy, "holds: {collections"),
+        says: &["is no collection of any system"],
+    },
+    Mistake {
         what: "a later version of the format",
         file: Policy,
         replace: "habeas: 1\n",

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::anchors::ledger_put_back;
 use crate::decisions::refusal;
+use crate::holds::of_every_kind;
 use crate::package::{replace_a_part, until_all_is_uploaded};
 use crate::people::{LI, LI_EMAIL, fresh};
 use crate::plans::looks;
@@ -38,6 +39,7 @@ pub(super) const STORIES: &[Story] = &[
     Story { play: |world| Box::pin(sweep_of_what_is_locked(world)) },
     Story { play: |world| Box::pin(ledger_put_back(world)) },
     Story { play: |world| Box::pin(of_everything(world)) },
+    Story { play: |world| Box::pin(of_every_kind(world)) },
 ];
 
 /// Everything that can be asked of a finished request, until its package is gone.
