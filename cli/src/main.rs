@@ -113,22 +113,7 @@ async fn run(cli: Cli, out: &mut dyn Write) -> Outcome {
         Command::Suppress(SuppressCommand::Status { id, operator }) => {
             commands::suppress::status(&signed_in(&operator), &id, out).await
         }
-        Command::Hold(HoldCommand::Place { on, basis, until, operator }) => {
-            let wanted = commands::hold::Wanted {
-                identities: &on.identities,
-                collection: on.collection.as_deref(),
-                request: on.request.as_deref(),
-                basis: &basis,
-                until,
-            };
-            commands::hold::place(&signed_in(&operator), &wanted, out).await
-        }
-        Command::Hold(HoldCommand::List { ended, operator }) => {
-            commands::hold::list(&signed_in(&operator), ended, out).await
-        }
-        Command::Hold(HoldCommand::Lift { id, operator }) => {
-            commands::hold::lift(&signed_in(&operator), &id, out).await
-        }
+        Command::Hold(command) => hold(command, out).await,
         Command::Demo(demo) => {
             let wanted = commands::demo::Wanted {
                 endpoints: demo.endpoints,
@@ -145,6 +130,23 @@ async fn run(cli: Cli, out: &mut dyn Write) -> Outcome {
             };
             commands::demo::demo(&demo.policy, &wanted, defaults, out).await
         }
+    }
+}
+
+async fn hold(command: HoldCommand, out: &mut dyn Write) -> Outcome {
+    match command {
+        HoldCommand::Place { on, basis, until, operator } => {
+            let wanted = commands::hold::Wanted {
+                identities: &on.identities,
+                collection: on.collection.as_deref(),
+                request: on.request.as_deref(),
+                basis: &basis,
+                until,
+            };
+            commands::hold::place(&signed_in(&operator), &wanted, out).await
+        }
+        HoldCommand::List { ended, operator } => commands::hold::list(&signed_in(&operator), ended, out).await,
+        HoldCommand::Lift { id, operator } => commands::hold::lift(&signed_in(&operator), &id, out).await,
     }
 }
 
