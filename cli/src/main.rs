@@ -117,22 +117,7 @@ async fn run(cli: Cli, out: &mut dyn Write) -> Outcome {
             let (id, decision, operator) = decided(command);
             commands::decide::decide(&signed_in(&operator), &id, &decision, out).await
         }
-        Command::Hold(HoldCommand::Place { on, basis, until, operator }) => {
-            let wanted = commands::hold::Wanted {
-                identities: &on.identities,
-                collection: on.collection.as_deref(),
-                request: on.request.as_deref(),
-                basis: &basis,
-                until,
-            };
-            commands::hold::place(&signed_in(&operator), &wanted, out).await
-        }
-        Command::Hold(HoldCommand::List { ended, operator }) => {
-            commands::hold::list(&signed_in(&operator), ended, out).await
-        }
-        Command::Hold(HoldCommand::Lift { id, operator }) => {
-            commands::hold::lift(&signed_in(&operator), &id, out).await
-        }
+        Command::Hold(command) => hold(command, out).await,
         Command::Demo(demo) => {
             let wanted = commands::demo::Wanted {
                 endpoints: demo.endpoints,
@@ -161,6 +146,23 @@ fn decided(command: RequestCommand) -> (String, commands::decide::Decision, Oper
         RequestCommand::Exempt { id, collections, ground, operator } => {
             (id, Decision::Exempt { collections, ground }, operator)
         }
+    }
+}
+
+async fn hold(command: HoldCommand, out: &mut dyn Write) -> Outcome {
+    match command {
+        HoldCommand::Place { on, basis, until, operator } => {
+            let wanted = commands::hold::Wanted {
+                identities: &on.identities,
+                collection: on.collection.as_deref(),
+                request: on.request.as_deref(),
+                basis: &basis,
+                until,
+            };
+            commands::hold::place(&signed_in(&operator), &wanted, out).await
+        }
+        HoldCommand::List { ended, operator } => commands::hold::list(&signed_in(&operator), ended, out).await,
+        HoldCommand::Lift { id, operator } => commands::hold::lift(&signed_in(&operator), &id, out).await,
     }
 }
 

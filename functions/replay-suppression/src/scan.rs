@@ -109,7 +109,7 @@ impl Function {
                 Decision::Leave => {}
                 Decision::Retain { minimise, .. } if minimise.is_empty() => {}
                 Decision::Act(_) | Decision::Retain { .. } if keeps.is_some_and(|keeps| keeps.keeps(&row.record)) => {
-                    held += 1
+                    held += 1;
                 }
                 Decision::Act(_) | Decision::Retain { .. } => {
                     left.push(row);

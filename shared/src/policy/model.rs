@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cancellation::{App, SecurityCheck};
 use super::recipients::Tell;
-use super::rules::{CollectionRule, DefaultStrategy, WrittenRule};
+use super::rules::{CollectionRule, DefaultStrategy, HoldRules, WrittenRule};
 use super::systems::System;
 use crate::personal::IdentityKind;
 use crate::request::Right;
@@ -453,39 +453,4 @@ pub enum CommitmentStatus {
     NotYet,
     /// The document does not make it.
     NotPromised,
-}
-
-/// What an erasure does that meets a legal hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct HoldRules {
-    /// If the hold is on the person or the request; and where `collections` says nothing else, if it is on a collection.
-    #[serde(default)]
-    pub erasure: HoldMode,
-    /// If the hold is on one of these collections.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub collections: BTreeMap<String, HoldMode>,
-}
-
-/// How an erasure meets a legal hold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum HoldMode {
-    /// It begins when the hold has ended.
-    #[default]
-    Wait,
-    /// It erases all but what is held, and that when the hold has ended.
-    Around,
-}
-
-impl HoldRules {
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// What is done where a hold is on this collection.
-    #[must_use]
-    pub fn mode_of(&self, collection: &str) -> HoldMode {
-        self.collections.get(collection).copied().unwrap_or(self.erasure)
-    }
 }

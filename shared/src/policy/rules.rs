@@ -1,4 +1,5 @@
-//! What a policy says of the rows of a collection: how long they are kept, and what an erasure does to them.
+//! What a policy says of the rows of a collection: how long they are kept, what an erasure does to them, and how it meets legal
+//! holds.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -288,4 +289,39 @@ pub enum Generalisation {
     Coordinates(u8),
     /// A date of birth, or an age, to a band of so many years: 2 to 50.
     AgeBand(u8),
+}
+
+/// What an erasure does that meets a legal hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HoldRules {
+    /// If the hold is on the person or the request; and where `collections` says nothing else, if it is on a collection.
+    #[serde(default)]
+    pub erasure: HoldMode,
+    /// If the hold is on one of these collections.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub collections: BTreeMap<String, HoldMode>,
+}
+
+/// How an erasure meets a legal hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldMode {
+    /// It begins when the hold has ended.
+    #[default]
+    Wait,
+    /// It erases all but what is held, and that when the hold has ended.
+    Around,
+}
+
+impl HoldRules {
+    pub(super) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What is done where a hold is on this collection.
+    #[must_use]
+    pub fn mode_of(&self, collection: &str) -> HoldMode {
+        self.collections.get(collection).copied().unwrap_or(self.erasure)
+    }
 }

@@ -288,18 +288,8 @@ impl Driver {
         if job.is_exempt() {
             return self.done(job, None, None).await;
         }
-        if worker.minds_holds(&job.claim.step.work) {
-            job.holds = match self.ledger.holds(self.clock.now()).await {
-                Ok(holds) => holds,
-                Err(error) => return self.failed(&job.claim, StepError::transient(error)).await,
-            };
-            let waits_for = match worker.waits_for(&job) {
-                Ok(waits_for) => waits_for,
-                Err(error) => return self.failed(&job.claim, error).await,
-            };
-            if let Some(ran) = self.wait_for_holds(&job, &waits_for).await? {
-                return Ok(ran);
-            }
+        if let Some(ran) = Box::pin(self.meet_holds(&mut job, worker)).await? {
+            return Ok(ran);
         }
         let mut cursor: Option<String> = match &job.claim.step.cursor {
             None => None,
@@ -325,7 +315,7 @@ impl Driver {
                     return self.purged(job, collections, somebody_new, holds).await;
                 }
                 Next::Told(telling) => return Box::pin(self.told(&job.claim, Some(job.request), telling)).await,
-                Next::Kept(holds) => return self.done_but_for(job, holds).await,
+                Next::Kept(holds) => return Box::pin(self.done_but_for(job, holds)).await,
                 Next::Page(next) => cursor = Some(next),
             }
             job.claim.step.cursor = match self.sealer.seal(id, CURSOR, &cursor).await {
@@ -398,7 +388,7 @@ impl Driver {
         Ok(if ended { Ran::Done } else { Ran::NotMine })
     }
 
-    async fn failed(&self, claim: &Claim, error: StepError) -> Result<Ran, LedgerError> {
+    pub(super) async fn failed(&self, claim: &Claim, error: StepError) -> Result<Ran, LedgerError> {
         let reason = match &error {
             StepError::Permanent(_) => FailureReason::Permanent,
             StepError::Refused(_) => FailureReason::PreflightRefused,

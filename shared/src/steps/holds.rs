@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::driver::{Driver, Job, Ran};
+use super::driver::{Driver, Job, Ran, StepError, Worker};
 use super::message::Message;
 use crate::evidence::StepReport;
 use crate::holds::{Held, HoldId, next_look};
@@ -13,9 +13,24 @@ use crate::request::life::LifeError;
 use crate::request::{Change, EffectItem, Request};
 
 impl Driver {
+    /// Reads the holds in force, if they matter to the step. Some: the step does not go on.
+    pub(super) async fn meet_holds(&self, job: &mut Job, worker: &dyn Worker) -> Result<Option<Ran>, LedgerError> {
+        if !worker.minds_holds(&job.claim.step.work) {
+            return Ok(None);
+        }
+        job.holds = match self.ledger.holds(self.clock.now()).await {
+            Ok(holds) => holds,
+            Err(error) => return self.failed(&job.claim, StepError::transient(error)).await.map(Some),
+        };
+        match worker.waits_for(job) {
+            Ok(waits_for) => self.wait_for_holds(job, &waits_for).await,
+            Err(error) => self.failed(&job.claim, error).await.map(Some),
+        }
+    }
+
     /// Gives the step back if it has to wait for holds, to look again when the first of them ends, or within a day. What is
     /// new about holds is written into the request's history in the same transaction. None: the step goes on.
-    pub(super) async fn wait_for_holds(&self, job: &Job, waits_for: &[Held]) -> Result<Option<Ran>, LedgerError> {
+    async fn wait_for_holds(&self, job: &Job, waits_for: &[Held]) -> Result<Option<Ran>, LedgerError> {
         let now = self.clock.now();
         let mut claim = job.claim.clone();
         claim.step.waits += 1;

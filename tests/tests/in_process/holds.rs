@@ -416,11 +416,11 @@ async fn killed_at(world: World, on: Value, call: usize, answer_is_lost: bool) -
         if lifted {
             world.calls.aside(lift(&world, &held)).await;
         }
-        for _ in 0..4 {
+        for _ in 0..3 {
             while world.step().await {
                 died |= world.calls.revive();
             }
-            world.advance(if lifted { SignedDuration::from_hours(13) } else { SignedDuration::from_mins(16) });
+            world.advance(if lifted { DAY } else { SignedDuration::from_mins(16) });
             world.calls.aside(world.wake()).await;
         }
     }
@@ -429,9 +429,8 @@ async fn killed_at(world: World, on: Value, call: usize, answer_is_lost: bool) -
         return None;
     }
     world.run_to_end(&id).await;
-    for _ in 0..3 {
-        after(&world, DAY).await;
-    }
+    after(&world, DAY).await;
+    after(&world, DAY).await;
     Some((world, id))
 }
 
