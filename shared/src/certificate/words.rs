@@ -142,6 +142,7 @@ pub(super) fn not_told(language: &str, reason: NotTold) -> &'static str {
         NotTold::NothingKnown => {
             ("not told: nothing is on file by which they know this person", "未告知：没有对方可据以识别该人的信息")
         }
+        NotTold::NothingErased => ("not told: nothing of what they got is deleted", "未告知：其收到的信息均未删除"),
         NotTold::Refused | NotTold::TooManyAttempts => {
             ("could not be told; the company has to do it by hand", "未能告知，须由公司人工告知")
         }
