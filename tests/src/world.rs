@@ -15,6 +15,7 @@ use habeas::clock::{Clock as _, ManualClock};
 use habeas::connectors::{Connectors, Obstacle};
 use habeas::evidence::Anchor;
 use habeas::export::PublicKey;
+use habeas::identity::Sealer;
 use habeas::ledger::{Ledger, keys};
 use habeas::plan::Queue;
 use habeas::policy::{Channel, Pinned, System};
@@ -227,6 +228,11 @@ impl World {
         &self.ledger
     }
 
+    /// What opens what is sealed into requests.
+    pub fn sealer(&self) -> Arc<Sealer> {
+        self.cloud.platform(Function::DeleteOrAnonymize).unwrap().driver.sealer
+    }
+
     /// Lets the preflight find this.
     pub fn obstruct(&self, obstacles: Vec<Obstacle>) {
         *self.cloud.obstacles.lock().unwrap() = obstacles;
@@ -352,7 +358,7 @@ impl World {
         }
         let request: Request = request.body(Body::Text(body)).unwrap();
         let function = match path {
-            path if path.ends_with("/verification") => Function::VerifyIdentity,
+            path if path.ends_with("/verification") || path.ends_with("/decision") => Function::VerifyIdentity,
             path if path.ends_with("/confirmation") => Function::CancelAccount,
             "/v1/plans" => Function::PlanRequest,
             path if path.starts_with("/v1/recipients") => Function::TellRecipients,

@@ -5,7 +5,7 @@ use habeas::aws::PolicySourceError;
 use habeas::ledger::LedgerError;
 use habeas::plan::{NotServed, Plan};
 use habeas::request::life::LifeError;
-use habeas::request::{RequestId, Status};
+use habeas::request::{Change, RequestId, Status};
 
 use crate::Function;
 
@@ -34,14 +34,22 @@ impl Function {
             (Status::OnHold, _, Some(wake)) if wake.at <= now => request.expired(now)?,
             (Status::CoolingOff, Some(until), _) if until <= now => {
                 let policy = self.platform.policies.policy(&request.policy).await?;
+                if request.matter.right().and_then(|right| policy.right(right)).is_some_and(|rule| rule.review) {
+                    return self.commit(&request.cooled_off_for_review(now)?).await;
+                }
                 let plan = Plan::compile(request.matter, &policy, request.with_export)?;
                 request.cooling_off_ended(&plan, now)?
             }
             _ => return Ok(()),
         };
-        match driver.ledger.commit(&change, Vec::new(), None).await {
+        self.commit(&change).await
+    }
+
+    async fn commit(&self, change: &Change) -> Result<(), TimerError> {
+        let driver = &self.platform.driver;
+        match driver.ledger.commit(change, Vec::new(), None).await {
             Ok(()) => {
-                driver.send_effects(&change).await;
+                driver.send_effects(change).await;
                 Ok(())
             }
             Err(LedgerError::Conflict) => Ok(()),

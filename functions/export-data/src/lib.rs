@@ -105,6 +105,8 @@ impl Worker for Function {
             | Work::Tell { .. }
             | Work::Erase { .. }
             | Work::Recheck { .. }
+            | Work::Narrow
+            | Work::Purge { .. }
             | Work::Tombstone
             | Work::Sweep { .. }
             | Work::Scan { .. }

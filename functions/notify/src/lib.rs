@@ -7,7 +7,7 @@ use habeas::aws::{Platform, PolicySourceError, SendError, Sender, StartError};
 use habeas::identity::{Contact, SealError, seal};
 use habeas::ledger::{LedgerError, NoticeState};
 use habeas::messages;
-use habeas::policy::in_language;
+use habeas::policy::{in_language, refusal_text};
 use habeas::request::{EffectItem, RequestId};
 use habeas::steps::{Handled, Message, handle_batch};
 use jiff::Timestamp;
@@ -68,6 +68,10 @@ impl Function {
             &controller.time_zone,
             in_language(&controller.complaint, language),
         );
+        let message = match &notice.ground {
+            Some(ground) => message.because(refusal_text(&policy, ground, language), &ground.source),
+            None => message,
+        };
         match self.sender.send(&contact, &message).await {
             Ok(()) => driver.ledger.end_notice(id, &notice, NoticeState::Sent).await?,
             Err(error) if notice.attempt >= MAX_ATTEMPTS || matches!(error, SendError::NoChannel) => {

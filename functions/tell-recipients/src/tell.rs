@@ -32,6 +32,9 @@ impl Function {
     pub(crate) async fn tell(&self, job: &Job, recipient: &str) -> Result<Page, StepError> {
         let tell = job.policy.recipient(recipient).and_then(|recipient| recipient.tell.as_ref());
         let tell = tell.ok_or_else(|| StepError::permanent(TellError::NobodyToTell))?;
+        if !job.policy.concerns(recipient, &|collection| job.request.exemption(collection).is_some()) {
+            return Ok(page(Telling::NotTold(NotTold::NothingErased)));
+        }
         let known = recipients::known(&job.policy, tell, &job.person()?.keys);
         if known.is_empty() {
             tracing::info!(recipient, "a recipient knows the person by nothing that is on file");

@@ -25,6 +25,8 @@ pub enum Means {
 pub enum NotTold {
     /// Nothing is known of the person that it knows people by.
     NothingKnown,
+    /// An operator left out all that it got.
+    NothingErased,
     /// It refused, or cannot be told as the policy says. Trying again cannot help.
     Refused,
     /// It was tried as often as it may be.

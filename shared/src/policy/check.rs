@@ -8,6 +8,7 @@ mod masking;
 mod periods;
 mod recipients;
 mod references;
+mod restrict;
 mod rules;
 mod tables;
 

@@ -149,7 +149,12 @@ impl Bundle {
     /// told or not.
     #[must_use]
     pub fn recipients_of_what_goes(&self) -> Vec<&Recipient> {
-        let going = self.going();
+        self.recipients_of_what_goes_but(&|_| false)
+    }
+
+    /// The same where some collections are left out.
+    fn recipients_of_what_goes_but(&self, is_left_out: &dyn Fn(&str) -> bool) -> Vec<&Recipient> {
+        let going = self.going(is_left_out);
         let of_a_field = |recipient: &Recipient| {
             let category = |(_, category): &(String, &str)| {
                 recipient.categories.iter().any(|covered| categories::is_within(category, covered))
@@ -172,12 +177,13 @@ impl Bundle {
     }
 
     /// Every field with a category that an erasure erases or anonymises: `<dataset>.<collection>.<path>`, category.
-    fn going(&self) -> BTreeSet<(String, &str)> {
+    fn going(&self, is_left_out: &dyn Fn(&str) -> bool) -> BTreeSet<(String, &str)> {
         let mut going = BTreeSet::new();
         for dataset in &self.datasets {
             for collection in &dataset.collections {
                 let name = format!("{}.{}", dataset.fides_key, collection.name);
-                let Some(rule) = self.policy.collections.get(&name) else { continue };
+                let rule = self.policy.collections.get(&name).filter(|_| !is_left_out(&name));
+                let Some(rule) = rule else { continue };
                 visit(&collection.fields, "", &mut |path, field| {
                     if goes(&rule.erasure, path) {
                         let full = |category| (format!("{name}.{path}"), category);
@@ -218,6 +224,12 @@ impl Pinned {
     #[must_use]
     pub fn told(&self) -> Vec<&Recipient> {
         self.bundle.told()
+    }
+
+    /// Whether a recipient gets something that goes although these collections are left out.
+    #[must_use]
+    pub fn concerns(&self, recipient: &str, is_left_out: &dyn Fn(&str) -> bool) -> bool {
+        self.bundle.recipients_of_what_goes_but(is_left_out).iter().any(|one| one.id == recipient)
     }
 
     /// A recipient.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::change::{Change, NewStep, Notice, NoticeKind, StepNumber, Wake};
 use super::life::{CONFIRMATION_WINDOW, LifeError, StageInfo, after};
 use super::state::{IllegalTransition, Status, Transition};
-use super::{Matter, Right};
+use super::{Aftercare, Matter, Right};
 use crate::evidence::{Actor, Event, Fact, Outcome};
 use crate::plan::{Plan, Queue};
 use crate::policy::Factor;
@@ -130,7 +130,7 @@ impl Change {
         // A replay is done in full if it leaves nothing; what is retained is so by the policy.
         let falls_short = match self.request.matter {
             Matter::Replay => total.left_over > 0,
-            _ => total.retained > 0,
+            _ => total.retained > 0 || !self.request.exempt.is_empty(),
         };
         let outcome = if falls_short {
             Outcome::Partial
@@ -161,7 +161,7 @@ impl Change {
             request.sealed = None;
         }
         request.submission = None;
-        if request.package.is_none() {
+        if request.package.is_none() && !request.aftercare.as_ref().is_some_and(Aftercare::needs_contact) {
             request.contact = None;
         }
         request.wake = request

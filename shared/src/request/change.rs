@@ -51,6 +51,10 @@ pub enum NoticeKind {
     Cancelled,
     /// The request was taken back.
     Withdrawn,
+    /// What had to be kept for a time is gone too.
+    Purged,
+    /// An operator has refused the request.
+    Denied,
 }
 
 /// A notice to write.

@@ -4,6 +4,7 @@
 mod aftercare;
 mod apply;
 pub mod change;
+mod decision;
 pub mod id;
 pub mod life;
 mod recipients;
@@ -13,8 +14,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Actor;
-pub use aftercare::Aftercare;
+pub use aftercare::{Aftercare, Narrowing};
 pub use change::{Change, Effect, EffectItem, NewStep, Notice, NoticeKind, StepNumber, Wake};
+pub use decision::{Exemptions, Ground};
 pub use id::RequestId;
 pub use life::{Captured, LifeError, NewRequest, PackageInfo, Request, StageInfo};
 pub use recipients::Telling;
