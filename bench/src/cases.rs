@@ -14,6 +14,7 @@ use tokio_postgres::{Client, Config, NoTls, config::Host};
 
 use crate::function::{Outcome, Task};
 use crate::lake::{self, Store};
+use crate::proof::{Before, dump};
 use crate::report::{Better, Report};
 use crate::stores::{self, Endpoints};
 use crate::{BenchError, itself, print, say};
@@ -91,10 +92,7 @@ pub(crate) async fn run(options: Options) -> Result<(), BenchError> {
     };
     let policy = policy_folder(&options.sample, folder.path())?;
     let mut report = Report::default();
-    let database = Database::create(&options.postgres).await?;
-    say("loading the sample database and its volume ...");
-    database.load(&options.sample, options.large_rows).await?;
-    let task = |right, identity: &str, at_once| Task {
+    let task_in = |database: &Database, right, identity: &str, at_once| Task {
         endpoints: endpoints.clone(),
         policy: policy.clone(),
         secrets: BTreeMap::from([(SECRET.to_owned(), database.secret())]),
@@ -104,6 +102,15 @@ pub(crate) async fn run(options: Options) -> Result<(), BenchError> {
         warm: Some(if right == Right::Erasure { GONE } else { FEW }.to_owned()),
         at_once,
     };
+    let proven = Database::create(&options.postgres, "proof").await?;
+    proven.load(&options.sample).await?;
+    nothing_is_left(&proven, &task_in(&proven, Right::Erasure, FEW, options.at_once)).await?;
+    proven.drop().await?;
+    let database = Database::create(&options.postgres, "volume").await?;
+    say("loading the sample database and its volume ...");
+    database.load(&options.sample).await?;
+    database.load_volume(options.large_rows).await?;
+    let task = |right, identity: &str, at_once| task_in(&database, right, identity, at_once);
 
     let few = measure("access, few rows", &task(Right::Access, FEW, options.at_once)).await?;
     report.add("ratio.access_few", few.seconds, "s", peer.access_small_s, Better::Smaller);
@@ -123,6 +130,25 @@ pub(crate) async fn run(options: Options) -> Result<(), BenchError> {
     report.write(&options.out)?;
     print(&report.table());
     say(&format!("written to {}", options.out.display()));
+    Ok(())
+}
+
+/// Erases somebody of the sample project, and looks that nothing of them is left, that nothing of others has changed, and
+/// that to do it again changes nothing.
+async fn nothing_is_left(database: &Database, task: &Task) -> Result<(), BenchError> {
+    let client = database.client().await?;
+    let before = Before::read(&client, &task.identity).await?;
+    measure("erasure, few rows", &Task { warm: None, ..task.clone() }).await?;
+    let proof = before.prove(&client).await?;
+    let once = dump(&client).await?;
+    measure("erasure, the same again", &Task { warm: None, ..task.clone() }).await?;
+    if dump(&client).await? != once {
+        return Err(BenchError::Other("the proof failed: to erase again changes something".to_owned()));
+    }
+    say(&format!(
+        "  proven by a full dump: none of {} values of {} rows is left, {} rows of others are as they were, and again changes nothing",
+        proof.values, proof.theirs, proof.others
+    ));
     Ok(())
 }
 
@@ -251,25 +277,33 @@ struct Database {
 }
 
 impl Database {
-    async fn create(url: &str) -> Result<Self, BenchError> {
+    async fn create(url: &str, what: &str) -> Result<Self, BenchError> {
         let config: Config = url.parse().map_err(BenchError::other)?;
         let admin = connect(&config).await?;
-        let name = format!("habeas_bench_{}", std::process::id());
+        let name = format!("habeas_bench_{what}_{}", std::process::id());
         admin.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0")).await.map_err(BenchError::other)?;
         Ok(Self { admin, config, name })
     }
 
-    async fn load(&self, sample: &Path, large_rows: u64) -> Result<(), BenchError> {
-        let mut config = self.config.clone();
-        let client = connect(config.dbname(&self.name)).await?;
-        let volume = Path::new(env!("CARGO_MANIFEST_DIR")).join("fides/volume.sql");
-        for file in [sample.join("postgres_sample.sql"), volume] {
-            client.batch_execute(&std::fs::read_to_string(file)?).await.map_err(BenchError::other)?;
-        }
+    async fn client(&self) -> Result<Client, BenchError> {
+        connect(self.config.clone().dbname(&self.name)).await
+    }
+
+    async fn load(&self, sample: &Path) -> Result<(), BenchError> {
+        self.run(&sample.join("postgres_sample.sql")).await
+    }
+
+    async fn run(&self, file: &Path) -> Result<(), BenchError> {
+        let sql = std::fs::read_to_string(file)?;
+        self.client().await?.batch_execute(&sql).await.map_err(BenchError::other)
+    }
+
+    async fn load_volume(&self, large_rows: u64) -> Result<(), BenchError> {
+        self.run(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fides/volume.sql")).await?;
         let large = format!(
             "insert into login select 10000000 + i, 1002, now() from generate_series(1, {large_rows}) i; analyze login;"
         );
-        client.batch_execute(&large).await.map_err(BenchError::other)
+        self.client().await?.batch_execute(&large).await.map_err(BenchError::other)
     }
 
     fn secret(&self) -> serde_json::Value {

@@ -4,6 +4,7 @@
 mod cases;
 mod function;
 mod lake;
+mod proof;
 mod report;
 mod stores;
 mod wiring;

@@ -47,6 +47,9 @@ pub(crate) enum Command {
     /// Erase again what a restore brought back, before it serves anybody
     #[command(subcommand)]
     Suppress(SuppressCommand),
+    /// Decide about a request, as an operator: let it go on, refuse it, or leave a part of it out
+    #[command(subcommand)]
+    Request(RequestCommand),
     /// Play a whole story against a local stack and check it from outside
     Demo(Demo),
 }
@@ -273,6 +276,40 @@ pub(crate) enum SuppressCommand {
     Status {
         /// Its id
         id: String,
+        #[command(flatten)]
+        operator: OperatorArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RequestCommand {
+    /// Let a request go on that waits for a decision
+    Accept {
+        /// The request's id
+        id: String,
+        #[command(flatten)]
+        operator: OperatorArgs,
+    },
+    /// Refuse it: it ends, and the person is told why
+    Deny {
+        /// The request's id
+        id: String,
+        /// The ground's id, under refusals of its policy
+        #[arg(long)]
+        ground: String,
+        #[command(flatten)]
+        operator: OperatorArgs,
+    },
+    /// Leave collections out of it: kept by an erasure, not in a copy
+    Exempt {
+        /// The request's id
+        id: String,
+        /// A collection
+        #[arg(long = "collection", value_name = "DATASET.COLLECTION", required = true)]
+        collections: Vec<String>,
+        /// The ground's id, under refusals of its policy
+        #[arg(long)]
+        ground: String,
         #[command(flatten)]
         operator: OperatorArgs,
     },

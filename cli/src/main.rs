@@ -11,7 +11,8 @@ use habeas_cli::commands::{self, CommandError, Outcome, Verdict};
 use habeas_cli::sample::Population;
 
 use args::{
-    Cli, Command, EvidenceCommand, OperatorArgs, PackageCommand, PolicyCommand, SampleCommand, SuppressCommand,
+    Cli, Command, EvidenceCommand, OperatorArgs, PackageCommand, PolicyCommand, RequestCommand, SampleCommand,
+    SuppressCommand,
 };
 
 /// The exit code of a dry run whose preflight refuses.
@@ -112,6 +113,10 @@ async fn run(cli: Cli, out: &mut dyn Write) -> Outcome {
         Command::Suppress(SuppressCommand::Status { id, operator }) => {
             commands::suppress::status(&signed_in(&operator), &id, out).await
         }
+        Command::Request(command) => {
+            let (id, decision, operator) = decided(command);
+            commands::decide::decide(&signed_in(&operator), &id, &decision, out).await
+        }
         Command::Demo(demo) => {
             let wanted = commands::demo::Wanted {
                 endpoints: demo.endpoints,
@@ -127,6 +132,18 @@ async fn run(cli: Cli, out: &mut dyn Write) -> Outcome {
                 heavy_rows: args::DEFAULT_HEAVY_ROWS,
             };
             commands::demo::demo(&demo.policy, &wanted, defaults, out).await
+        }
+    }
+}
+
+/// Which request, what is decided of it, and by whom.
+fn decided(command: RequestCommand) -> (String, commands::decide::Decision, OperatorArgs) {
+    use commands::decide::Decision;
+    match command {
+        RequestCommand::Accept { id, operator } => (id, Decision::Accept, operator),
+        RequestCommand::Deny { id, ground, operator } => (id, Decision::Deny { ground }, operator),
+        RequestCommand::Exempt { id, collections, ground, operator } => {
+            (id, Decision::Exempt { collections, ground }, operator)
         }
     }
 }

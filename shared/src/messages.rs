@@ -107,6 +107,17 @@ pub fn notice(
     }
 }
 
+/// Stands for the ground of a refusal until it is known.
+const GROUND: &str = "{ground}";
+
+impl Message {
+    /// With the ground of a refusal, in words, and the section or law that it stands in.
+    #[must_use]
+    pub fn because(self, ground: &str, source: &str) -> Self {
+        Self { body: self.body.replace(GROUND, &format!("{ground} ({source})")), ..self }
+    }
+}
+
 /// What differs between notices.
 struct Part {
     subject: &'static str,
@@ -198,6 +209,21 @@ fn english_notice(kind: NoticeKind, what: &str, moment: Option<&str>) -> Part {
                     .to_owned(),
             sms: format!("your request ({what}) was taken back. Nothing was deleted or changed because of it."),
         },
+        NoticeKind::Denied => Part {
+            subject: "we do not do what you asked for",
+            body: format!(
+                "We have looked at your request and do not do what you asked for. Nothing was copied, deleted or changed \
+                 because of it.\n\nThe ground: {GROUND}"
+            ),
+            sms: format!("we do not do what you asked for ({what}). Your request shows why, and where to complain."),
+        },
+        NoticeKind::Purged => Part {
+            subject: "what had to be kept of your data has been deleted",
+            body: "When your data was deleted, a part of it had to be kept for a time. That time is over, and this part has \
+                   been deleted too. Your request shows what it was. We no longer keep this address for your request."
+                .to_owned(),
+            sms: "the part of your data that had to be kept for a time has been deleted too.".to_owned(),
+        },
     }
 }
 
@@ -270,6 +296,18 @@ fn chinese_notice(kind: NoticeKind, what: &str, moment: Option<&str>) -> Part {
                 .to_owned(),
             sms: format!("您的请求（{what}）已撤回，未因此删除或更改任何信息。"),
         },
+        NoticeKind::Denied => Part {
+            subject: "您的请求未获批准",
+            body: format!("我们已审核您的请求，决定不予办理。未因该请求复制、删除或更改任何信息。\n\n理由：{GROUND}"),
+            sms: format!("您的请求（{what}）未获批准，理由和投诉途径见该请求。"),
+        },
+        NoticeKind::Purged => Part {
+            subject: "此前须保留的个人信息已删除",
+            body: "此前删除您的个人信息时，有一部分须依规定保留一段时间。该期限现已届满，这部分信息也已删除。\
+                   您可以在该请求中查看其内容。我们不再为该请求保留此联系方式。"
+                .to_owned(),
+            sms: "此前须保留一段时间的个人信息，现期限届满，也已删除。".to_owned(),
+        },
     }
 }
 
@@ -297,14 +335,20 @@ mod tests {
     const LANGUAGES: [(&str, usize); 2] = [("en", 160), ("zh-Hans", 70)];
     const LONG_NAME: &str = "A company whose name is longer than any text message has room for";
 
-    fn kinds() -> [NoticeKind; 8] {
+    fn kinds() -> [NoticeKind; 10] {
         use NoticeKind as K;
-        let ends = [K::PackageReady, K::Erased, K::Cancelled, K::Withdrawn];
-        let cancelling = [K::CancellationConfirmed, K::CancellationReminder, K::CheckFailed, K::Accepted];
-        let mut kinds = [K::Accepted; 8];
-        kinds[..4].copy_from_slice(&cancelling);
-        kinds[4..].copy_from_slice(&ends);
-        kinds
+        [
+            K::Accepted,
+            K::CancellationConfirmed,
+            K::PackageReady,
+            K::Erased,
+            K::Cancelled,
+            K::Withdrawn,
+            K::Purged,
+            K::Denied,
+            K::CancellationReminder,
+            K::CheckFailed,
+        ]
     }
 
     fn matters() -> impl Iterator<Item = Matter> {
@@ -351,6 +395,16 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_its_ground_and_the_law() {
+        for (language, _) in LANGUAGES {
+            let matter = Matter::Right(Right::Erasure);
+            let told = notice(language, "yallo", NoticeKind::Denied, matter, "1", None, "UTC", "<here>");
+            let told = told.because("<a crime is looked into>", "5(7)3");
+            assert!(told.body.contains("<a crime is looked into> (5(7)3)") && !told.body.contains(GROUND));
         }
     }
 

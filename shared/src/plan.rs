@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 pub use counts::Counts;
 
-use crate::policy::{KeySet, Period, Pinned, RightRule};
-use crate::request::{Aftercare, Matter, Right};
+use crate::policy::{ErasureRule, KeySet, Period, Pinned, Place, RightRule};
+use crate::request::{Aftercare, Matter, Narrowing, Right};
 
 /// The queues that functions take work from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -95,6 +95,13 @@ pub enum Work {
     },
     /// Forgets the captured keys.
     Forget,
+    /// Drops what is known of the person but for the values that lead to rows which are kept for a time.
+    Narrow,
+    /// Erases what was kept for a time, once that is over.
+    Purge {
+        /// What is kept until then, and no longer, goes.
+        at: Timestamp,
+    },
     /// Marks the identities of a cancelled account as not to be taken over.
     Tombstone,
     /// Erases or anonymises the rows of one collection that have outlived their retention.
@@ -150,6 +157,8 @@ impl Work {
             | Self::Suppress
             | Self::Recheck { .. }
             | Self::Forget
+            | Self::Narrow
+            | Self::Purge { .. }
             | Self::Tombstone => None,
         }
     }
@@ -176,6 +185,8 @@ impl Work {
             Self::Preflight => "preflight",
             Self::Capture { .. } => "capture",
             Self::Forget => "forget",
+            Self::Narrow => "narrow",
+            Self::Purge { .. } => "purge",
             Self::Recheck { .. } => "recheck",
             Self::Export { .. } => "export",
             Self::Package => "package",
@@ -292,6 +303,14 @@ impl Plan {
         stages.into_iter().flat_map(|stage| stage.works).collect()
     }
 
+    /// Collections in the order in which they are erased.
+    #[must_use]
+    pub fn in_order(policy: &Pinned, collections: &BTreeMap<String, Timestamp>) -> Vec<String> {
+        let mut names: Vec<String> = collections.keys().cloned().collect();
+        names.sort_by_key(|name| policy.graph().erase_stage(name));
+        names
+    }
+
     /// The stages.
     #[must_use]
     pub fn stages(&self) -> &[Stage] {
@@ -347,12 +366,37 @@ fn forget_stage(policy: &Pinned, queue: Queue, stages: &mut Vec<Stage>) {
 
 /// What is re-checked keeps its captured keys until the last re-check is over; what is not forgets them at once.
 fn end_erasure(right: Right, policy: &Pinned, stages: &mut Vec<Stage>) -> Option<Aftercare> {
-    let rechecks = policy.right(right).map_or_else(Vec::new, RightRule::rechecks);
+    let rule = policy.right(right);
+    let rechecks = rule.map_or_else(Vec::new, RightRule::rechecks);
+    let purge = rule.map(RightRule::purge).unwrap_or_default();
+    let purgeable = if purge.timer { purgeable(policy) } else { Vec::new() };
     if rechecks.is_empty() {
         forget_stage(policy, Queue::Erase, stages);
-        return None;
+        if purgeable.is_empty() {
+            return None;
+        }
     }
-    Some(Aftercare { rechecks, has_keys: !policy.graph().captures().is_empty(), step: None, until: None })
+    Some(Aftercare {
+        has_keys: !rechecks.is_empty() && !policy.graph().captures().is_empty(),
+        rechecks,
+        step: None,
+        until: None,
+        keeps_contact: purge.keep_contact,
+        purgeable,
+        retained: BTreeMap::new(),
+        narrowing: Narrowing::Ahead,
+    })
+}
+
+/// Collections in which rows may be kept for a time, and that values of the subject's own row lead to, by themselves or through
+/// the same database: captured keys are not kept for years.
+fn purgeable(policy: &Pinned) -> Vec<String> {
+    let keeps = |name: &str| {
+        let is_retained = policy.rule(name).is_some_and(|rule| matches!(rule.erasure, ErasureRule::Retain { .. }));
+        is_retained || matches!(policy.place(name), Some(Place::Objects { .. } | Place::Rows { .. }))
+    };
+    let is_led_to = |name: &str| policy.links(name).iter().any(|link| !link.captured);
+    policy.collections().filter(|name| keeps(name) && is_led_to(name)).map(ToOwned::to_owned).collect()
 }
 
 fn export_stages(policy: &Pinned, stages: &mut Vec<Stage>) {

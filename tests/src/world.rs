@@ -14,6 +14,7 @@ use habeas::clock::{Clock as _, ManualClock};
 use habeas::connectors::{Connectors, Obstacle};
 use habeas::evidence::Anchor;
 use habeas::export::PublicKey;
+use habeas::identity::Sealer;
 use habeas::ledger::{Ledger, keys};
 use habeas::plan::Queue;
 use habeas::policy::{Pinned, System};
@@ -224,6 +225,11 @@ impl World {
         &self.ledger
     }
 
+    /// What opens what is sealed into requests.
+    pub fn sealer(&self) -> Arc<Sealer> {
+        self.cloud.platform(Function::DeleteOrAnonymize).unwrap().driver.sealer
+    }
+
     /// Lets the preflight find this.
     pub fn obstruct(&self, obstacles: Vec<Obstacle>) {
         *self.cloud.obstacles.lock().unwrap() = obstacles;
@@ -338,7 +344,7 @@ impl World {
         }
         let request: Request = request.body(Body::Text(body)).unwrap();
         let function = match path {
-            path if path.ends_with("/verification") => Function::VerifyIdentity,
+            path if path.ends_with("/verification") || path.ends_with("/decision") => Function::VerifyIdentity,
             path if path.ends_with("/confirmation") || path == "/v1/app/events" => Function::CancelAccount,
             "/v1/plans" => Function::PlanRequest,
             path if path.starts_with("/v1/replays") => Function::ReplaySuppression,

@@ -1,5 +1,6 @@
 //! What `habeas` does: one file a command. Results are written to `out`, progress goes to stderr.
 
+pub mod decide;
 pub mod demo;
 pub mod evidence;
 pub mod package;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
-use habeas::policy::words::{groups, retention, strategy};
+use habeas::policy::words::{groups, restriction, retention, strategy};
 use habeas::policy::{ErasureRule, Item, Pinned, Strategy, ViaRule, in_language};
 use serde::Serialize;
 
@@ -53,7 +53,10 @@ fn print_collections(policy: &Pinned, out: &mut dyn Write) -> Result<(), Command
         let rows = match &rule.erasure {
             ErasureRule::Erase { .. } => "rows go".to_owned(),
             ErasureRule::Anonymise { .. } => "rows stay, but for what is named here".to_owned(),
-            ErasureRule::Retain { start_field, period, .. } => format!("rows stay until {start_field} + {}", period.0),
+            ErasureRule::Retain { start_field, period, restrict, .. } => {
+                let restricted = restrict.as_ref().map_or_else(String::new, |how| format!(", {}", restriction(how)));
+                format!("rows stay until {start_field} + {}{restricted}", period.0)
+            }
             ErasureRule::Keep { reason } => format!("rows stay: {}", in_language(reason, language)),
         };
         writeln!(out, "  {name}: {rows}")?;
@@ -144,7 +147,7 @@ fn on_erasure(rule: &ErasureRule, field: &str, language: &str) -> String {
             let others = via.iter().map(|(link, rule)| format!("; where {link} names them: {}", via_rule(rule, field)));
             format!("{own}{}", others.collect::<String>())
         }
-        ErasureRule::Retain { start_field, period, basis, fields } => match named(fields, field) {
+        ErasureRule::Retain { start_field, period, basis, fields, .. } => match named(fields, field) {
             Some(named) => named,
             None => format!("retained until {start_field} + {}: {}", period.0, in_language(basis, language)),
         },

@@ -160,6 +160,13 @@ impl Api {
         self.send("POST /v1/replays", request).await
     }
 
+    /// `POST /v1/requests/{id}/decision`, as an operator.
+    pub async fn decide(&self, id: &str, body: &Value, token: &str) -> Result<Answer, DriveError> {
+        let url = format!("{}/v1/requests/{id}/decision", self.base);
+        let request = self.http.post(url).bearer_auth(token).json(body);
+        self.send("POST /v1/requests/{id}/decision", request).await
+    }
+
     /// `GET /v1/replays/{id}`, as an operator.
     pub async fn replay(&self, id: &str, token: &str) -> Result<Answer, DriveError> {
         let request = self.http.get(format!("{}/v1/replays/{id}", self.base)).bearer_auth(token);

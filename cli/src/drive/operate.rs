@@ -193,6 +193,8 @@ fn entry(item: &std::collections::HashMap<String, AttributeValue>) -> Option<Ent
             anonymised: count("anonymised"),
             retained: count("retained"),
             left_over: count("left_over"),
+            marked: count("marked"),
+            moved: count("moved"),
             smallest_group: None,
         },
     })

@@ -23,9 +23,14 @@ impl Function {
             (Status::CoolingOff, ..) if request.reminder_is_due(now) => request.reminded_of_end(now),
             _ => return Ok(()),
         };
-        match driver.ledger.commit(&change, Vec::new(), None).await {
+        self.commit(&change).await
+    }
+
+    async fn commit(&self, change: &Change) -> Result<(), CancelError> {
+        let driver = &self.platform.driver;
+        match driver.ledger.commit(change, Vec::new(), None).await {
             Ok(()) => {
-                driver.send_effects(&change).await;
+                driver.send_effects(change).await;
                 Ok(())
             }
             Err(LedgerError::Conflict) => Ok(()),
@@ -41,6 +46,9 @@ impl Function {
         if !account.checked.failed.is_empty() {
             tracing::info!(request_id = %request.id, failed = ?account.checked.failed, "a check failed");
             return Ok(request.checks_failed(account.checked.failed, now)?);
+        }
+        if request.matter.right().and_then(|right| policy.right(right)).is_some_and(|rule| rule.review) {
+            return Ok(request.cooled_off_for_review(now)?);
         }
         let plan = Plan::compile(request.matter, &policy, request.with_export)?;
         let addresses = self.addresses(request, &account).await?;

@@ -5,7 +5,7 @@ use habeas::connectors::{
     Connector, ConnectorError, Decision, ErasureJudge, Groups, Judge as _, Person, Target, Who, erases_all,
     erasure_judge,
 };
-use habeas::plan::Counts;
+use habeas::plan::{Counts, Work};
 use habeas::steps::{Job, Next, Page, StepError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,9 @@ pub(crate) struct Cursor {
     pub(crate) found: u64,
     /// What it has found so far that is kept.
     pub(crate) retained: u64,
+    /// Of those, what bears the mark of what may not be used.
+    #[serde(default)]
+    pub(crate) marked: u64,
     retained_until: Option<Timestamp>,
     /// Whether something is kept of which nobody knows until when.
     #[serde(default)]
@@ -56,6 +59,11 @@ impl Cursor {
     pub(crate) fn that_looks_first() -> Self {
         Self { phase: Phase::Verify, ..Self::default() }
     }
+
+    /// Until when the last of the kept rows is; none if there are none, or nobody knows.
+    pub(crate) fn kept_until(&self) -> Option<Timestamp> {
+        self.retained_until.filter(|_| !self.has_no_end)
+    }
 }
 
 impl Function {
@@ -71,10 +79,9 @@ impl Function {
                 Ok(Page { counts, retained_until: None, next })
             }
             Progress::Done(cursor) => {
-                let counts = Counts { retained: cursor.retained, ..counts };
+                let counts = Counts { retained: cursor.retained, marked: cursor.marked, ..counts };
                 let next = Next::Done { package: None, captured: None };
-                let retained_until = cursor.retained_until.filter(|_| !cursor.has_no_end);
-                Ok(Page { counts, retained_until, next })
+                Ok(Page { counts, retained_until: cursor.kept_until(), next })
             }
         }
     }
@@ -92,7 +99,7 @@ impl Function {
             Phase::Act => match self.act(job, person, collection, cursor).await? {
                 // What was few rows is looked at afresh at once: another checkpoint in between would prove nothing.
                 (Progress::On(cursor @ Cursor { phase: Phase::Verify, .. }), acted)
-                    if acted.erased + acted.anonymised <= FEW_ROWS =>
+                    if acted.erased + acted.anonymised + acted.moved <= FEW_ROWS =>
                 {
                     match self.verify(job, person, collection, cursor.clone()).await {
                         Ok((progress, mut counts)) => {
@@ -195,6 +202,7 @@ impl Function {
             match judge.judge(&row).map_err(ConnectorError::into_step)? {
                 Decision::Retain { until, minimise } if minimise.is_empty() => {
                     cursor.retained += 1;
+                    cursor.marked += u64::from(judge.marks());
                     cursor.retained_until = cursor.retained_until.max(Some(until));
                 }
                 Decision::Leave => {}
@@ -244,7 +252,11 @@ impl Function {
         // Whether a row is kept is judged once, by when the request arrived, so that a long step judges all alike.
         let random = self.platform.driver.random.as_ref();
         let judge = erasure_judge(target, job.request.received_at, random).map_err(ConnectorError::into_step)?;
-        Ok(judge.about(job.person()?))
+        let judge = judge.about(job.person()?);
+        Ok(match job.claim.step.work {
+            Work::Purge { at } => judge.at(at),
+            _ => judge,
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Erases, anonymises or retains what is held about a person, as the policy says, and reads everything afresh.
 
 mod erase;
+mod purge;
 mod recheck;
 
 use std::sync::Arc;
@@ -14,8 +15,8 @@ use habeas::plan::{Counts, Queue, Work};
 use habeas::policy::KeySet;
 use habeas::request::EffectItem;
 use habeas::steps::{
-    Handled, Job, Message, Page, StepError, Worker, capture_page, forget_page, handle_batch, preflight_page,
-    resolve_again_page, resolve_page,
+    Handled, Job, Message, Page, StepError, Worker, capture_page, forget_page, handle_batch, narrow_page,
+    preflight_page, resolve_again_page, resolve_page,
 };
 use habeas::suppression::digests;
 use jiff::Timestamp;
@@ -85,6 +86,11 @@ impl Worker for Function {
             Work::Suppress => self.suppress(job).await,
             Work::Erase { collection } => self.erase(job, collection, cursor).await,
             Work::Recheck { .. } => self.recheck(job, cursor).await,
+            Work::Narrow => {
+                let driver = &self.platform.driver;
+                narrow_page(job, driver.key_store.as_ref(), &driver.sealer).await
+            }
+            Work::Purge { .. } => self.purge(job, cursor).await,
             Work::ResolveAgain { state_of } => {
                 resolve_again_page(job, &self.connectors, &self.platform.driver.sealer, *state_of).await
             }

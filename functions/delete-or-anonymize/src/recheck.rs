@@ -4,10 +4,13 @@
 //! The rule of this file: before each page it is asked whether somebody new holds an identity of the erased person, and what
 //! is theirs is left alone.
 
+use std::collections::BTreeMap;
+
 use habeas::connectors::{ConnectorError, Person};
 use habeas::plan::{Counts, Plan, Work};
 use habeas::policy::KeySet;
 use habeas::steps::{Doubtful, Found, Job, Next, Page, StepError, recapture_page, without_newcomers};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::Function;
@@ -23,6 +26,9 @@ struct Place {
     found: u64,
     found_in: Vec<String>,
     somebody_new: bool,
+    /// Where rows are kept, and until when the last of them is.
+    #[serde(default)]
+    kept: BTreeMap<String, Timestamp>,
 }
 
 impl Function {
@@ -31,7 +37,9 @@ impl Function {
             None => Place::default(),
             Some(json) => serde_json::from_str(json).map_err(StepError::permanent)?,
         };
-        let works = Plan::recheck(&job.policy);
+        let mut works = Plan::recheck(&job.policy);
+        let is_exempt = |name: &str| job.request.exemption(name).is_some();
+        works.retain(|work| !matches!(work, Work::Erase { collection } if is_exempt(collection)));
         let (person, somebody_new) = self.still_erased(job).await?;
         place.somebody_new |= somebody_new;
         let counts = match works.get(place.work) {
@@ -48,8 +56,8 @@ impl Function {
         let next = if place.work < works.len() {
             Next::Page(serde_json::to_string(&place).map_err(StepError::permanent)?)
         } else {
-            let Place { found: rows, found_in: collections, somebody_new, .. } = place;
-            Next::Rechecked(Found { rows, collections, somebody_new })
+            let Place { found: rows, found_in: collections, somebody_new, kept, .. } = place;
+            Next::Rechecked(Found { rows, collections, somebody_new, kept })
         };
         Ok(Page { counts, retained_until: None, next })
     }
@@ -71,17 +79,25 @@ impl Function {
             }
             Progress::Done(cursor) => {
                 place.work += 1;
+                if let Some(until) = cursor.kept_until() {
+                    place.kept.insert(collection.to_owned(), until);
+                }
                 if cursor.found > 0 {
                     place.found += cursor.found;
                     place.found_in.push(collection.to_owned());
                 }
-                Ok(Counts { read: cursor.found + cursor.retained, retained: cursor.retained, ..counts })
+                Ok(Counts {
+                    read: cursor.found + cursor.retained,
+                    retained: cursor.retained,
+                    marked: cursor.marked,
+                    ..counts
+                })
             }
         }
     }
 
     /// The person by the keys that are still theirs alone, and whether somebody new holds any of the others.
-    async fn still_erased(&self, job: &Job) -> Result<(Person, bool), StepError> {
+    pub(crate) async fn still_erased(&self, job: &Job) -> Result<(Person, bool), StepError> {
         let driver = &self.platform.driver;
         let keys = job.person()?.keys.clone();
         let since = job.request.received_at;

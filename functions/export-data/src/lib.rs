@@ -104,6 +104,8 @@ impl Worker for Function {
             | Work::Suppress
             | Work::Erase { .. }
             | Work::Recheck { .. }
+            | Work::Narrow
+            | Work::Purge { .. }
             | Work::Tombstone
             | Work::Sweep { .. }
             | Work::Scan { .. }

@@ -148,6 +148,11 @@ impl<'a> Making<'a> {
     async fn resume(function: &'a Function, job: &'a Job, cursor: Cursor, is_unknown: bool) -> Result<Self, Halt> {
         let view = function.platform.driver.ledger.view(&job.request.id).await.map_err(StepError::transient)?;
         let steps = view.ok_or_else(|| StepError::permanent(NoPlan))?.steps;
+        let is_left_out = |work: &Work| match work {
+            Work::Export { collection } => job.request.exemption(collection).is_some(),
+            _ => false,
+        };
+        let steps: Vec<_> = steps.into_iter().filter(|step| !is_left_out(&step.work)).collect();
         let plan = ManifestPlan::of(steps.iter().map(|step| (step.number, &step.work)))?;
         let sources = steps.into_iter().filter_map(|step| match step.work {
             Work::Export { collection } => Some(Source { step: step.number, collection, status: step.status }),

@@ -10,7 +10,7 @@ use habeas::aws::{Platform, PolicySourceError, SendError, Sender, StartError};
 use habeas::identity::{Contact, SealError, seal};
 use habeas::ledger::{LedgerError, NoticeItem, NoticeState};
 use habeas::messages;
-use habeas::policy::{Pinned, in_language};
+use habeas::policy::{Pinned, in_language, refusal_text};
 use habeas::request::{EffectItem, RequestId};
 use habeas::steps::{Handled, Message, handle_batch};
 use jiff::Timestamp;
@@ -119,7 +119,7 @@ impl Function {
 fn message(id: &RequestId, notice: &NoticeItem, policy: &Pinned) -> messages::Message {
     let language = policy.language(Some(&notice.language));
     let controller = &policy.policy().controller;
-    messages::notice(
+    let message = messages::notice(
         language,
         &controller.name,
         notice.kind,
@@ -128,7 +128,11 @@ fn message(id: &RequestId, notice: &NoticeItem, policy: &Pinned) -> messages::Me
         notice.moment,
         &controller.time_zone,
         in_language(&controller.complaint, language),
-    )
+    );
+    match &notice.ground {
+        Some(ground) => message.because(refusal_text(policy, ground, language), &ground.source),
+        None => message,
+    }
 }
 
 /// Attends to messages of the queue.

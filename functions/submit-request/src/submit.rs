@@ -1,6 +1,7 @@
 //! `POST /v1/requests`.
 
 use habeas::api::{Call, Problem, ProblemKind, json_response, next_of};
+use habeas::evidence::Actor;
 use habeas::identity::{AgeKey, Caller, SubjectKeys, Submission, seal};
 use habeas::ledger::{Challenge, Extra, Idempotency, LedgerError, keys};
 use habeas::personal::{Identity, IdentityKind};
@@ -172,6 +173,8 @@ fn decide(mut change: Change, path: Path, policy: &Pinned, right: Right, now: Ti
     let factors = change.request.factors.clone();
     let decided = if right == Right::AccountCancellation {
         change.ask_to_confirm(factors, now)
+    } else if policy.right(right).is_some_and(|rule| rule.review) {
+        change.ask_for_review(factors, Actor::Subject, now)
     } else {
         let plan = Plan::compile(Matter::Right(right), policy, false).map_err(|error| Problem::internal(&error))?;
         change.accept(factors, &plan, now)

@@ -150,6 +150,8 @@ fn decide(request: &Request, caller: &Caller, policy: &Pinned, now: Timestamp) -
     }
     let decided = if right == Right::AccountCancellation {
         request.confirmation_asked(factors, now)
+    } else if rule.review {
+        request.review_asked(factors, now)
     } else {
         let plan = Plan::compile(Matter::Right(right), policy, false).map_err(|error| Problem::internal(&error))?;
         request.accepted(factors, &plan, now)

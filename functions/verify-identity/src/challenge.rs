@@ -74,7 +74,7 @@ impl Function {
     }
 
     /// Where the code goes: the address that a finished request kept, or else the one on file.
-    async fn contact(
+    pub(crate) async fn contact(
         &self,
         request: &Request,
         policy: &Pinned,

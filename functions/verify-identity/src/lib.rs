@@ -1,10 +1,11 @@
-//! Sends codes to addresses on file and checks them.
+//! Sends codes to addresses on file and checks them; takes what operators decide of whoever has been verified.
 //!
 //! The rule of this function: what a person learns from outside does not depend on whether anybody is on file. Looking
 //! somebody up happens behind the queue, after the answer was given.
 
 mod answer;
 mod challenge;
+mod decision;
 
 use std::sync::Arc;
 
@@ -52,6 +53,7 @@ impl Function {
         match (&call.method, parts.as_slice()) {
             (&Method::POST, [_, "verification"]) => self.send_again(call).await,
             (&Method::PUT, [_, "verification"]) => self.answer(call).await,
+            (&Method::POST, [_, "decision"]) => self.decide(call).await,
             _ => Err(Problem::not_found()),
         }
     }

@@ -8,8 +8,8 @@ use crate::certificate;
 use crate::dry_run;
 use crate::ledger::{RequestView, keys};
 use crate::plan::Work;
-use crate::policy::{Factor, Pinned, in_language};
-use crate::request::{Matter, Request, Right, Status};
+use crate::policy::{Factor, Pinned, in_language, refusal_text};
+use crate::request::{Ground, Matter, Request, Right, Status};
 
 /// An answer with a JSON body, that nobody may cache.
 #[must_use]
@@ -120,16 +120,39 @@ pub fn request_json(view: &RequestView, policy: &Pinned) -> Value {
             let Work::Erase { collection } = &step.work else {
                 return None;
             };
-            Some(json!({
+            let mut entry = json!({
                 "collection": collection,
                 "rows": step.counts.retained,
                 "until": step.retained_until.map(keys::moment),
                 "basis": certificate::basis(policy, collection, language)?,
-            }))
+            });
+            let is_moved_here =
+                |name: &str| policy.rule(name).and_then(|rule| rule.erasure.move_to()) == Some(collection);
+            if step.counts.marked > 0 {
+                entry["restricted"] = json!("marked");
+            } else if policy.collections().any(is_moved_here) {
+                entry["restricted"] = json!("moved");
+            }
+            if let Some(at) = request.purged.get(collection) {
+                entry["purged_at"] = json!(keys::moment(*at));
+            }
+            Some(entry)
         })
         .collect();
     body["counts"] = json!(request.total);
     body["retained"] = json!(retained);
+    let ground = |ground: &Ground| json!({"ground": ground.ground, "text": refusal_text(policy, ground, language), "source": ground.source});
+    if let Some(denied) = &request.denied {
+        body["denied"] = ground(denied);
+    }
+    if !request.exempt.is_empty() {
+        let left_out = request.exempt.iter().map(|(collection, why)| {
+            let mut entry = ground(why);
+            entry["collection"] = json!(collection);
+            entry
+        });
+        body["exempt"] = left_out.collect();
+    }
     body["policy"] = json!({
         "id": policy.policy().id,
         "version": policy.policy().version,

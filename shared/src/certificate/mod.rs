@@ -13,10 +13,11 @@ use jiff::tz::TimeZone;
 use minijinja::{AutoEscape, Environment};
 use serde::Serialize;
 
-use crate::evidence::{EvidenceFile, Fact};
+use crate::evidence::{Certificate, CollectionResult, EvidenceFile, Fact, RetainedResult};
 use crate::export::words as export_words;
-use crate::plan::{Counts, Work};
-use crate::policy::{ErasureRule, Pinned, in_language};
+use crate::plan::Counts;
+use crate::policy::{ErasureRule, Pinned, in_language, refusal_text};
+use crate::request::Ground;
 
 const TEMPLATE: &str = include_str!("certificate.html.j2");
 
@@ -31,6 +32,7 @@ pub struct Page {
     results: Vec<Row>,
     total: [u64; 6],
     kept: Vec<Kept>,
+    left_out: Vec<LeftOut>,
     history: Vec<Happened>,
     proof: Proof,
 }
@@ -75,7 +77,18 @@ struct Kept {
     description: String,
     rows: u64,
     until: Option<Moment>,
+    restricted: String,
+    purged: Option<Moment>,
     basis: String,
+}
+
+/// What an operator refused: all of it, or a collection.
+#[derive(Serialize)]
+struct LeftOut {
+    collection: Option<String>,
+    description: String,
+    ground: String,
+    source: String,
 }
 
 #[derive(Serialize)]
@@ -131,6 +144,16 @@ pub fn basis<'a>(policy: &'a Pinned, collection: &str, language: &str) -> Option
     })
 }
 
+/// How the kept rows of a collection are restricted, as events prove it: marked, or moved there from elsewhere.
+fn restricted(certificate: &Certificate, policy: &Pinned, entry: &RetainedResult, language: &str) -> String {
+    let moved_here = |result: &&CollectionResult| {
+        let rule = result.work.collection().and_then(|name| policy.rule(name));
+        result.counts.moved > 0 && rule.and_then(|rule| rule.erasure.move_to()) == Some(entry.collection.as_str())
+    };
+    let moved: u64 = certificate.results.iter().filter(moved_here).map(|result| result.counts.moved).sum();
+    words::restricted(language, entry.marked, moved)
+}
+
 fn columns(counts: &Counts) -> [u64; 6] {
     [counts.read, counts.exported, counts.erased, counts.anonymised, counts.retained, counts.left_over]
 }
@@ -144,20 +167,29 @@ pub fn page(file: &EvidenceFile, policy: &Pinned, language: &str) -> Page {
     let describe =
         |name: &str| policy.collection(name).and_then(|collection| collection.description.clone()).unwrap_or_default();
     let touched = certificate.results.iter().filter_map(|result| Some((result, result.work.collection()?)));
-    let results = touched.clone().map(|(result, name)| Row {
+    let results = touched.map(|(result, name)| Row {
         collection: name.to_owned(),
         description: describe(name),
         work: words::work(language, &result.work),
         counts: columns(&result.counts),
     });
-    let kept = touched.filter(|(result, _)| result.counts.retained > 0 && matches!(result.work, Work::Erase { .. }));
-    let kept = kept.map(|(result, name)| Kept {
-        collection: name.to_owned(),
-        description: describe(name),
-        rows: result.counts.retained,
-        until: result.retained_until.map(|until| clock.say(until)),
-        basis: basis(policy, name, language).unwrap_or_default().to_owned(),
+    let kept = certificate.retained.iter().map(|entry| Kept {
+        collection: entry.collection.clone(),
+        description: describe(&entry.collection),
+        rows: entry.rows,
+        until: entry.until.map(|until| clock.say(until)),
+        restricted: restricted(certificate, policy, entry, language),
+        purged: entry.purged_at.map(|at| clock.say(at)),
+        basis: basis(policy, &entry.collection, language).unwrap_or_default().to_owned(),
     });
+    let refused = |collection: Option<&String>, ground: &Ground| LeftOut {
+        collection: collection.cloned(),
+        description: collection.map_or_else(String::new, |name| describe(name)),
+        ground: refusal_text(policy, ground, language).to_owned(),
+        source: ground.source.clone(),
+    };
+    let left_out = certificate.denied.iter().map(|ground| refused(None, ground));
+    let left_out = left_out.chain(certificate.exempt.iter().map(|(name, ground)| refused(Some(name), ground)));
     let history = file.events.iter().filter_map(|event| {
         let (text, moment) = words::event(language, &event.fact)?;
         let text = moment.map_or(text.clone(), |moment| text.replace("{}", &clock.say(moment).local));
@@ -170,13 +202,15 @@ pub fn page(file: &EvidenceFile, policy: &Pinned, language: &str) -> Page {
         root: anchored.anchor.root.to_string(),
         key: anchored.signature.key_sha256.clone(),
     });
-    let is_end = |fact: &&Fact| matches!(fact, Fact::Withdrawn | Fact::Expired | Fact::StepFailed { .. });
+    let is_end =
+        |fact: &&Fact| matches!(fact, Fact::Withdrawn | Fact::Expired | Fact::Denied(_) | Fact::StepFailed { .. });
     let last = file.events.iter().rev().map(|event| &event.fact).find(is_end).unwrap_or(&Fact::Begun);
     Page {
         outcome: words::outcome(language, certificate.outcome, last),
         results: results.collect(),
         total: columns(&certificate.total),
         kept: kept.collect(),
+        left_out: left_out.collect(),
         history: history.collect(),
         proof: Proof { events: certificate.events, head: certificate.head.as_str().to_owned(), anchor },
         request: About {

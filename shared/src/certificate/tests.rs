@@ -3,9 +3,10 @@ use std::path::Path;
 use super::*;
 use crate::evidence::merkle::TreeHash;
 use crate::evidence::{
-    Actor, AnchorHead, AnchorSignature, Anchored, Certificate, Event, EventHash, FailureReason, Outcome, RecheckReport,
-    StepReport,
+    Actor, AnchorHead, AnchorSignature, Anchored, Certificate, Event, EventHash, FailureReason, Outcome, PurgeReport,
+    Purged, RecheckReport, StepReport,
 };
+use crate::plan::Work;
 use crate::policy::{Factor, Period};
 use crate::request::{Matter, Right, StepNumber};
 
@@ -20,11 +21,23 @@ fn moment(text: &str) -> Timestamp {
 
 fn erased(number: u16, collection: &str, counts: Counts, until: Option<&str>) -> Fact {
     let work = Work::Erase { collection: collection.to_owned() };
-    Fact::StepDone(StepReport { step: StepNumber(number), work, counts, retained_until: until.map(moment) })
+    Fact::StepDone(StepReport {
+        step: StepNumber(number),
+        work,
+        counts,
+        retained_until: until.map(moment),
+        exempt: false,
+    })
 }
 
 fn done(number: u16, work: Work) -> Fact {
-    Fact::StepDone(StepReport { step: StepNumber(number), work, counts: Counts::default(), retained_until: None })
+    Fact::StepDone(StepReport {
+        step: StepNumber(number),
+        work,
+        counts: Counts::default(),
+        retained_until: None,
+        exempt: false,
+    })
 }
 
 fn evidence(policy: &Pinned, facts: Vec<Fact>) -> EvidenceFile {
@@ -43,7 +56,7 @@ fn evidence(policy: &Pinned, facts: Vec<Fact>) -> EvidenceFile {
 }
 
 fn whole(policy: &Pinned) -> EvidenceFile {
-    let orders = Counts { read: 7, erased: 4, retained: 3, ..Counts::default() };
+    let orders = Counts { read: 7, erased: 4, retained: 3, marked: 3, ..Counts::default() };
     let pictures = Counts { read: 2, erased: 1, retained: 1, ..Counts::default() };
     let comments = Counts { read: 5, anonymised: 5, ..Counts::default() };
     evidence(
@@ -88,13 +101,16 @@ fn a_certificate_says_what_was_done_what_is_kept_and_why_in_both_languages() {
     let kept = &english[english.find("id=\"kept\"").unwrap()..];
     let orders = row(kept, "small_app.orders");
     assert!(orders.contains("Orders are kept for three years"), "{orders}");
+    assert!(orders.contains("<td>marked as restricted</td><td>–</td>"), "{orders}");
     // In the controller's time zone, which is eight hours ahead.
     assert!(orders.contains("<time datetime=\"2029-01-31T00:00:00Z\">2029-01-31 08:00</time>"), "{orders}");
     let pictures = row(kept, "small_files.pictures");
     assert!(pictures.contains("The storage system keeps it under a lock"), "{pictures}");
     assert!(pictures.contains("not known yet"), "{pictures}");
     assert!(!kept.contains("<th scope=\"row\">small_app.comments"), "nothing of it is kept");
-    assert!(english.contains("except for what has to be kept") && english.contains("by a recent sign-in."));
+    assert!(
+        english.contains("except for what has to be kept or was left out") && english.contains("by a recent sign-in.")
+    );
     assert!(english.contains("so that data which comes back is recognised") && chinese_has("以便识别重新出现的数据"));
     assert!(english.contains("2026-11-22 01:30") && english.contains("The answer became overdue."));
     assert!(english.contains(file.certificate.head.as_str()) && english.contains(policy.digest().as_str()));
@@ -128,7 +144,7 @@ fn what_turned_up_after_an_erasure_is_told_with_how_long_the_person_stays_known(
     let until = moment("2026-12-21T17:30:00Z");
     let facts = vec![
         Fact::Completed { outcome: Outcome::Full },
-        Fact::SubjectKept { until },
+        Fact::SubjectKept { until, retained_until: None },
         report(2, &["small_app.posts"], true),
         report(0, &[], false),
         Fact::SubjectDropped,
@@ -145,6 +161,41 @@ fn what_turned_up_after_an_erasure_is_told_with_how_long_the_person_stays_known(
     }
     let chinese = text(&file, &policy, "zh-Hans");
     assert!(chinese.contains("2 条（small_app.posts）") && chinese.contains("未发现新出现的数据"));
+}
+
+#[test]
+fn what_was_kept_is_told_with_when_it_was_purged() {
+    let policy = policy();
+    let purged = Purged { collection: "small_app.orders".into(), erased: 3, retained: 0, retained_until: None };
+    let report = PurgeReport {
+        step: StepNumber(9),
+        at: moment("2029-01-31T00:00:00Z"),
+        collections: vec![purged],
+        counts: Counts { read: 3, erased: 3, ..Counts::default() },
+        somebody_new: false,
+    };
+    let counts = Counts { read: 3, retained: 3, ..Counts::default() };
+    let (until, retained_until) = (moment("2026-12-21T17:30:00Z"), Some(moment("2029-01-31T00:00:00Z")));
+    let facts = vec![
+        erased(2, "small_app.orders", counts, Some("2029-01-31T00:00:00Z")),
+        Fact::Completed { outcome: Outcome::Partial },
+        Fact::SubjectKept { until, retained_until },
+        done(8, Work::Narrow),
+        Fact::Purged(report),
+    ];
+    let file = evidence(&policy, facts);
+    let english = text(&file, &policy, "en");
+    let kept = row(&english[english.find("id=\"kept\"").unwrap()..], "small_app.orders").to_owned();
+    assert!(kept.contains("<time datetime=\"2026-11-21T17:30:00Z\">2026-11-22 01:30</time></td><td>Orders"), "{kept}");
+    for words in [
+        "until 2029-01-31 08:00, only what leads to the records that have to be kept",
+        "but for what leads to the records that have to be kept.",
+        "Deleted: 3, still kept: 0, in small_app.orders.",
+    ] {
+        assert!(english.contains(words), "{words}");
+    }
+    let chinese = text(&file, &policy, "zh-Hans");
+    assert!(chinese.contains("已删除记录 3 条，仍须保留 0 条（small_app.orders）"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::evidence::{Fact, FailureReason, Outcome, RecheckReport};
+use crate::evidence::{Fact, FailureReason, Outcome, PurgeReport, RecheckReport};
 use crate::export::words::{choose, is_chinese};
 use crate::plan::Work;
 use crate::policy::Factor;
@@ -57,6 +57,12 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("until", "At most until", "最迟保留至"),
     ("until_unknown", "not known yet", "尚不确定"),
     ("basis", "Why", "理由"),
+    ("restricted", "Kept from being used", "限制使用方式"),
+    ("purged", "Deleted since", "此后删除时间"),
+    ("refused", "What was refused, and why", "未予办理的事项及理由"),
+    ("ground", "Ground", "理由"),
+    ("source", "Where it stands", "依据"),
+    ("all_of_it", "all of it", "全部"),
     ("history", "What happened when", "办理经过"),
     ("when", "When", "时间"),
     ("what", "What", "事项"),
@@ -95,6 +101,18 @@ pub(super) fn locked(language: &str) -> &'static str {
     )
 }
 
+/// How rows that are kept are restricted. Empty: in no way of their own.
+pub(super) fn restricted(language: &str, marked: u64, moved: u64) -> String {
+    let mut said = Vec::new();
+    if marked > 0 {
+        said.push(choose(language, "marked as restricted", "已标记为限制使用"));
+    }
+    if moved > 0 {
+        said.push(choose(language, "moved to where the app cannot read it", "已移至应用无法读取之处"));
+    }
+    said.join(choose(language, ", ", "，"))
+}
+
 /// What a step did to a collection; a kind that has no words yet goes by its name.
 pub(super) fn work(language: &str, work: &Work) -> &'static str {
     let (english, chinese) = match work {
@@ -112,12 +130,15 @@ pub(super) fn outcome(language: &str, outcome: Option<Outcome>, last: &Fact) -> 
     let (english, chinese) = match (outcome, last) {
         (Some(Outcome::Full), _) => ("Everything that was asked for was done.", "请求事项已全部办理。"),
         (Some(Outcome::Partial), _) => (
-            "It was done, except for what has to be kept. That is listed below.",
-            "请求事项已办理，但须依法保留的内容除外，详见下文。",
+            "It was done, except for what has to be kept or was left out. That is listed below.",
+            "请求事项已办理，但须依法保留或未予办理的内容除外，详见下文。",
         ),
         (Some(Outcome::NothingFound), _) => ("Nothing about this person was found.", "未发现与该人有关的信息。"),
         (None, Fact::Withdrawn) => {
             ("The person took the request back. Nothing was done.", "本人已撤回请求，未作处理。")
+        }
+        (None, Fact::Denied(_)) => {
+            ("It was refused. Nothing was done. The ground is below.", "请求未获批准，未作处理，理由见下文。")
         }
         (None, Fact::Expired) => ("Nobody answered in time. Nothing was done.", "未在期限内完成验证或确认，未作处理。"),
         (None, Fact::StepFailed { .. }) => {
@@ -151,6 +172,9 @@ pub(super) fn event(language: &str, fact: &Fact) -> Option<(String, Option<Times
     let say = |english, chinese| choose(language, english, chinese).to_owned();
     let text = match fact {
         Fact::Accepted { factors, .. } => shown(language, factors) + &say("The work was planned.", "已安排办理。"),
+        Fact::ReviewAsked { factors } => {
+            shown(language, factors) + &say("The company looks at it before it begins.", "开始办理前由公司审核。")
+        }
         Fact::ConfirmationAsked { factors } => {
             shown(language, factors) + &say("They were asked to confirm.", "已请其确认。")
         }
@@ -180,7 +204,14 @@ pub(super) fn event(language: &str, fact: &Fact) -> Option<(String, Option<Times
                 say("A link to the copy was handed out, which worked until {}.", "已提供副本的下载链接，有效期至 {}。");
             return Some((text, Some(*until)));
         }
-        Fact::SubjectKept { until } => {
+        Fact::SubjectKept { until: _, retained_until: Some(until) } => {
+            let text = say(
+                "This request keeps, sealed, whom it is about while it looks for data that turns up late; after that, until {}, only what leads to the records that have to be kept, so that they can be deleted on time.",
+                "在查找迟到数据期间，本请求以加密方式保留所涉本人身份；此后至 {} 仅保留指向须保留记录的信息，以便按期删除。",
+            );
+            return Some((text, Some(*until)));
+        }
+        Fact::SubjectKept { until, retained_until: None } => {
             let text = say(
                 "Until {} this request keeps, sealed, whom it is about, so that data which turns up late can be found and deleted.",
                 "在 {} 之前，本请求以加密方式保留所涉本人身份，以便发现并删除迟到的数据。",
@@ -196,6 +227,7 @@ pub(super) fn event(language: &str, fact: &Fact) -> Option<(String, Option<Times
             say(english, chinese)
         }
         Fact::Rechecked(report) => rechecked(language, report),
+        Fact::Purged(report) => purged(language, report),
         other => {
             let (english, chinese) = plain(other)?;
             say(english, chinese)
@@ -253,6 +285,21 @@ fn rechecked(language: &str, report: &RecheckReport) -> String {
     text
 }
 
+/// What a purge did.
+fn purged(language: &str, report: &PurgeReport) -> String {
+    let erased: u64 = report.collections.iter().map(|purged| purged.erased).sum();
+    let left: u64 = report.collections.iter().map(|purged| purged.retained).sum();
+    let places: Vec<&str> = report.collections.iter().map(|purged| purged.collection.as_str()).collect();
+    let places = places.join(", ");
+    if is_chinese(language) {
+        format!("保留期限届满，已删除记录 {erased} 条，仍须保留 {left} 条（{places}）。")
+    } else {
+        format!(
+            "The time was over for which records had to be kept. Deleted: {erased}, still kept: {left}, in {places}."
+        )
+    }
+}
+
 /// What a step did that touched no collection.
 fn step(work: &Work) -> Option<(&'static str, &'static str)> {
     Some(match work {
@@ -261,6 +308,10 @@ fn step(work: &Work) -> Option<(&'static str, &'static str)> {
         Work::Suppress => (
             "It was noted, under a code that only this system can make, that this person's data was deleted, so that data which comes back is recognised.",
             "已以仅本系统能够生成的代码登记该人数据已删除，以便识别重新出现的数据。",
+        ),
+        Work::Narrow => (
+            "What was known of the person was deleted, but for what leads to the records that have to be kept.",
+            "除指向须保留记录的信息外，所涉本人的其他信息已清除。",
         ),
         Work::Forget => ("The keys that had been set aside were deleted.", "暂存的关联键已清除。"),
         Work::Tombstone => (
@@ -284,6 +335,8 @@ fn plain(fact: &Fact) -> Option<(&'static str, &'static str)> {
         }
         Fact::Completed { .. } => ("Everything was finished.", "办理完毕。"),
         Fact::Withdrawn => ("The person took the request back.", "本人撤回请求。"),
+        Fact::Denied(_) => ("The company refused the request.", "公司决定不予办理该请求。"),
+        Fact::Exempted { .. } => ("The company left a part out of the request.", "公司决定该请求的部分事项不予办理。"),
         Fact::Expired => ("Nobody answered in time.", "未在期限内完成验证或确认。"),
         Fact::PackageExpired { .. } => ("The copy was deleted.", "副本已删除。"),
         Fact::Overdue => ("The answer became overdue.", "已超过答复期限。"),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::rows::{changes, context, decide_as};
+use super::rows::{Due, changes, context, decide_as};
 use super::{Action, Connector, ConnectorError, Decision, Judge, Person, Row, Target};
 use crate::mask::{Masked, Scanner};
 use crate::policy::{CollectionRule, ErasureRule, KAnonymity, Link, Strategy, ViaRule};
@@ -29,6 +29,7 @@ pub struct ErasureJudge<'a> {
     rule: &'a CollectionRule,
     links: &'a [Link],
     time_zone: &'a str,
+    arrived: Timestamp,
     now: Timestamp,
     random: &'a dyn Random,
     scanner: Option<Scanner>,
@@ -48,6 +49,7 @@ pub fn erasure_judge<'a>(
         rule,
         links: target.links,
         time_zone: target.policy.policy().controller.time_zone.as_str(),
+        arrived: now,
         now,
         random,
         scanner: None,
@@ -61,6 +63,18 @@ impl<'a> ErasureJudge<'a> {
     pub fn about(self, person: &Person) -> Self {
         let scans = self.rule.erasure.strategies().any(|(_, strategy)| *strategy == Strategy::Scan);
         Self { scanner: scans.then(|| Scanner::new(person.known())), ..self }
+    }
+
+    /// With what has ended by a later moment gone too. What has no start still counts from the earlier one.
+    #[must_use]
+    pub fn at(self, now: Timestamp) -> Self {
+        Self { now, ..self }
+    }
+
+    /// Whether rows that are kept for a time get a mark.
+    #[must_use]
+    pub fn marks(&self) -> bool {
+        self.rule.erasure.marks().next().is_some()
     }
 
     /// With the groups that were counted.
@@ -101,7 +115,8 @@ impl<'a> ErasureJudge<'a> {
     pub fn by_rule(&self, row: &Row) -> Result<Decision, ConnectorError> {
         let link = self.links.get(row.link).ok_or(ConnectorError::WrongKind)?;
         let context = context(self.now, self.time_zone, self.random, self.scanner.as_ref());
-        decide_as(self.rule, link, &row.record, self.now, self.time_zone, &context)
+        let due = Due { arrived: self.arrived, now: self.now };
+        decide_as(self.rule, link, &row.record, due, self.time_zone, &context)
     }
 
     /// Whether the row would stay by the rule that the demand is part of: what `via` says is of rows of others.

@@ -158,6 +158,8 @@ pub enum Action {
     Erase,
     /// These fields change; the rest stays.
     Change(Vec<(String, Masked)>),
+    /// It goes from here to another collection of the same system, whole and in one: never to be in both, nor in neither.
+    Move(String),
 }
 
 /// Says what becomes of a row.
@@ -297,6 +299,10 @@ fn judged(rows: Vec<Row>, judge: &dyn Judge) -> Result<(Counts, Vec<(Row, Action
             }
             Decision::Act(action @ Action::Change(_)) => {
                 counts.anonymised += 1;
+                actions.push((row, action));
+            }
+            Decision::Act(action @ Action::Move(_)) => {
+                counts.moved += 1;
                 actions.push((row, action));
             }
             Decision::Retain { minimise, .. } if !minimise.is_empty() => {

@@ -269,7 +269,15 @@ impl Session {
             return Ok(());
         }
         let (relation, key) = self.target(target).await?;
-        self.apply(&relation, &key, actions).await
+        let mut elsewhere = apply::Elsewhere::new();
+        for (_, action) in &actions {
+            if let Action::Move(to) = action
+                && !elsewhere.contains_key(to)
+            {
+                elsewhere.insert(to.clone(), relation_of(self, target.policy, to).await?);
+            }
+        }
+        self.apply(&relation, &key, actions, &elsewhere).await
     }
 
     async fn sizes_of(

@@ -8,7 +8,7 @@ use jiff::civil::DateTime;
 use super::{Action, ConnectorError, Person, Target};
 use crate::mask::{self, Context, Masked, Scanner};
 use crate::policy::{
-    CollectionRule, ErasureRule, ExportRules, Field, Link, Period, Place, Strategy, ViaRule, categories, deadline,
+    CollectionRule, ErasureRule, ExportRules, Field, Link, Mark, Period, Place, Strategy, ViaRule, categories, deadline,
 };
 use crate::random::Random;
 use crate::record::{Record, Value};
@@ -45,7 +45,8 @@ pub fn decide(
     time_zone: &str,
     random: &dyn Random,
 ) -> Result<Decision, ConnectorError> {
-    decide_as(rule, link, record, now, time_zone, &context(now, time_zone, random, None))
+    let due = Due { arrived: now, now };
+    decide_as(rule, link, record, due, time_zone, &context(now, time_zone, random, None))
 }
 
 /// What strategies work with at a moment.
@@ -59,12 +60,44 @@ pub(super) fn context<'a>(
     Context { random, today: zoned.date(), scanner }
 }
 
+/// At which moment it is judged whether a row may go.
+#[derive(Clone, Copy)]
+pub(super) struct Due {
+    /// From when a retention counts whose start no row tells.
+    pub(super) arrived: Timestamp,
+    /// What has ended by then goes.
+    pub(super) now: Timestamp,
+}
+
+/// The marks that a record that is kept does not have yet.
+fn missing_marks(erasure: &ErasureRule, record: &Record) -> Vec<(String, Masked)> {
+    let is_missing = |(field, mark): &(&String, &Mark)| {
+        let written = mark.as_strategy();
+        let Strategy::Fixed(text) = &written else { return false };
+        match record.get(field) {
+            None | Some(Value::Null) => true,
+            Some(Value::Bool(there)) => *text != there.to_string(),
+            Some(there) => there.as_key().as_deref() != Some(text),
+        }
+    };
+    let write = |(field, mark): (&String, &Mark)| (field.clone(), Masked::Replaced(value_of(mark)));
+    erasure.marks().filter(is_missing).map(write).collect()
+}
+
+fn value_of(mark: &Mark) -> Value {
+    match mark {
+        Mark::Truth(truth) => Value::Bool(*truth),
+        Mark::Number(number) => Value::Number(number.to_string()),
+        Mark::Text(text) => Value::Text(text.clone()),
+    }
+}
+
 /// What an erasure does to a row that was found through a link.
 pub(super) fn decide_as(
     rule: &CollectionRule,
     link: &Link,
     record: &Record,
-    now: Timestamp,
+    due: Due,
     time_zone: &str,
     context: &Context<'_>,
 ) -> Result<Decision, ConnectorError> {
@@ -79,11 +112,16 @@ pub(super) fn decide_as(
         ErasureRule::Erase { .. } => Ok(Decision::Act(Action::Erase)),
         ErasureRule::Anonymise { fields, .. } => Ok(change(fields, record, context)),
         ErasureRule::Retain { start_field, period, fields, .. } => {
-            let until = end_of(record, start_field, *period, now, time_zone)?;
-            if until <= now {
+            let until = end_of(record, start_field, *period, due.arrived, time_zone)?;
+            if until <= due.now {
                 return Ok(Decision::Act(Action::Erase));
             }
-            Ok(Decision::Retain { until, minimise: changes(fields, record, context) })
+            if let Some(collection) = rule.erasure.move_to() {
+                return Ok(Decision::Act(Action::Move(collection.to_owned())));
+            }
+            let mut minimise = changes(fields, record, context);
+            minimise.extend(missing_marks(&rule.erasure, record));
+            Ok(Decision::Retain { until, minimise })
         }
         ErasureRule::Keep { .. } => Ok(Decision::Leave),
     }
@@ -296,6 +334,7 @@ mod tests {
                 period: Period("P3Y".parse().unwrap()),
                 basis: BTreeMap::new(),
                 fields: BTreeMap::from([("address".to_owned(), Strategy::Erase)]),
+                restrict: None,
             },
             others: BTreeMap::new(),
         }

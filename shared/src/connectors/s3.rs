@@ -93,7 +93,7 @@ impl Connector for S3 {
         for (row, action) in actions {
             match action {
                 Action::Erase => versions.push(version_of(&row)?),
-                Action::Change(_) => return Err(UNCHANGEABLE),
+                Action::Change(_) | Action::Move(_) => return Err(UNCHANGEABLE),
             }
         }
         let deleted = self.try_delete(bucket, &versions).await?;
@@ -120,7 +120,7 @@ impl Connector for S3 {
         for row in page.rows {
             match judge.judge(&row)? {
                 Decision::Act(Action::Erase) => versions.push(version_of(&row)?),
-                Decision::Act(Action::Change(_)) => return Err(UNCHANGEABLE),
+                Decision::Act(Action::Change(_) | Action::Move(_)) => return Err(UNCHANGEABLE),
                 Decision::Retain { minimise, .. } if !minimise.is_empty() => return Err(UNCHANGEABLE),
                 Decision::Retain { .. } | Decision::Leave => {}
             }

@@ -302,6 +302,7 @@ impl Split {
         match decision {
             Decision::Act(Action::Erase) => self.erased += 1,
             Decision::Act(Action::Change(_)) => self.anonymised += 1,
+            Decision::Act(Action::Move(_)) => self.moved += 1,
             Decision::Retain { until, .. } => {
                 self.retained += 1;
                 self.retained_until = self.retained_until.max(Some(*until));
@@ -329,7 +330,7 @@ impl Split {
 
 impl Total {
     fn of(outline: &Outline) -> Self {
-        let mut total = Self { exported: 0, erased: 0, anonymised: 0, retained: 0, left: 0, is_exact: true };
+        let mut total = Self { exported: 0, erased: 0, anonymised: 0, retained: 0, moved: 0, left: 0, is_exact: true };
         for step in &outline.steps {
             let touches_rows = step.work.collection().is_some();
             match (&step.rows, touches_rows) {
@@ -343,6 +344,7 @@ impl Total {
                     total.erased += split.erased;
                     total.anonymised += split.anonymised;
                     total.retained += split.retained;
+                    total.moved += split.moved;
                     total.left += split.left;
                 }
                 (_, false) => {}

@@ -68,6 +68,9 @@ pub struct Split {
     pub anonymised: u64,
     /// They are kept for a time.
     pub retained: u64,
+    /// They are moved to another collection, where they are kept for a time.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub moved: u64,
     /// They are as the policy wants them already.
     pub left: u64,
     /// Until when the last of the retained ones is kept.
@@ -86,11 +89,19 @@ pub struct Total {
     pub anonymised: u64,
     /// They are kept for a time.
     pub retained: u64,
+    /// They are moved to another collection, where they are kept for a time.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub moved: u64,
     /// They are as the policy wants them already.
     pub left: u64,
     /// Whether all rows of all steps were looked at.
     #[serde(rename = "exact")]
     pub is_exact: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Rows {

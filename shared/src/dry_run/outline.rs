@@ -151,6 +151,9 @@ pub enum Kept {
         period: String,
         /// Why, in the policy's first language.
         basis: String,
+        /// What is done so that nobody uses them meanwhile, if anything is.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        restricted: Option<String>,
     },
     /// They say nothing of the person.
     Nobodys {
@@ -249,7 +252,8 @@ fn way(policy: &Pinned, collection: &str, link: &Link) -> Way {
 fn kept(policy: &Pinned, rule: &ErasureRule) -> Option<Kept> {
     let language = policy.language(None);
     match rule {
-        ErasureRule::Retain { start_field, period, basis, .. } => Some(Kept::Retained {
+        ErasureRule::Retain { start_field, period, basis, restrict, .. } => Some(Kept::Retained {
+            restricted: restrict.as_ref().map(words::restriction),
             start_field: start_field.clone(),
             period: period.0.to_string(),
             basis: in_language(basis, language).to_owned(),

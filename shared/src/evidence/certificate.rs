@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::event::{Event, EventHash, Fact, Outcome, RecheckReport};
+use super::event::{Event, EventHash, Fact, Outcome, Purged, RecheckReport, StepReport};
 use crate::plan::{Counts, Work};
 use crate::policy::PolicyDigest;
-use crate::request::{Matter, RequestId};
+use crate::request::{Exemptions, Ground, Matter, RequestId};
 
 /// The result for one collection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,32 @@ pub struct CollectionResult {
     /// Until when the last of the retained rows is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retained_until: Option<Timestamp>,
+}
+
+/// What was kept of one collection, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetainedResult {
+    /// Which.
+    pub collection: String,
+    /// How many rows were kept at the end of the erasure.
+    pub rows: u64,
+    /// Of those, how many bore the mark of what may not be used.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub marked: u64,
+    /// Until when the last of them is kept, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// How many were erased by purges since.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub purged: u64,
+    /// When a purge found that nothing is kept any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purged_at: Option<Timestamp>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A summary of a request's history.
@@ -44,6 +70,15 @@ pub struct Certificate {
     pub results: Vec<CollectionResult>,
     /// The sum of them.
     pub total: Counts,
+    /// What an erasure kept, one entry a collection.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retained: Vec<RetainedResult>,
+    /// The ground on which it was refused, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied: Option<Ground>,
+    /// What an operator left out of it, by collection.
+    #[serde(default, skip_serializing_if = "Exemptions::is_empty")]
+    pub exempt: Exemptions,
     /// What was looked for and found after the end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rechecks: Vec<RecheckReport>,
@@ -72,16 +107,21 @@ impl Certificate {
             outcome: None,
             results: Vec::new(),
             total: Counts::default(),
+            retained: Vec::new(),
+            denied: None,
+            exempt: Exemptions::new(),
             rechecks: Vec::new(),
             events: last.number,
             head: last.hash.clone(),
         };
         for event in events {
             match &event.fact {
+                Fact::StepDone(report) if report.exempt => {}
                 Fact::StepDone(report) if report.work.collection().is_some() || report.work.adds_up() => {
                     if report.work.adds_up() {
                         certificate.total.add(&report.counts);
                     }
+                    certificate.retained.extend(kept(report));
                     certificate.results.push(CollectionResult {
                         work: report.work.clone(),
                         counts: report.counts,
@@ -92,10 +132,56 @@ impl Certificate {
                     certificate.completed_at = Some(event.at);
                     certificate.outcome = Some(*outcome);
                 }
+                Fact::Denied(ground) => certificate.denied = Some(ground.clone()),
+                Fact::Exempted { collections } => certificate.exempt.extend(collections.clone()),
                 Fact::Rechecked(report) => certificate.rechecks.push(report.clone()),
+                Fact::Purged(report) => {
+                    for purged in &report.collections {
+                        certificate.purged(purged, event.at);
+                    }
+                }
                 _ => {}
             }
         }
         Some(certificate)
     }
+
+    /// What a purge did in a collection. What it kept itself, a re-check found: it was not there at the end.
+    fn purged(&mut self, purged: &Purged, at: Timestamp) {
+        let known = self.retained.iter().position(|entry| entry.collection == purged.collection);
+        let at_hand = known.unwrap_or(self.retained.len());
+        if known.is_none() {
+            let collection = purged.collection.clone();
+            self.retained.push(RetainedResult {
+                collection,
+                rows: 0,
+                marked: 0,
+                until: None,
+                purged: 0,
+                purged_at: None,
+            });
+        }
+        if let Some(entry) = self.retained.get_mut(at_hand) {
+            entry.purged += purged.erased;
+            if purged.retained == 0 {
+                entry.purged_at = Some(at);
+            } else {
+                entry.until = purged.retained_until;
+            }
+        }
+    }
+}
+
+/// What an erasure kept of a collection, if it kept anything.
+fn kept(report: &StepReport) -> Option<RetainedResult> {
+    let Work::Erase { collection } = &report.work else { return None };
+    let StepReport { counts, retained_until: until, .. } = report;
+    (counts.retained > 0).then(|| RetainedResult {
+        collection: collection.clone(),
+        rows: counts.retained,
+        marked: counts.marked,
+        until: *until,
+        purged: 0,
+        purged_at: None,
+    })
 }

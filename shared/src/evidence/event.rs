@@ -8,7 +8,7 @@ use sha2::Digest as _;
 
 use crate::plan::{Counts, Work};
 use crate::policy::{Factor, Period, PolicyDigest};
-use crate::request::{AppEvent, Matter, RequestId, StepNumber};
+use crate::request::{AppEvent, Exemptions, Ground, Matter, RequestId, StepNumber};
 
 /// SHA-256 as 64 hexadecimal digits.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -102,6 +102,9 @@ pub struct StepReport {
     /// Until when the last of the retained rows is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retained_until: Option<Timestamp>,
+    /// Whether nothing was done, since an operator left the collection out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exempt: bool,
 }
 
 /// What a re-check found and did.
@@ -121,6 +124,36 @@ pub struct RecheckReport {
     /// Whether an account made since holds one of the identities: what only that identity leads to was left to it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub somebody_new: bool,
+}
+
+/// What a purge did: the rows that had been kept for a time, and whose time has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PurgeReport {
+    /// Which step.
+    pub step: StepNumber,
+    /// What was kept until then, and no longer, went.
+    pub at: Timestamp,
+    /// Where: what was looked at, and what became of it.
+    pub collections: Vec<Purged>,
+    /// What was read and done in all.
+    pub counts: Counts,
+    /// Whether an account made since holds one of the identities: what only that identity leads to was left to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub somebody_new: bool,
+}
+
+/// What a purge did in one collection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Purged {
+    /// Which.
+    pub collection: String,
+    /// Rows that went.
+    pub erased: u64,
+    /// Rows that are still kept: their time has not come yet.
+    pub retained: u64,
+    /// Until when the last of those is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retained_until: Option<Timestamp>,
 }
 
 /// What happened.
@@ -229,9 +262,26 @@ pub enum Fact {
     SubjectKept {
         /// When the last of them is.
         until: Timestamp,
+        /// Until when, after that, what leads to rows that are kept for a time stays.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retained_until: Option<Timestamp>,
     },
     /// What was erased was looked for again, and what had turned up was erased.
     Rechecked(RecheckReport),
+    /// What was kept for a time was erased, its time having come.
+    Purged(PurgeReport),
+    /// The person has shown who they are; an operator is to decide whether it goes on.
+    ReviewAsked {
+        /// By what.
+        factors: Vec<Factor>,
+    },
+    /// An operator left collections out of it.
+    Exempted {
+        /// Which, each with its ground.
+        collections: Exemptions,
+    },
+    /// An operator refused it.
+    Denied(Ground),
     /// The last re-check is over: the request no longer holds whom it is about.
     SubjectDropped,
 }

@@ -11,6 +11,8 @@ pub mod merkle;
 mod verify;
 
 pub use anchor::{Anchor, AnchorFault, AnchorHead, AnchorSignature, Anchored, Leaf};
-pub use certificate::{Certificate, CollectionResult};
-pub use event::{Actor, Event, EventHash, Fact, FailureReason, Obstructed, Outcome, RecheckReport, StepReport};
+pub use certificate::{Certificate, CollectionResult, RetainedResult};
+pub use event::{
+    Actor, Event, EventHash, Fact, FailureReason, Obstructed, Outcome, PurgeReport, Purged, RecheckReport, StepReport,
+};
 pub use verify::{EvidenceError, EvidenceFile, verify, verify_with};

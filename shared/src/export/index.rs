@@ -12,7 +12,7 @@ use super::manifest::split;
 use super::section::{FileLink, Preview, Section};
 use super::words::{is_chinese, words};
 use crate::connectors::{is_omitted, masked};
-use crate::policy::{Field, Pinned, in_language};
+use crate::policy::{Field, Pinned, in_language, refusal_text};
 use crate::request::Request;
 
 const TEMPLATE: &str = include_str!("index.html.j2");
@@ -26,7 +26,17 @@ pub struct IndexContext {
     request: RequestText,
     kinds: Vec<Kind>,
     collections: Vec<SectionText>,
+    refused: Vec<Refused>,
     totals: Totals,
+}
+
+/// A collection that an operator left out of the copy.
+#[derive(Serialize)]
+struct Refused {
+    collection: String,
+    description: String,
+    ground: String,
+    source: String,
 }
 
 #[derive(Serialize)]
@@ -186,7 +196,14 @@ pub fn context(
     };
     let held: Vec<&str> =
         sections.iter().filter(|section| section.records > 0).map(|section| section.collection.as_str()).collect();
+    let refused = request.exempt.iter().map(|(name, ground)| Refused {
+        collection: name.clone(),
+        description: policy.collection(name).and_then(|it| it.description.clone()).unwrap_or_default(),
+        ground: refusal_text(policy, ground, &language).to_owned(),
+        source: ground.source.clone(),
+    });
     IndexContext {
+        refused: refused.collect(),
         words: words(&language),
         controller: ControllerText {
             name: controller.name.clone(),

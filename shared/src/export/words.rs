@@ -31,6 +31,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("controller", "Answered by", "答复方"),
     ("contact", "Questions", "咨询方式"),
     ("complaint", "If you do not agree with the answer", "如对答复有异议"),
+    ("refused", "What is not in this copy, and why", "本副本未包含的内容及理由"),
     ("totals", "In total", "总计"),
     ("collections", "Kinds of records", "记录种类"),
     ("records", "Records", "记录数"),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::keys;
 use super::{Item, Ledger, LedgerError, failed, number, text};
 use crate::policy::PolicyDigest;
-use crate::request::{Matter, Notice, NoticeKind, Request, RequestId};
+use crate::request::{Ground, Matter, Notice, NoticeKind, Request, RequestId};
 
 /// Where a notice stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,9 @@ pub struct NoticeItem {
     /// A moment that it tells of.
     #[serde(default)]
     pub moment: Option<Timestamp>,
+    /// The ground that it tells of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ground: Option<Ground>,
     /// Where it stands.
     pub state: NoticeState,
     /// How often it was tried.
@@ -60,7 +63,11 @@ impl NoticeItem {
             NoticeKind::Accepted => Some(request.due_at),
             // Until when it can be confirmed again.
             NoticeKind::CheckFailed => request.wake.map(|wake| wake.at),
-            NoticeKind::Erased | NoticeKind::Cancelled | NoticeKind::Withdrawn => None,
+            NoticeKind::Erased
+            | NoticeKind::Cancelled
+            | NoticeKind::Withdrawn
+            | NoticeKind::Purged
+            | NoticeKind::Denied => None,
         };
         Self {
             number: notice.number,
@@ -71,6 +78,7 @@ impl NoticeItem {
             contact: notice.contact.clone(),
             others: notice.others.clone(),
             moment,
+            ground: request.denied.clone().filter(|_| notice.kind == NoticeKind::Denied),
             state: NoticeState::Waiting,
             attempt: 0,
         }

@@ -25,6 +25,8 @@ pub enum StepStatus {
     Done,
     /// Failed for good.
     Failed,
+    /// Not to be done any more: the request ended before it.
+    Retired,
 }
 
 /// A step as it is stored.
@@ -168,6 +170,20 @@ impl Ledger {
             .expression_attribute_values(":failures", number(claim.step.failures))
             .expression_attribute_values(":wake_at", text(keys::moment(wake_at)));
         fenced(progress(update, claim)?, claim).await
+    }
+
+    /// Takes a step that will not be done out of all timers: its request has ended.
+    ///
+    /// # Errors
+    /// [`LedgerError::Conflict`] if the step is not this worker's any more.
+    pub async fn retire_step(&self, claim: &Claim) -> Result<(), LedgerError> {
+        let update = self
+            .update_step(&claim.request_id, claim.step.number)
+            .update_expression("SET #status = :retired REMOVE #cursor, lease_until, wake_at, due_shard, #queue")
+            .expression_attribute_names("#cursor", "cursor")
+            .expression_attribute_names("#queue", "queue")
+            .expression_attribute_values(":retired", text("retired"));
+        fenced(update, claim).await
     }
 
     fn update_step(&self, request_id: &RequestId, step: StepNumber) -> UpdateItemFluentBuilder {

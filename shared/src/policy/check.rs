@@ -8,6 +8,7 @@ mod fields;
 mod masking;
 mod periods;
 mod references;
+mod restrict;
 mod rules;
 mod tables;
 

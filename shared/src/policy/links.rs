@@ -254,6 +254,12 @@ impl Graph {
                 first.entry((*name).to_owned()).or_default().insert(earlier);
             }
         }
+        // What is moved is looked for where it was before it is looked for where it is.
+        for (name, rule) in &bundle.policy.collections {
+            if let Some(to) = rule.erasure.move_to().filter(|to| to != name && held.contains_key(to)) {
+                first.entry(to.to_owned()).or_default().insert(name.clone());
+            }
+        }
         self.circular_order =
             held.keys().filter(|name| goes_before(&first, name, name)).map(|name| (*name).to_owned()).collect();
         let names: Vec<String> = self.routes.keys().cloned().collect();

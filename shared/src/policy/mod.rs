@@ -308,6 +308,13 @@ pub fn in_language<'a>(text: &'a Text, language: &str) -> &'a str {
     text.get(language).or_else(|| text.values().next()).map_or("", String::as_str)
 }
 
+/// A ground to refuse in words, as the policy has them; its id, if the policy does not know it.
+#[must_use]
+pub fn refusal_text<'a>(policy: &'a Pinned, ground: &'a crate::request::Ground, language: &str) -> &'a str {
+    let named = policy.policy().refusals.iter().find(|refusal| refusal.id == ground.ground);
+    named.map_or(ground.ground.as_str(), |refusal| in_language(&refusal.text, language))
+}
+
 fn canonical(bundle: &Bundle) -> Result<Vec<u8>, serde_json::Error> {
     // Through a Value, so that the canonicaliser sees plain JSON and no serde feature of the types.
     serde_json_canonicalizer::to_vec(&serde_json::to_value(bundle)?)

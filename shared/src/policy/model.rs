@@ -240,6 +240,12 @@ pub struct RightRule {
     /// Whether a sign-in to the app while a cancellation cools off takes it back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sign_in_withdraws: bool,
+    /// What is done once rows that had to be kept may go. Absent: they are purged on time, and nobody's address is kept for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purge: Option<Purge>,
+    /// Whether an operator decides before the work is planned.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub review: bool,
     /// Section of the document.
     pub source: String,
 }
@@ -250,6 +256,35 @@ impl RightRule {
     pub fn rechecks(&self) -> Vec<Period> {
         let days = |days| Period(Span::new().days(days));
         self.recheck_after.clone().unwrap_or_else(|| vec![days(1), days(30)])
+    }
+
+    /// What is done once rows that had to be kept may go.
+    #[must_use]
+    pub fn purge(&self) -> Purge {
+        self.purge.unwrap_or_default()
+    }
+}
+
+/// What is done once rows that had to be kept after an erasure may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Purge {
+    /// Whether the request itself sees to it when the time comes. The values that lead to those rows stay sealed until then.
+    /// Otherwise only the sweep does, and nothing stays.
+    #[serde(default = "yes")]
+    pub timer: bool,
+    /// Whether the address that notices go to stays sealed until then too, so that the person can be told.
+    #[serde(default)]
+    pub keep_contact: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Default for Purge {
+    fn default() -> Self {
+        Self { timer: true, keep_contact: false }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a policy says of the rows of a collection: how long they are kept, and what an erasure does to them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -93,6 +94,9 @@ pub enum ErasureRule {
         /// What goes at once.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         fields: BTreeMap<String, Strategy>,
+        /// What is done so that nobody uses it meanwhile.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        restrict: Option<Restrict>,
     },
     /// The row is not the person's own and says nothing of them: a product that an order names. It stays as it is.
     Keep {
@@ -117,6 +121,13 @@ impl ErasureRule {
         fields.into_iter().chain(inner).flatten()
     }
 
+    /// Everything that it writes into a field: its strategies, but those that keep, and its marks as strategies.
+    pub fn writes(&self) -> impl Iterator<Item = (&String, Cow<'_, Strategy>)> {
+        let strategies = self.strategies().filter(|(_, strategy)| **strategy != Strategy::Keep);
+        let marks = self.marks().map(|(field, mark)| (field, Cow::Owned(mark.as_strategy())));
+        strategies.map(|(field, strategy)| (field, Cow::Borrowed(strategy))).chain(marks)
+    }
+
     /// In what groups rows may stay, if it demands any.
     #[must_use]
     pub fn k_anonymity(&self) -> Option<&KAnonymity> {
@@ -124,6 +135,68 @@ impl ErasureRule {
             Self::Anonymise { k_anonymity, .. } => k_anonymity.as_ref(),
             Self::Erase { .. } | Self::Retain { .. } | Self::Keep { .. } => None,
         }
+    }
+
+    /// How rows that are kept for a time are restricted meanwhile, if they are.
+    #[must_use]
+    pub fn restrict(&self) -> Option<&Restrict> {
+        match self {
+            Self::Retain { restrict, .. } => restrict.as_ref(),
+            Self::Erase { .. } | Self::Anonymise { .. } | Self::Keep { .. } => None,
+        }
+    }
+
+    /// The marks of rows that are kept for a time: field to value. None where rows get no mark.
+    pub fn marks(&self) -> impl Iterator<Item = (&String, &Mark)> {
+        let marks = match self.restrict() {
+            Some(Restrict::Mark(marks)) => Some(marks),
+            Some(Restrict::MoveTo(_)) | None => None,
+        };
+        marks.into_iter().flatten()
+    }
+
+    /// The collection that rows which are kept for a time are moved to, if they are.
+    #[must_use]
+    pub fn move_to(&self) -> Option<&str> {
+        match self.restrict() {
+            Some(Restrict::MoveTo(collection)) => Some(collection),
+            Some(Restrict::Mark(_)) | None => None,
+        }
+    }
+}
+
+/// How rows that may not go yet are kept from being used: stored and secured, and nothing else (Network Data Security
+/// Management Regulations of the PRC, 2025, Articles 23 to 25; GDPR Art. 18).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Restrict {
+    /// Each row gets these values, by which the app passes it over: field to value.
+    Mark(BTreeMap<String, Mark>),
+    /// Each row goes to this collection of the same system, `<dataset>.<collection>`, which the app cannot read.
+    MoveTo(String),
+}
+
+/// A value that marks a row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Mark {
+    /// A truth value.
+    Truth(bool),
+    /// A whole number.
+    Number(i64),
+    /// A text.
+    Text(String),
+}
+
+impl Mark {
+    /// The strategy that writes the same, as a text: what a field takes of it, it takes of the mark.
+    #[must_use]
+    pub fn as_strategy(&self) -> Strategy {
+        Strategy::Fixed(match self {
+            Self::Truth(truth) => truth.to_string(),
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text.clone(),
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Generalisation, KAnonymity, Retention, Strategy};
+use super::{Generalisation, KAnonymity, Mark, Restrict, Retention, Strategy};
 use crate::mask::{Class, DETACHED};
 
 /// What becomes of a field that a strategy is named for.
@@ -49,6 +49,22 @@ pub fn groups(demand: &KAnonymity) -> String {
         demand.k,
         demand.quasi_identifiers.join(", ")
     )
+}
+
+/// What is done to rows that are kept for a time, so that nobody uses them meanwhile.
+#[must_use]
+pub fn restriction(restrict: &Restrict) -> String {
+    match restrict {
+        Restrict::Mark(marks) => {
+            let marks = marks.iter().map(|(field, mark)| match mark {
+                Mark::Truth(truth) => format!("{field} = {truth}"),
+                Mark::Number(number) => format!("{field} = {number}"),
+                Mark::Text(text) => format!("{field} = \"{text}\""),
+            });
+            format!("marked {}", marks.collect::<Vec<_>>().join(", "))
+        }
+        Restrict::MoveTo(collection) => format!("moved to {collection}"),
+    }
 }
 
 /// Until when rows are kept while nobody asks.

@@ -1,16 +1,20 @@
 //! What is still done once an erasure has ended: re-checks, one after the other, each a step whose timer is its time; then
-//! captured keys are forgotten, and whom it was about is dropped.
+//! captured keys are forgotten, and whom it was about is dropped. Where rows are kept for a time, the values that lead to them
+//! stay instead, and a purge at the end of that time erases them.
 //!
-//! The rule of this room: whatever becomes of a re-check, the next one follows, and after the last the request knows nobody.
+//! The rule of this room: whatever becomes of a step, the next one follows, and after the last the request knows nobody. What
+//! fails costs rows the timer, never a person their being forgotten: the sweep erases those rows too.
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::change::{Change, NewStep, StepNumber};
-use super::life::{LifeError, Request};
+use super::change::{Change, NewStep, NoticeKind, StepNumber};
+use super::life::{Captured, LifeError, Request};
 use super::state::Status;
-use crate::evidence::{Actor, Fact, FailureReason, RecheckReport, StepReport};
+use crate::evidence::{Actor, Fact, FailureReason, PurgeReport, RecheckReport, StepReport};
 use crate::plan::{Queue, Work};
 use crate::policy::Period;
 
@@ -27,13 +31,68 @@ pub struct Aftercare {
     /// When the last re-check is; none before the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+    /// The collections whose kept rows are purged on time, if there are any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub purgeable: Vec<String>,
+    /// Where rows are kept, and until when the last of them is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub retained: BTreeMap<String, Timestamp>,
+    /// Whether the address stays, so that the person can be told of the last purge.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keeps_contact: bool,
+    /// How far it is that nothing is known but what leads to kept rows.
+    #[serde(default, skip_serializing_if = "Narrowing::is_ahead")]
+    pub narrowing: Narrowing,
+}
+
+/// How far it is that a request knows nothing but what leads to kept rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Narrowing {
+    /// It comes after the last re-check.
+    #[default]
+    Ahead,
+    /// A step is to do it.
+    Asked,
+    /// It is done.
+    Done,
+}
+
+impl Narrowing {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_ahead(&self) -> bool {
+        *self == Self::Ahead
+    }
+}
+
+impl Aftercare {
+    /// Takes note of rows that are kept somewhere.
+    pub(super) fn keep(&mut self, collection: &str, until: Timestamp) {
+        if self.purgeable.iter().any(|name| name == collection) {
+            let last = self.retained.entry(collection.to_owned()).or_insert(until);
+            *last = until.max(*last);
+        }
+    }
+
+    /// Whether the person's address is still needed.
+    pub(super) fn needs_contact(&self) -> bool {
+        self.keeps_contact && !self.retained.is_empty()
+    }
 }
 
 impl Request {
-    /// Until when a request that has ended knows whom it was about.
+    /// Until when a request that has ended knows whom it was about: until the last re-check, or as far as it leads to kept
+    /// rows until the last purge.
     #[must_use]
     pub fn known_until(&self) -> Option<Timestamp> {
-        self.aftercare.as_ref()?.until
+        let aftercare = self.aftercare.as_ref()?;
+        aftercare.until.max(aftercare.retained.values().max().copied())
+    }
+
+    /// What a purge is to look at, with until when rows there were kept.
+    #[must_use]
+    pub fn to_purge(&self) -> BTreeMap<String, Timestamp> {
+        self.aftercare.as_ref().map_or_else(BTreeMap::new, |aftercare| aftercare.retained.clone())
     }
 
     /// Whether a step is the one that is to be done after the end.
@@ -43,28 +102,88 @@ impl Request {
         self.status == Status::Completed && self.aftercare.as_ref().is_some_and(is_it)
     }
 
-    /// A re-check has been done.
-    pub fn rechecked(&self, report: RecheckReport, now: Timestamp) -> Result<Change, LifeError> {
+    /// A re-check has been done. `kept`: where it found rows that are kept, and until when.
+    pub fn rechecked(
+        &self,
+        report: RecheckReport,
+        kept: &BTreeMap<String, Timestamp>,
+        now: Timestamp,
+    ) -> Result<Change, LifeError> {
         if !self.is_cared_for_by(report.step) {
             return Err(LifeError::WrongStage(report.step));
         }
-        Ok(self.care_ended(Fact::Rechecked(report), now))
+        let mut change = self.begin_change();
+        change.record(now, Actor::System, Fact::Rechecked(report));
+        if let Some(aftercare) = &mut change.request.aftercare {
+            for (collection, until) in kept {
+                aftercare.keep(collection, *until);
+            }
+        }
+        change.care_on(now);
+        Ok(change)
+    }
+
+    /// Kept rows were erased when their time had come. What is still kept there is purged in its turn.
+    pub fn purged(&self, report: PurgeReport, now: Timestamp) -> Result<Change, LifeError> {
+        if !self.is_cared_for_by(report.step) {
+            return Err(LifeError::WrongStage(report.step));
+        }
+        let mut change = self.begin_change();
+        let mut is_last = false;
+        if let Some(aftercare) = &mut change.request.aftercare {
+            for purged in &report.collections {
+                match purged.retained_until.filter(|until| *until > report.at) {
+                    Some(until) => drop(aftercare.retained.insert(purged.collection.clone(), until)),
+                    None => drop(aftercare.retained.remove(&purged.collection)),
+                }
+            }
+            is_last = aftercare.keeps_contact && aftercare.retained.is_empty();
+        }
+        for purged in report.collections.iter().filter(|purged| purged.retained == 0) {
+            change.request.purged.insert(purged.collection.clone(), now);
+        }
+        change.record(now, Actor::System, Fact::Purged(report));
+        if is_last {
+            change.notify(NoticeKind::Purged);
+        }
+        change.care_on(now);
+        Ok(change)
     }
 
     /// Another step that follows the end has been done.
-    pub(super) fn care_done(&self, report: StepReport, now: Timestamp) -> Change {
-        self.care_ended(Fact::StepDone(report), now)
+    pub(super) fn care_done(&self, report: StepReport, captured: Option<Captured>, now: Timestamp) -> Change {
+        let mut change = self.begin_change();
+        if let Some(captured) = captured {
+            change.request.sealed = Some(captured.sealed);
+        }
+        if let Some(aftercare) = &mut change.request.aftercare
+            && report.work == Work::Narrow
+        {
+            aftercare.narrowing = Narrowing::Done;
+        }
+        change.record(now, Actor::System, Fact::StepDone(report));
+        change.care_on(now);
+        change
     }
 
     /// A step that follows the end failed for good. What comes after it is done all the same: nobody's identity is kept
     /// for longer because something fails.
     pub(super) fn care_failed(&self, step: StepNumber, reason: FailureReason, now: Timestamp) -> Change {
-        self.care_ended(Fact::StepFailed { step, reason, obstructed: Vec::new() }, now)
-    }
-
-    fn care_ended(&self, fact: Fact, now: Timestamp) -> Change {
         let mut change = self.begin_change();
-        change.record(now, Actor::System, fact);
+        change.record(now, Actor::System, Fact::StepFailed { step, reason, obstructed: Vec::new() });
+        if let Some(aftercare) = &mut change.request.aftercare {
+            match aftercare.narrowing {
+                // A re-check: what is kept is purged all the same.
+                Narrowing::Ahead => {}
+                // What leads elsewhere could not be dropped by itself, so all of it goes.
+                Narrowing::Asked => aftercare.retained.clear(),
+                // A purge: the others follow.
+                Narrowing::Done => {
+                    let due = aftercare.retained.values().min().copied();
+                    aftercare.retained.retain(|_, until| Some(*until) > due);
+                }
+            }
+        }
         change.care_on(now);
         change
     }
@@ -76,8 +195,12 @@ impl Change {
         let ended = self.request.ended_at.unwrap_or(now);
         let Some(aftercare) = &mut self.request.aftercare else { return };
         let until = aftercare.rechecks.last().map_or(ended, |last| later(ended, *last));
+        let retained_until = aftercare.retained.values().max().copied();
         aftercare.until = Some(until);
-        self.record(now, Actor::System, Fact::SubjectKept { until });
+        let is_kept = !aftercare.rechecks.is_empty() || retained_until.is_some();
+        if is_kept {
+            self.record(now, Actor::System, Fact::SubjectKept { until, retained_until });
+        }
         self.care_on(now);
     }
 
@@ -91,11 +214,22 @@ impl Change {
         let (work, begins_at) = if !aftercare.rechecks.is_empty() {
             let after = aftercare.rechecks.remove(0);
             (Work::Recheck { after }, Some(later(ended, after).max(now)))
+        } else if let Some(next) = aftercare.retained.values().min().copied() {
+            if aftercare.narrowing == Narrowing::Done {
+                (Work::Purge { at: next }, Some(next.max(now)))
+            } else {
+                aftercare.narrowing = Narrowing::Asked;
+                aftercare.has_keys = false;
+                (Work::Narrow, None)
+            }
         } else if std::mem::take(&mut aftercare.has_keys) {
             (Work::Forget, None)
         } else {
             request.aftercare = None;
             request.sealed = None;
+            if request.package.as_ref().is_none_or(|package| package.deleted) {
+                request.contact = None;
+            }
             self.record(now, Actor::System, Fact::SubjectDropped);
             return;
         };
@@ -115,9 +249,11 @@ mod tests {
     use jiff::ToSpan as _;
 
     use super::*;
+    use crate::evidence::Purged;
+    use crate::plan::Counts;
     use crate::request::{Matter, NewRequest, Right};
 
-    fn ended(rechecks: Vec<Period>, has_keys: bool) -> Change {
+    fn ended(rechecks: Vec<Period>, has_keys: bool, retained: &[(&str, &str)]) -> Change {
         let now: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
         let mut change = Request::open(NewRequest {
             id: "1".repeat(32).parse().unwrap(),
@@ -132,17 +268,98 @@ mod tests {
             factors: Vec::new(),
         });
         change.request.status = Status::InProgress;
-        change.request.aftercare = Some(Aftercare { rechecks, has_keys, step: None, until: None });
+        change.request.contact = Some("sealed".into());
+        change.request.aftercare = Some(Aftercare {
+            rechecks,
+            has_keys,
+            step: None,
+            until: None,
+            purgeable: retained.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            retained: retained.iter().map(|(name, until)| ((*name).to_owned(), moment(until))).collect(),
+            keeps_contact: true,
+            narrowing: Narrowing::Ahead,
+        });
         change.complete(now).unwrap();
         change
+    }
+
+    fn moment(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn next(change: &Change) -> (StepNumber, Work) {
+        change.new_steps.last().map(|step| (step.number, step.work.clone())).unwrap()
+    }
+
+    fn failed(change: &Change, now: Timestamp) -> Change {
+        change.request.step_failed(next(change).0, FailureReason::Permanent, Vec::new(), now).unwrap()
+    }
+
+    fn narrowed(change: &Change, now: Timestamp) -> Change {
+        let (step, work) = next(change);
+        assert_eq!(work, Work::Narrow);
+        let report = StepReport { step, work, counts: Counts::default(), retained_until: None, exempt: false };
+        let captured = Captured { sealed: "less".into(), contact: None };
+        change.request.step_done(report, None, Some(captured), now).unwrap()
+    }
+
+    #[test]
+    fn each_purge_is_at_its_time_and_the_address_goes_with_the_last() {
+        let (one, two) = ("2027-05-01T00:00:00Z", "2029-01-31T00:00:00Z");
+        let end = ended(Vec::new(), true, &[("a.logs", one), ("a.orders", two)]);
+        assert!(end.request.contact.is_some() && end.request.known_until() == Some(moment(two)));
+        let narrowed = narrowed(&end, moment("2026-11-22T00:00:00Z"));
+        assert_eq!(narrowed.request.sealed.as_deref(), Some("less"));
+        let (step, work) = next(&narrowed);
+        assert_eq!(work, Work::Purge { at: moment(one) });
+        assert_eq!(narrowed.new_steps[0].begins_at, Some(moment(one)));
+        let purged = |collection: &str, until: Option<&str>| Purged {
+            collection: collection.into(),
+            erased: 1,
+            retained: u64::from(until.is_some()),
+            retained_until: until.map(moment),
+        };
+        let report = |step, at, collections| PurgeReport {
+            step,
+            at: moment(at),
+            collections,
+            counts: Counts::default(),
+            somebody_new: false,
+        };
+        let first = report(step, one, vec![purged("a.logs", None), purged("a.orders", Some(two))]);
+        let first = narrowed.request.purged(first, moment(one)).unwrap();
+        assert_eq!(first.request.purged.keys().collect::<Vec<_>>(), ["a.logs"]);
+        assert!(first.notices.is_empty());
+        let (step, work) = next(&first);
+        assert_eq!(work, Work::Purge { at: moment(two) });
+        let last = report(step, two, vec![purged("a.orders", None)]);
+        let last = first.request.purged(last, moment(two)).unwrap();
+        assert_eq!(last.notices.iter().map(|notice| notice.kind).collect::<Vec<_>>(), [NoticeKind::Purged]);
+        assert!(last.notices[0].contact.is_some());
+        assert_eq!(last.events.last().unwrap().fact, Fact::SubjectDropped);
+        assert_eq!((last.request.sealed, last.request.contact, last.request.aftercare), (None, None, None));
+    }
+
+    #[test]
+    fn what_cannot_be_narrowed_or_purged_is_left_to_the_sweep_and_nobody_stays_known_for_it() {
+        let (one, two) = ("2027-05-01T00:00:00Z", "2029-01-31T00:00:00Z");
+        let end = ended(Vec::new(), true, &[("a.logs", one), ("a.orders", two)]);
+        let now = moment("2026-11-22T00:00:00Z");
+        let dropped = failed(&end, now);
+        assert_eq!((dropped.request.sealed, dropped.request.aftercare), (None, None), "not narrowed");
+        let narrowed = narrowed(&end, now);
+        let second = failed(&narrowed, moment(one));
+        assert_eq!(next(&second).1, Work::Purge { at: moment(two) });
+        let dropped = failed(&second, moment(two));
+        assert_eq!((dropped.request.sealed, dropped.request.aftercare), (None, None));
     }
 
     #[test]
     fn whom_it_is_about_is_kept_until_the_last_re_check_and_no_longer_whatever_fails() {
         let (day, month) = (Period(1.day()), Period(30.days()));
-        let end = ended(vec![day, month], true);
+        let end = ended(vec![day, month], true, &[]);
         let until = "2026-12-22T00:00:00Z".parse().unwrap();
-        assert_eq!(end.events.last().unwrap().fact, Fact::SubjectKept { until });
+        assert_eq!(end.events.last().unwrap().fact, Fact::SubjectKept { until, retained_until: None });
         let first = end.new_steps.last().unwrap();
         assert_eq!(
             (&first.work, first.begins_at),

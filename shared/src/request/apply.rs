@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::change::{AppEvent, Change, NewStep, Notice, NoticeKind, StepNumber, Wake};
 use super::life::{CONFIRMATION_WINDOW, LifeError, StageInfo, after};
 use super::state::{IllegalTransition, Transition};
-use super::{Matter, Right};
+use super::{Aftercare, Matter, Right};
 use crate::evidence::{Actor, Event, Fact, Outcome};
 use crate::plan::{Plan, Queue};
 use crate::policy::Factor;
@@ -96,7 +96,7 @@ impl Change {
         // A replay is done in full if it leaves nothing; what is retained is so by the policy.
         let falls_short = match self.request.matter {
             Matter::Replay => total.left_over > 0,
-            _ => total.retained > 0,
+            _ => total.retained > 0 || !self.request.exempt.is_empty(),
         };
         let outcome = if falls_short {
             Outcome::Partial
@@ -121,13 +121,6 @@ impl Change {
         Ok(())
     }
 
-    pub(super) fn forget_addresses(&mut self) {
-        self.request.contact = None;
-        if let Some(cancelling) = &mut self.request.cancelling {
-            cancelling.others.clear();
-        }
-    }
-
     /// Drops what is only needed while the request lives; whom it is about is kept if there are re-checks. What a notice
     /// needs of it is copied when the change is written.
     pub(super) fn end(&mut self, now: Timestamp) {
@@ -140,11 +133,11 @@ impl Change {
         if let Some(cancelling) = &mut request.cancelling {
             cancelling.app_user = None;
             cancelling.reminders.clear();
+            cancelling.others.clear();
         }
-        if self.request.package.is_none() {
-            self.forget_addresses();
+        if request.package.is_none() && !request.aftercare.as_ref().is_some_and(Aftercare::needs_contact) {
+            request.contact = None;
         }
-        let request = &mut self.request;
         request.wake = request
             .package
             .as_ref()

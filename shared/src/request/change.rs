@@ -55,6 +55,10 @@ pub enum NoticeKind {
     CancellationReminder,
     /// A check failed when the cooling-off period ended: the person must look at it and confirm again.
     CheckFailed,
+    /// What had to be kept for a time is gone too.
+    Purged,
+    /// An operator has refused the request.
+    Denied,
 }
 
 /// What the app is told of an account that is to be cancelled.

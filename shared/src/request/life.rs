@@ -1,14 +1,16 @@
 //! What each thing that happens makes of a request: pure functions from a request to a [`Change`].
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::cancellation::Cancelling;
 use super::change::{Change, StepNumber, Wake};
 use super::state::{IllegalTransition, Status, Transition};
-use super::{Aftercare, Matter, RequestId};
+use super::{Aftercare, Exemptions, Ground, Matter, RequestId};
 use crate::evidence::{Actor, EventHash, Fact, FailureReason, Obstructed, Outcome, StepReport};
-use crate::plan::{Counts, Plan, Queue};
+use crate::plan::{Counts, Plan, Queue, Work};
 use crate::policy::{Factor, PolicyDigest};
 
 /// How long a person has to show who they are.
@@ -149,6 +151,15 @@ pub struct Request {
     /// What is still to be done after the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aftercare: Option<Aftercare>,
+    /// Collections of which nothing is kept any more, with when the last of it was purged.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub purged: BTreeMap<String, Timestamp>,
+    /// Collections that an operator left out, each with its ground.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub exempt: Exemptions,
+    /// The ground on which it was refused, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied: Option<Ground>,
 }
 
 /// What a new request is made of.
@@ -210,6 +221,9 @@ impl Request {
             overdue: false,
             wake: Some(Wake { at: expires_at, queue: Queue::Verify }),
             aftercare: None,
+            purged: BTreeMap::new(),
+            exempt: Exemptions::new(),
+            denied: None,
         };
         let at = request.received_at;
         let mut change = request.change(None);
@@ -267,7 +281,7 @@ impl Request {
     ) -> Result<Change, LifeError> {
         let step = report.step;
         if self.is_cared_for_by(step) {
-            return Ok(self.care_done(report, now));
+            return Ok(self.care_done(report, captured, now));
         }
         let mut change = self.begin_change();
         if change.request.status == Status::Accepted {
@@ -277,6 +291,11 @@ impl Request {
             return Err(IllegalTransition { from: self.status, transition: Transition::Complete }.into());
         }
         let request = &mut change.request;
+        if let (Work::Erase { collection }, Some(until), Some(aftercare)) =
+            (&report.work, report.retained_until, &mut request.aftercare)
+        {
+            aftercare.keep(collection, until);
+        }
         if report.work.adds_up() {
             request.total.add(&report.counts);
         }
@@ -350,7 +369,9 @@ impl Request {
             package.deleted = true;
         }
         change.request.wake = None;
-        change.forget_addresses();
+        if !change.request.aftercare.as_ref().is_some_and(Aftercare::needs_contact) {
+            change.request.contact = None;
+        }
         change.record(now, Actor::System, Fact::PackageExpired { deleted });
         change
     }

@@ -62,10 +62,15 @@ impl Status {
             (Self::AwaitingVerification, T::Verify) | (Self::CoolingOff, T::Proceed) => Self::Accepted,
             (Self::AwaitingVerification, T::AskToConfirm) | (Self::CoolingOff, T::HoldAgain) => Self::OnHold,
             (Self::OnHold, T::Confirm) => Self::CoolingOff,
+            (Self::AwaitingVerification | Self::CoolingOff, T::Review) => Self::UnderReview,
+            (Self::UnderReview, T::Accept) => Self::Accepted,
+            (Self::UnderReview | Self::OnHold | Self::CoolingOff | Self::Accepted, T::Deny) => Self::Denied,
             (Self::Accepted, T::Begin) | (Self::NeedsAttention, T::Retry) => Self::InProgress,
             (Self::InProgress, T::Complete) => Self::Completed,
             (Self::Accepted | Self::InProgress | Self::NeedsAttention, T::Fail) => Self::NeedsAttention,
-            (Self::AwaitingVerification | Self::OnHold | Self::CoolingOff, T::Withdraw) => Self::Withdrawn,
+            (Self::AwaitingVerification | Self::OnHold | Self::CoolingOff | Self::UnderReview, T::Withdraw) => {
+                Self::Withdrawn
+            }
             (Self::AwaitingVerification | Self::OnHold, T::Expire) => Self::Expired,
             _ => return Err(IllegalTransition { from: self, transition }),
         };
@@ -98,6 +103,14 @@ pub enum Transition {
     Withdraw,
     /// The person did not answer in time.
     Expire,
+    /// An operator is to look at it first.
+    Review,
+    /// An operator has it go on.
+    Accept,
+    /// An operator refuses it.
+    Deny,
+    /// An operator leaves a part of it out. It stays where it is.
+    Exempt,
 }
 
 /// A transition that the present state does not have.
@@ -130,6 +143,10 @@ mod tests {
                 T::Retry,
                 T::Withdraw,
                 T::Expire,
+                T::Review,
+                T::Accept,
+                T::Deny,
+                T::Exempt,
             ] {
                 assert!(end.after(transition).is_err(), "{end:?} {transition:?}");
             }
@@ -140,6 +157,9 @@ mod tests {
     fn work_that_has_begun_cannot_be_withdrawn() {
         for status in [Status::Accepted, Status::InProgress, Status::NeedsAttention] {
             assert!(status.after(Transition::Withdraw).is_err());
+        }
+        for status in [Status::InProgress, Status::NeedsAttention, Status::AwaitingVerification] {
+            assert!(status.after(Transition::Deny).is_err(), "nor refused, and nobody is before they are known");
         }
     }
 }

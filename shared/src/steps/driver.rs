@@ -1,6 +1,6 @@
 //! Runs one step: claim, page after page under a checkpoint, done. The same for every kind of work.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,10 +10,10 @@ use super::message::Message;
 use super::queue::Queues;
 use crate::clock::Clock;
 use crate::connectors::{KeyStore, Obstacle, Person};
-use crate::evidence::{FailureReason, Obstructed, StepReport};
+use crate::evidence::{FailureReason, Obstructed, Purged, StepReport};
 use crate::identity::{SealError, Sealer, SubjectKeys, seal};
 use crate::ledger::{Claim, Extra, Ledger, LedgerError};
-use crate::plan::{Counts, Queue};
+use crate::plan::{Counts, Queue, Work};
 use crate::policy::Pinned;
 use crate::random::{self, Random};
 use crate::request::life::LifeError;
@@ -99,6 +99,13 @@ impl Job {
     pub fn person(&self) -> Result<&Person, StepError> {
         self.person.as_ref().ok_or_else(|| StepError::permanent(NoSubject))
     }
+
+    /// Whether the step would copy or erase what an operator left out of the request.
+    fn is_exempt(&self) -> bool {
+        let work = &self.claim.step.work;
+        let collection = work.collection().filter(|_| matches!(work, Work::Export { .. } | Work::Erase { .. }));
+        collection.is_some_and(|name| self.request.exemption(name).is_some())
+    }
 }
 
 /// What one page did.
@@ -126,6 +133,8 @@ pub enum Next {
     },
     /// Nothing: the step was a re-check and is done.
     Rechecked(Found),
+    /// Nothing: the step was a purge and is done. Whether an account made since holds one of the identities.
+    Purged(Vec<Purged>, bool),
 }
 
 /// What a re-check found.
@@ -137,6 +146,8 @@ pub struct Found {
     pub collections: Vec<String>,
     /// Whether an account made since holds one of the identities.
     pub somebody_new: bool,
+    /// Where rows are kept, and until when the last of them is.
+    pub kept: BTreeMap<String, Timestamp>,
 }
 
 impl Page {
@@ -231,6 +242,11 @@ impl Driver {
             Ok(job) => job,
             Err((claim, error)) => return self.failed(&claim, error).await,
         };
+        if job.request.status.is_end() && !job.request.is_cared_for_by(number) {
+            tracing::info!(request_id = %id, step = %number, status = job.request.status.name(), "the request has ended");
+            self.ledger.retire_step(&job.claim).await?;
+            return Ok(Ran::NotMine);
+        }
         let is_worked_on = matches!(job.request.status, Status::Accepted | Status::InProgress);
         if !is_worked_on && !job.request.is_cared_for_by(number) {
             tracing::warn!(request_id = %id, step = %number, status = job.request.status.name(), "the request does not go on");
@@ -238,6 +254,9 @@ impl Driver {
                 .release_claim(&job.claim, now.saturating_add(SignedDuration::from_hours(1)).unwrap_or(now))
                 .await?;
             return Ok(Ran::GivenBack);
+        }
+        if job.is_exempt() {
+            return self.done(job, None, None).await;
         }
         let mut cursor: Option<String> = match &job.claim.step.cursor {
             None => None,
@@ -259,6 +278,7 @@ impl Driver {
                 Next::Later(next, time) => (cursor, wait) = (Some(next), Some(time)),
                 Next::Done { package, captured } => return self.done(job, package, captured).await,
                 Next::Rechecked(found) => return self.rechecked(job, found).await,
+                Next::Purged(collections, somebody_new) => return self.purged(job, collections, somebody_new).await,
                 Next::Page(next) => cursor = Some(next),
             }
             job.claim.step.cursor = match self.sealer.seal(id, CURSOR, &cursor).await {
@@ -321,6 +341,7 @@ impl Driver {
             work: step.work.clone(),
             counts: step.counts,
             retained_until: step.retained_until,
+            exempt: job.is_exempt(),
         };
         let decide = |request: &Request, now: Timestamp| {
             request.step_done(report.clone(), package.clone(), captured.clone(), now)

@@ -10,6 +10,7 @@ use super::driver::{Driver, Found, Job, Ran};
 impl Driver {
     /// Writes the end of a re-check, and tells an operator if it found anything: something writes what should be gone.
     pub(super) async fn rechecked(&self, job: Job, found: Found) -> Result<Ran, LedgerError> {
+        let kept = found.kept;
         let step = &job.claim.step;
         let Work::Recheck { after } = step.work else {
             return Err(LedgerError::Missing("re-check"));
@@ -32,7 +33,7 @@ impl Driver {
                 "rows of somebody who was erased had turned up again; they are gone, and what wrote them should be mended"
             );
         }
-        let decide = |request: &Request, now| request.rechecked(report.clone(), now);
+        let decide = |request: &Request, now| request.rechecked(report.clone(), &kept, now);
         let ended = self.commit_step(&job.claim, Some(job.request), &decide, Extra::StepDone).await?;
         Ok(if ended { Ran::Done } else { Ran::NotMine })
     }

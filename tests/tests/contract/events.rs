@@ -10,7 +10,7 @@ use serde_json::Value;
 use habeas_e2e::template::Template;
 use habeas_e2e::yaml;
 
-const HTTP: [&str; 4] = ["get-request", "plan-request", "submit-request", "verify-identity-http"];
+const HTTP: [&str; 5] = ["decide-request", "get-request", "plan-request", "submit-request", "verify-identity-http"];
 const QUEUE: [&str; 2] = ["poison", "step"];
 const SCHEDULE: [&str; 3] = ["anchor", "sweep", "wake"];
 

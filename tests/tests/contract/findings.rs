@@ -7,6 +7,7 @@ mod fideslang;
 mod masking;
 mod mistakes;
 mod reach;
+mod restrict;
 mod rules;
 mod tables;
 
@@ -163,6 +164,14 @@ fn everything_that_is_called_anonymous_and_is_not_is_found_at_its_line_with_what
     let in_a_database = missed(DATABASE, anonymity::GROUP_MISTAKES.iter().map(|mistake| (Level::Error, mistake)));
     let warned = missed(SMALL, anonymity::WARNINGS.iter().map(|mistake| (Level::Warning, mistake)));
     let missed = [in_tables, in_a_database, warned].concat();
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn every_mistake_in_what_is_done_to_kept_rows_is_found_at_its_line_with_what_to_do() {
+    let marks = missed(SMALL, restrict::MARK_MISTAKES.iter().map(|mistake| (Level::Error, mistake)));
+    let moves = missed(DATABASE, restrict::MOVE_MISTAKES.iter().map(|mistake| (Level::Error, mistake)));
+    let missed = [marks, moves].concat();
     assert!(missed.is_empty(), "{}", missed.join("\n"));
 }
 

@@ -230,7 +230,7 @@ fn plans_are_as_the_contract_describes_them() {
         let obstacle =
             Obstacle { refuses: true, collection: "yallo_app.posts".to_owned(), field, message: "a key".to_owned() };
         let subject = Subject { collection: "yallo_app.users".to_owned(), rows: Some(1) };
-        let total = Total { exported: 1, erased: 1, anonymised: 1, retained: 1, left: 1, is_exact: true };
+        let total = Total { exported: 1, erased: 1, anonymised: 1, retained: 1, moved: 1, left: 1, is_exact: true };
         let at = Timestamp::UNIX_EPOCH;
         let plan = DryRun { outline, at, subject, begins: false, obstacles: vec![obstacle], total };
         assert_described(&openapi, schema, &serde_json::to_value(plan).unwrap(), "plan");

@@ -3,9 +3,11 @@
 mod anonymity;
 mod cursors;
 mod groups;
+mod moving;
 mod paths;
 mod preflight;
 mod refusals;
+mod review;
 mod shop;
 mod story;
 mod tables;

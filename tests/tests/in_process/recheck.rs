@@ -4,7 +4,7 @@
 use habeas::evidence::{Event, Fact, RecheckReport};
 use habeas::request::{Aftercare, Request};
 use habeas_e2e::World;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::crash::check_evidence;
@@ -31,7 +31,7 @@ async fn settled(world: &World) {
     unreachable!("there is always something to do");
 }
 
-async fn request(world: &World, id: &str) -> Request {
+pub(crate) async fn request(world: &World, id: &str) -> Request {
     world.ledger().request(&id.parse().unwrap()).await.unwrap().unwrap()
 }
 
@@ -110,7 +110,7 @@ async fn a_cancellation_is_re_checked_too_and_its_package_expires_in_between() {
     let found: Vec<u64> = rechecks(&world, &id).await.iter().map(|report| report.found).collect();
     assert_eq!(found, [0, 1]);
     let request = request(&world, &id).await;
-    assert!(request.package.unwrap().deleted && request.sealed.is_none() && request.wake.is_none());
+    assert!(request.package.as_ref().unwrap().deleted && request.wake.is_none());
 }
 
 #[tokio::test]
@@ -119,11 +119,15 @@ async fn whom_it_was_about_is_sealed_until_the_last_re_check_and_then_dropped() 
     let id = exercise(&world, "erasure").await;
     let holds = async || request(&world, &id).await.sealed.is_some();
     let last = async || world.ledger().events(&id.parse().unwrap()).await.unwrap().pop().unwrap();
-    let Event { at, fact: Fact::SubjectKept { until }, .. } = last().await else { panic!() };
+    let Event { at, fact: Fact::SubjectKept { until, retained_until }, .. } = last().await else { panic!() };
     assert_eq!((until, holds().await), (at + DAY * 30, true));
+    assert_eq!(retained_until, "2029-01-31T00:00:00Z".parse().ok());
     after(&world, DAY * 29).await;
     assert!(holds().await);
     after(&world, DAY + SignedDuration::from_mins(1)).await;
+    assert!(holds().await, "what leads to the order that has to be kept");
+    let purged_at: Timestamp = retained_until.unwrap();
+    after(&world, purged_at.duration_since(world.now())).await;
     assert_eq!((last().await.fact, holds().await), (Fact::SubjectDropped, false));
     assert_eq!(request(&world, &id).await.aftercare, None::<Aftercare>);
     let ledger = format!("{:?}", habeas_e2e::dump(&world.dynamodb, "ledger").await);

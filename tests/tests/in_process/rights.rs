@@ -20,8 +20,8 @@ use habeas_e2e::{Deployed, Function, World};
 use serde_json::json;
 
 use crate::people::{LI, fresh, settle};
-pub(crate) use stories::cancellation as cancel;
 use stories::{STORIES, Story};
+pub(crate) use stories::{cancellation as cancel, confirmed};
 
 /// What roles hold on the local stack only, since the emulator asks for it. No world does: its roles are those of AWS, so a
 /// call that needed one of these would be denied. `stack/a_stories.rs` runs under them.

@@ -245,9 +245,10 @@ fn kept(outline: &Outline, is_looked_at: bool, width: u16, out: &mut dyn Write) 
         let Some(kept) = &step.kept else { continue };
         let split = step.rows.as_ref().and_then(|rows| rows.split).unwrap_or_default();
         let (rows, how_long, why) = match kept {
-            Kept::Retained { start_field, period, basis } => {
+            Kept::Retained { start_field, period, basis, restricted } => {
                 let last = split.retained_until.map_or_else(String::new, |until| format!("; the last until {until}"));
-                (split.retained, format!("until {start_field} + {period}{last}"), basis)
+                let restricted = restricted.as_ref().map_or_else(String::new, |how| format!("; {how}"));
+                (split.retained + split.moved, format!("until {start_field} + {period}{last}{restricted}"), basis)
             }
             Kept::Nobodys { reason } => (split.left, "as it is".to_owned(), reason),
         };

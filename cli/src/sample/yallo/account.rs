@@ -157,6 +157,7 @@ fn consents(user: &User<'_>, emit: &mut dyn FnMut(Row)) {
                 .shown("granted", chance(&mut rng, 90))
                 .shown("by_guardian", false)
                 .shown("confirmed_at", user.retained_moment(&mut rng, 1_095))
+                .shown("restricted", false)
                 .row("yallo_app.consents"),
         );
     }

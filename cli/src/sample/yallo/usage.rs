@@ -73,6 +73,7 @@ fn transactions(user: &User<'_>, emit: &mut dyn FnMut(Row)) {
                 .shown_if_any("contact", user.contact())
                 .shown("ip_address", ip(&mut rng))
                 .shown("completed_at", user.retained_moment(&mut rng, 1_095))
+                .shown("restricted", false)
                 .row("yallo_app.transactions"),
         );
     }
@@ -172,6 +173,7 @@ fn access_logs(user: &User<'_>, emit: &mut dyn FnMut(Row)) {
                 .shown("language", user.who.language)
                 .shown("page", pick(&mut rng, &PAGES))
                 .shown("accessed_at", user.retained_moment(&mut rng, 181))
+                .shown("restricted", false)
                 .row("yallo_app.access_logs"),
         );
     }

@@ -112,6 +112,7 @@ fn access_logs(facts: &Facts, emit: &mut dyn FnMut(Row)) {
                 .with("network_quality", format!("{} ms, {}% lost", 8 + below(rng, 200), below(rng, 4)))
                 .with("operation", pick(rng, &OPERATIONS))
                 .with("logged_at", facts.moment_kept(rng, HALF_A_YEAR, SUBJECT_LOG_DAYS))
+                .with("restricted", false)
                 .row(),
         );
     }

@@ -93,6 +93,7 @@ impl DynamoDb {
             let (action, done) = match judge.judge(&found)? {
                 Decision::Act(Action::Erase) => (Action::Erase, Counts { erased: 1, ..read }),
                 Decision::Act(action @ Action::Change(_)) => (action, Counts { anonymised: 1, ..read }),
+                Decision::Act(action @ Action::Move(_)) => (action, Counts { moved: 1, ..read }),
                 Decision::Retain { minimise, .. } if !minimise.is_empty() => (Action::Change(minimise), read),
                 Decision::Retain { .. } | Decision::Leave => return Ok(read),
             };

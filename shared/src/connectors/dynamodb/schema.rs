@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{
 
 use super::preflight::paths;
 use crate::connectors::{Obstacle, Target};
-use crate::policy::{CollectionRule, ErasureRule, KeyKind, Strategy, Table, ViaRule};
+use crate::policy::{CollectionRule, KeyKind, Strategy, Table};
 
 /// The keys of a table and of its indexes.
 pub(super) struct Schema {
@@ -90,8 +90,8 @@ pub(super) fn obstacles(
     indexes(target, table, schema, &mut found);
     kinds(target, table, schema, &mut found);
     if let Some(rule) = rule {
-        for (field, strategy) in strategies(&rule.erasure) {
-            broken_key(table, schema, field, strategy, &mut found);
+        for (field, strategy) in rule.erasure.writes() {
+            broken_key(table, schema, field, &strategy, &mut found);
         }
     }
     found.obstacles
@@ -180,23 +180,6 @@ fn broken_key(table: &Table, schema: &Schema, field: &str, strategy: &Strategy, 
         _ => return,
     };
     found.refuse(Some(field), message);
-}
-
-fn strategies(erasure: &ErasureRule) -> Vec<(&str, &Strategy)> {
-    let (fields, via) = match erasure {
-        ErasureRule::Erase { via } => (None, Some(via)),
-        ErasureRule::Anonymise { fields, via, .. } => (Some(fields), Some(via)),
-        ErasureRule::Retain { fields, .. } => (Some(fields), None),
-        ErasureRule::Keep { .. } => (None, None),
-    };
-    let inner = via.into_iter().flat_map(std::collections::BTreeMap::values).filter_map(|rule| match rule {
-        ViaRule::Anonymise { fields } => Some(fields),
-        ViaRule::Erase => None,
-    });
-    let all = fields.into_iter().chain(inner).flatten();
-    all.filter(|(_, strategy)| **strategy != Strategy::Keep)
-        .map(|(field, strategy)| (field.as_str(), strategy))
-        .collect()
 }
 
 struct Found<'a> {

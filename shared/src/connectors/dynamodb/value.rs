@@ -93,7 +93,7 @@ fn set_of(values: &[Value]) -> Option<AttributeValue> {
 }
 
 /// A value as it is written where there was none.
-fn to_attribute(value: &Value) -> AttributeValue {
+pub(super) fn to_attribute(value: &Value) -> AttributeValue {
     match value {
         Value::Null => AttributeValue::Null(true),
         Value::Bool(value) => AttributeValue::Bool(*value),

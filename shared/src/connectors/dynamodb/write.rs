@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity, ReturnValu
 use super::DynamoDb;
 use super::call::units;
 use super::pace::Pace;
-use super::value::{from_attribute, in_place_of, key_of, reach};
+use super::value::{from_attribute, in_place_of, key_of, reach, to_attribute};
 use crate::connectors::{Action, ConnectorError, Target, refused};
 use crate::ledger::Item;
 use crate::mask::Masked;
@@ -47,6 +47,7 @@ impl DynamoDb {
         match action {
             Action::Erase => self.delete(pace, table, item, expression).await,
             Action::Change(changes) => self.update(pace, table, item, expression, changes).await,
+            Action::Move(_) => Err(ConnectorError::WrongKind),
         }
     }
 
@@ -190,14 +191,18 @@ impl Expression {
 
     /// What becomes of a field that was read.
     fn change(&mut self, item: &Item, field: &str, masked: &Masked) {
-        let Some(before) = item.get(field) else { return };
-        match masked {
-            Masked::Kept => {}
-            Masked::Removed => {
+        match (item.get(field), masked) {
+            (_, Masked::Kept) | (None, Masked::Removed) => {}
+            (Some(before), Masked::Removed) => {
                 let path = self.still(&[field], Some(before));
                 self.remove.push(path);
             }
-            Masked::Replaced(value) => self.replace(&[field], before, value),
+            (Some(before), Masked::Replaced(value)) => self.replace(&[field], before, value),
+            (None, Masked::Replaced(value)) => {
+                let path = self.still(&[field], None);
+                let value = self.value(to_attribute(value));
+                self.set.push(format!("{path} = {value}"));
+            }
         }
     }
 

@@ -70,10 +70,24 @@ impl TextFormat for Jsonl {
     fn edit(&self, record: &[u8], changes: &[(String, Masked)]) -> Result<Vec<u8>, FormatError> {
         let object: Object<'_> = serde_json::from_slice(record).map_err(|_| FormatError::Malformed("a line"))?;
         let changes: Vec<_> = changes.iter().map(|(field, masked)| (field.as_str(), masked)).collect();
-        if !object.has_any(&changes) {
+        let new: Vec<_> =
+            changes.iter().filter_map(|(field, masked)| Some((*field, object.added(field, masked)?))).collect();
+        if new.is_empty() && !object.has_any(&changes) {
             return Ok(record.to_vec());
         }
-        object.edited(&changes)
+        let mut edited = object.edited(&changes)?;
+        for (field, value) in new {
+            let unfit = |_| FormatError::Unfit("JSON cannot say the new value");
+            edited.pop();
+            if edited.len() > 1 {
+                edited.push(b',');
+            }
+            serde_json::to_writer(&mut edited, field).map_err(unfit)?;
+            edited.push(b':');
+            serde_json::to_writer(&mut edited, value).map_err(unfit)?;
+            edited.push(b'}');
+        }
+        Ok(edited)
     }
 }
 
@@ -157,6 +171,13 @@ impl Object<'_> {
                         || is_inside().is_some_and(|(inner, rest)| inner.is_ok_and(|it| it.has_any(&[(rest, masked)]))))
             })
         })
+    }
+
+    /// The value of a field that a change adds: only what is no path is, and only where it is not there.
+    fn added<'m>(&self, field: &str, masked: &'m Masked) -> Option<&'m Value> {
+        let Masked::Replaced(value) = masked else { return None };
+        let is_there = field.contains('.') || self.0.iter().any(|(name, _)| name == field);
+        (!is_there).then_some(value)
     }
 
     fn edited(&self, changes: &[(&str, &Masked)]) -> Result<Vec<u8>, FormatError> {

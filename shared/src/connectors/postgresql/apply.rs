@@ -4,6 +4,7 @@
 //! meanwhile is left for the fresh read.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::catalog::{KeyPart, Kind, Located, Relation};
 use super::error::{Problem, permanent};
@@ -23,19 +24,23 @@ struct Batch {
     values: Vec<Vec<Option<String>>>,
 }
 
+/// The tables that rows are moved to, by the names of their collections.
+pub(super) type Elsewhere = BTreeMap<String, Arc<Relation>>;
+
 impl Session {
-    /// Erases and changes rows.
+    /// Erases, changes and moves rows.
     pub(super) async fn apply(
         &mut self,
         relation: &Relation,
         key: &[KeyPart],
         actions: Vec<(Row, Action)>,
+        elsewhere: &Elsewhere,
     ) -> Result<(), ConnectorError> {
         let about = relation.title();
         if relation.kind != Kind::Table {
             return Err(permanent(WRITE, Problem::ReadOnly { relation: about }));
         }
-        let statements = statements(relation, key, actions).map_err(|problem| match problem {
+        let statements = statements(relation, key, actions, elsewhere).map_err(|problem| match problem {
             Failure::Problem(problem) => permanent(WRITE, problem),
             Failure::Connector(error) => error,
         })?;
@@ -61,8 +66,14 @@ impl From<Problem> for Failure {
     }
 }
 
-fn statements(relation: &Relation, key: &[KeyPart], actions: Vec<(Row, Action)>) -> Result<Vec<Statement>, Failure> {
+fn statements(
+    relation: &Relation,
+    key: &[KeyPart],
+    actions: Vec<(Row, Action)>,
+    elsewhere: &Elsewhere,
+) -> Result<Vec<Statement>, Failure> {
     let mut erased = Batch::default();
+    let mut moved: BTreeMap<String, Batch> = BTreeMap::new();
     let mut changed: BTreeMap<Vec<String>, Batch> = BTreeMap::new();
     for (row, action) in actions {
         let Handle::Key { values, version } = row.handle else {
@@ -73,6 +84,7 @@ fn statements(relation: &Relation, key: &[KeyPart], actions: Vec<(Row, Action)>)
         }
         match action {
             Action::Erase => erased.rows.push((values, version)),
+            Action::Move(to) => moved.entry(to).or_default().rows.push((values, version)),
             Action::Change(changes) => {
                 let mut changes: Vec<(String, Masked)> =
                     changes.into_iter().filter(|(_, masked)| *masked != Masked::Kept).collect();
@@ -97,10 +109,27 @@ fn statements(relation: &Relation, key: &[KeyPart], actions: Vec<(Row, Action)>)
         let (source, same) = matched(key, &erased, &mut values);
         statements.push(values.into_statement(format!("DELETE FROM {table} AS c USING {source} WHERE {same}")));
     }
+    for (to, batch) in moved {
+        let there = elsewhere.get(&to).ok_or(Failure::Connector(ConnectorError::WrongKind))?;
+        statements.push(moving(relation, key, there, &batch));
+    }
     for (fields, batch) in changed {
         statements.push(update(relation, key, &fields, &batch)?);
     }
     Ok(statements)
+}
+
+/// Moves rows in one statement: a row is here or there at any moment, and what is there already stays as it is.
+fn moving(relation: &Relation, key: &[KeyPart], there: &Relation, batch: &Batch) -> Statement {
+    let mut values = Values::default();
+    let (source, same) = matched(key, batch, &mut values);
+    let columns = relation.columns.iter().map(|column| quoted(&column.name)).collect::<Vec<_>>().join(", ");
+    values.into_statement(format!(
+        "WITH gone AS (DELETE FROM {} AS c USING {source} WHERE {same} RETURNING c.*) \
+         INSERT INTO {} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM gone ON CONFLICT DO NOTHING",
+        relation.sql(),
+        there.sql()
+    ))
 }
 
 /// The rows of a batch as a source called `v`, and what makes a row of the table, called `c`, one of them.

@@ -1,9 +1,10 @@
 //! What would stand in the way of a plan, found in the catalog before a row is touched.
 
 mod changes;
+mod moving;
 mod references;
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use super::catalog::{Kind, Relation, text};
 use super::error::Problem;
@@ -51,43 +52,22 @@ impl Found<'_> {
 struct Doing<'a> {
     erases: bool,
     /// Fields that change, and how; one field may change in several ways, by the link that led to its row.
-    changes: Vec<(&'a str, &'a Strategy)>,
+    changes: Vec<(&'a str, Cow<'a, Strategy>)>,
 }
 
 impl<'a> Doing<'a> {
     fn of(rule: Option<&'a CollectionRule>) -> Self {
-        let mut doing = Self { erases: false, changes: Vec::new() };
-        match rule.map(|rule| &rule.erasure) {
-            Some(ErasureRule::Erase { via }) => {
-                doing.erases = true;
-                doing.via(via);
+        let Some(erasure) = rule.map(|rule| &rule.erasure) else {
+            return Self { erases: false, changes: Vec::new() };
+        };
+        let erases = match erasure {
+            ErasureRule::Erase { .. } | ErasureRule::Retain { .. } => true,
+            ErasureRule::Anonymise { k_anonymity, via, .. } => {
+                k_anonymity.is_some() || via.values().any(|rule| matches!(rule, ViaRule::Erase))
             }
-            Some(ErasureRule::Anonymise { fields, k_anonymity, via }) => {
-                doing.erases = k_anonymity.is_some();
-                doing.change(fields);
-                doing.via(via);
-            }
-            Some(ErasureRule::Retain { fields, .. }) => {
-                doing.erases = true;
-                doing.change(fields);
-            }
-            Some(ErasureRule::Keep { .. }) | None => {}
-        }
-        doing
-    }
-
-    fn via(&mut self, via: &'a BTreeMap<String, ViaRule>) {
-        for rule in via.values() {
-            match rule {
-                ViaRule::Erase => self.erases = true,
-                ViaRule::Anonymise { fields } => self.change(fields),
-            }
-        }
-    }
-
-    fn change(&mut self, fields: &'a BTreeMap<String, Strategy>) {
-        let changes = fields.iter().filter(|(_, strategy)| **strategy != Strategy::Keep);
-        self.changes.extend(changes.map(|(field, strategy)| (field.as_str(), strategy)));
+            ErasureRule::Keep { .. } => false,
+        };
+        Self { erases, changes: erasure.writes().map(|(field, strategy)| (field.as_str(), strategy)).collect() }
     }
 
     fn is_nothing(&self) -> bool {
@@ -128,6 +108,9 @@ impl Session {
         self.rights(&relation, &doing, &mut found).await?;
         for (field, strategy) in &doing.changes {
             self.change(&relation, field, strategy, &mut found).await?;
+        }
+        if let Some(to) = rule.and_then(|rule| rule.erasure.move_to()) {
+            self.move_ahead(target, &relation, to, &mut found).await?;
         }
         if let Some(demand) = rule.and_then(|rule| rule.erasure.k_anonymity()) {
             groups::look_ahead(demand, &relation, &mut found);

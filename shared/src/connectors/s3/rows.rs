@@ -20,7 +20,7 @@ use super::pattern::Pattern;
 use super::versions::not_deleted;
 use crate::connectors::formats::{Format, FormatError, SourceRef, Tally, Way, Whose, columns};
 use crate::connectors::{ConnectorError, Obstacle, Person, Target, Who};
-use crate::policy::{CollectionRule, ErasureRule, RowFormat, RowObjects, Strategy, ViaRule};
+use crate::policy::{CollectionRule, RowFormat, RowObjects, Strategy};
 
 /// Objects of one page.
 const OBJECTS: u64 = 32;
@@ -127,24 +127,6 @@ fn format(place: &RowObjects) -> Format {
     }
 }
 
-/// The fields that a rule changes.
-fn emptied(rule: &ErasureRule) -> Vec<(&String, &Strategy)> {
-    fn via(via: &ViaRule) -> Option<&std::collections::BTreeMap<String, Strategy>> {
-        match via {
-            ViaRule::Anonymise { fields } => Some(fields),
-            ViaRule::Erase => None,
-        }
-    }
-    match rule {
-        ErasureRule::Erase { via: rules } => rules.values().filter_map(via).flatten().collect(),
-        ErasureRule::Anonymise { fields, via: rules, .. } => {
-            fields.iter().chain(rules.values().filter_map(via).flatten()).collect()
-        }
-        ErasureRule::Retain { fields, .. } => fields.iter().collect(),
-        ErasureRule::Keep { .. } => Vec::new(),
-    }
-}
-
 /// Whose rows, with the links that the ways stand for. None: there is nothing that could lead to a row.
 async fn whose(target: &Target<'_>, who: Who<'_>) -> Result<Option<(Whose, Vec<usize>)>, ConnectorError> {
     let person = match who {
@@ -246,12 +228,17 @@ impl Rows<'_> {
             let message = "the first object has no such column, so it leads to nobody's rows".to_owned();
             obstacles.push(obstacle(true, Some(&pair.field), message));
         }
-        for (field, strategy) in rule.into_iter().flat_map(|rule| emptied(&rule.erasure)) {
+        for (field, strategy) in rule.into_iter().flat_map(|rule| rule.erasure.writes()) {
             let is_required = columns.iter().any(|column| column.name == *field && column.is_required);
-            if is_required && matches!(strategy, Strategy::Erase | Strategy::Null) {
+            if is_required && matches!(*strategy, Strategy::Erase | Strategy::Null) {
                 let message = "the column is required in the first object, so it cannot be emptied".to_owned();
                 obstacles.push(obstacle(true, Some(field), message));
             }
+        }
+        for (field, _) in rule.into_iter().flat_map(|rule| rule.erasure.marks()).filter(|(field, _)| !is_there(field)) {
+            let message =
+                "the first object has no such column, so its rows cannot be marked: write the column".to_owned();
+            obstacles.push(obstacle(true, Some(field), message));
         }
         Ok(obstacles)
     }

@@ -4,7 +4,7 @@ use jiff::Span;
 
 use super::Problems;
 use crate::policy::Bundle;
-use crate::policy::{ErasureRule, Period};
+use crate::policy::{ErasureRule, Period, Purge};
 use crate::request::Right;
 
 /// Most re-checks of one erasure.
@@ -30,6 +30,9 @@ pub(super) fn check(bundle: &Bundle, problems: &mut Problems) {
         }
         if let Some(rechecks) = &rule.recheck_after {
             check_rechecks(*right, rechecks, problems);
+        }
+        if let Some(purge) = rule.purge {
+            check_purge(*right, purge, problems);
         }
     }
     for (name, rule) in &bundle.policy.collections {
@@ -62,6 +65,18 @@ fn check_rechecks(right: Right, rechecks: &[Period], problems: &mut Problems) {
     let ascends = |pair: &[Period]| matches!(pair, [one, next] if !one.is_no_shorter_than(*next));
     if !rechecks.windows(2).all(ascends) {
         problems.policy(&path, "each re-check is later than the one before it, such as [P1D, P30D]");
+    }
+}
+
+fn check_purge(right: Right, purge: Purge, problems: &mut Problems) {
+    let path = ["rights", right.name(), "purge"];
+    if !right.erases() {
+        problems
+            .policy(&path, "only erasure and account_cancellation keep rows that are purged later; leave it out here");
+    }
+    if purge.keep_contact && !purge.timer {
+        problems
+            .policy(&path, "without the timer nobody is told, so no address is kept for it: leave keep_contact out");
     }
 }
 

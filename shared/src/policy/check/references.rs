@@ -190,7 +190,7 @@ fn items(bundle: &Bundle, problems: &mut Problems) {
 }
 
 /// Routes that a commitment may name.
-const ROUTES: [&str; 14] = [
+const ROUTES: [&str; 15] = [
     "POST /v1/requests",
     "GET /v1/requests",
     "GET /v1/requests/{id}",
@@ -198,6 +198,7 @@ const ROUTES: [&str; 14] = [
     "POST /v1/requests/{id}/verification",
     "PUT /v1/requests/{id}/verification",
     "POST /v1/requests/{id}/confirmation",
+    "POST /v1/requests/{id}/decision",
     "GET /v1/requests/{id}/package",
     "GET /v1/requests/{id}/evidence",
     "GET /v1/requests/{id}/certificate",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::restrict::{self, Kept};
 use super::{Problems, anonymity, tables};
 use crate::mask::{DETACHED, LEAST_TOKEN_LENGTH, TOKEN_LENGTH};
 use crate::policy::expand::strategy_at;
@@ -32,7 +33,7 @@ impl Check<'_> {
                 self.anonymises(fields, problems);
                 (fields, via)
             }
-            ErasureRule::Retain { start_field, basis, fields, .. } => {
+            ErasureRule::Retain { start_field, period, basis, fields, restrict: how } => {
                 self.start_field(start_field, "erasure", problems);
                 self.text(basis, problems);
                 for link in self.links.iter().filter(|link| strategy_at(fields, link.field()).is_some()) {
@@ -40,6 +41,9 @@ impl Check<'_> {
                     let message =
                         format!("{field} is the link of a retained row; without it the row is never found again");
                     problems.policy(&path, message);
+                }
+                if let Some(how) = how {
+                    restrict::check(self, &Kept { start_field, period: *period, fields }, how, problems);
                 }
                 (fields, &no_via)
             }
@@ -190,7 +194,7 @@ impl Check<'_> {
 }
 
 /// Why what a strategy writes does not go into a field.
-fn unwritable(name: &str, field: &Field, strategy: &Strategy) -> Vec<String> {
+pub(super) fn unwritable(name: &str, field: &Field, strategy: &Strategy) -> Vec<String> {
     let mut why = Vec::new();
     if *strategy != Strategy::Keep && field.is_read_only() {
         why.push(format!("{name} is read_only in the dataset, and this would write it"));

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::anchors::ledger_put_back;
+use crate::decisions::refusal;
 use crate::package::{replace_a_part, until_all_is_uploaded};
 use crate::people::{LI, LI_EMAIL, fresh};
 use crate::plans::looks;
@@ -30,6 +31,7 @@ pub(super) const STORIES: &[Story] = &[
     Story { play: |world| Box::pin(async { drop(cancellation(world, true).await) }) },
     Story { play: |world| Box::pin(cancellation_taken_back(world)) },
     Story { play: |world| Box::pin(cancellation_taken_back_by_a_sign_in(world)) },
+    Story { play: |world| Box::pin(async { drop(refusal(world).await) }) },
     Story { play: |world| Box::pin(sweep_of_more_than_a_page(world)) },
     Story { play: |world| Box::pin(looks(world)) },
     Story { play: |world| Box::pin(erasure_of_what_is_locked(world)) },
@@ -198,7 +200,7 @@ async fn prove(world: &World, id: &str, token: Option<&str>) {
 }
 
 /// A cancellation as Li, up to its confirmation; its id.
-async fn confirmed(world: &World, export: bool) -> String {
+pub(crate) async fn confirmed(world: &World, export: bool) -> String {
     let token = fresh(world, LI);
     let id = ask(world, Some(&token), &json!({"right": "account_cancellation"})).await;
     world.run().await;

@@ -186,3 +186,27 @@ fn a_row_that_is_kept_can_lose_a_field() {
         assert!(tally.is_confirmed_by(&fresh) && !fresh.has_work());
     }
 }
+
+#[test]
+fn a_row_that_is_kept_gets_a_mark_where_its_format_has_room_for_one() {
+    use crate::mask::Masked;
+    use crate::record::Value;
+    for (format, object) in in_all_formats() {
+        let mark = |record: &Record| match record.get("restricted") {
+            Some(Value::Bool(true)) => Verdict::Keep,
+            _ => Verdict::Minimise(vec![("restricted".to_owned(), Masked::Replaced(Value::Bool(true)))]),
+        };
+        let (new, tally) = rewrite(format, &object, &who("user", &["u1"]), mark).unwrap();
+        if format != Format::Jsonl {
+            assert_eq!((tally.minimised, tally.still, new), (0, 2, None), "{format:?}: it has no such column");
+            continue;
+        }
+        let new = new.unwrap();
+        assert_eq!(
+            String::from_utf8(new.clone()).unwrap().lines().next().unwrap(),
+            r#"{"shop":"s1","user":"u1","restricted":true}"#
+        );
+        assert_eq!((tally.minimised, tally.still), (2, 2));
+        assert!(!look(format, &new, &who("user", &["u1"]), mark).unwrap().has_work());
+    }
+}

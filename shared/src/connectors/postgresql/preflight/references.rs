@@ -160,7 +160,12 @@ impl Reference {
         match rule.map(|rule| &rule.erasure) {
             Some(ErasureRule::Erase { via }) => via_lets_go(via),
             Some(ErasureRule::Anonymise { fields, via, .. }) => is_cut(fields) && via_lets_go(via),
-            Some(ErasureRule::Retain { fields, period, .. }) => is_cut(fields) || is_kept_as_long(own, *period),
+            Some(ErasureRule::Retain { fields, period, .. }) => {
+                let goes_in_time =
+                    own.is_none_or(|own| own.erasure.move_to().is_none()) && is_kept_as_long(own, *period);
+                let is_moved = rule.is_some_and(|rule| rule.erasure.move_to().is_some());
+                is_cut(fields) || is_moved || goes_in_time
+            }
             Some(ErasureRule::Keep { .. }) | None => false,
         }
     }

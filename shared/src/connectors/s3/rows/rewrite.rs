@@ -71,7 +71,7 @@ impl Rows<'_> {
 
 /// The fields that say what becomes of a row, and those that change: no others need to be read.
 fn judged(rule: &CollectionRule) -> Vec<String> {
-    let mut fields: Vec<String> = super::emptied(&rule.erasure).into_iter().map(|(field, _)| field.clone()).collect();
+    let mut fields: Vec<String> = rule.erasure.writes().map(|(field, _)| field.clone()).collect();
     fields.extend(rule.retention.iter().map(|retention| retention.start_field.clone()));
     if let ErasureRule::Retain { start_field, .. } = &rule.erasure {
         fields.push(start_field.clone());
@@ -175,6 +175,7 @@ impl Walk<'_, '_> {
         Ok(match self.judge.judge(&row)? {
             Decision::Act(Action::Erase) => Verdict::Drop,
             Decision::Act(Action::Change(changes)) => Verdict::Change(changes),
+            Decision::Act(Action::Move(_)) => return Err(super::super::UNCHANGEABLE),
             Decision::Retain { minimise, .. } if !minimise.is_empty() => Verdict::Minimise(minimise),
             Decision::Retain { .. } | Decision::Leave => Verdict::Keep,
         })

@@ -1,0 +1,61 @@
+//! `habeas request`: what an operator decides about a request, through the API of a stack.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use super::suppress::Operator;
+use super::{Outcome, Verdict};
+use crate::drive::api::Api;
+
+/// What is decided.
+pub enum Decision {
+    /// It goes on.
+    Accept,
+    /// It is refused.
+    Deny {
+        /// Id of a ground of the request's policy.
+        ground: String,
+    },
+    /// Collections are left out of it.
+    Exempt {
+        /// Which.
+        collections: Vec<String>,
+        /// Id of a ground of the request's policy.
+        ground: String,
+    },
+}
+
+impl Decision {
+    /// As the API takes it.
+    #[must_use]
+    pub fn to_body(&self) -> Value {
+        match self {
+            Self::Accept => json!({"accept": {}}),
+            Self::Deny { ground } => json!({"deny": {"ground": ground}}),
+            Self::Exempt { collections, ground } => {
+                let named = collections.iter().map(|name| json!({"collection": name, "ground": ground}));
+                json!({"exempt": named.collect::<Vec<_>>()})
+            }
+        }
+    }
+}
+
+/// Sends a decision, and prints how the request stands then.
+pub async fn decide(operator: &Operator<'_>, id: &str, decision: &Decision, out: &mut dyn Write) -> Outcome {
+    let api = Api::new(operator.api)?;
+    let decided = api.decide(id, &decision.to_body(), operator.token.expose()).await?.expect(200)?;
+    writeln!(out, "request {id}: {}", decided["status"].as_str().unwrap_or_default())?;
+    let grounds = decided["exempt"].as_object();
+    for (collection, why) in grounds.into_iter().flatten() {
+        writeln!(out, "left out: {collection} ({}, {})", text(why, "ground"), text(why, "source"))?;
+    }
+    if decided["denied"].is_object() {
+        writeln!(out, "refused: {}, {}", text(&decided["denied"], "ground"), text(&decided["denied"], "source"))?;
+    }
+    Ok(Verdict::Good)
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value[field].as_str().unwrap_or_default()
+}

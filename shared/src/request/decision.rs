@@ -1,0 +1,118 @@
+//! What operators decide: that a request goes on, that it is refused, or that a part of it is.
+//!
+//! The rule of this room: nothing is refused in silence. Each decision is an event of an operator with its ground, and it is
+//! made before anything has been copied or erased.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::change::{AppEvent, Change, NoticeKind, Wake};
+use super::life::{LifeError, REMINDER_PERIOD, Request, after};
+use super::state::{IllegalTransition, Status, Transition};
+use crate::evidence::{Actor, Fact};
+use crate::plan::{Plan, Queue};
+use crate::policy::Factor;
+
+/// How long before its answer is due a request that waits for a decision is brought to the operators' mind.
+const REMINDED_BEFORE: jiff::SignedDuration = jiff::SignedDuration::from_hours(3 * 24);
+
+/// A ground to refuse, as the policy names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ground {
+    /// Its id under `refusals`.
+    pub ground: String,
+    /// The section or law that it stands in.
+    pub source: String,
+}
+
+/// Collections that are left out of a request, each with its ground.
+pub type Exemptions = BTreeMap<String, Ground>;
+
+impl Request {
+    /// Whether an operator may still decide: the person has shown who they are, and nothing has been done yet.
+    #[must_use]
+    pub fn may_be_decided(&self) -> bool {
+        matches!(self.status, Status::UnderReview | Status::OnHold | Status::CoolingOff | Status::Accepted)
+    }
+
+    /// The cooling-off period ended, and an operator looks at it before the work is planned.
+    pub fn cooled_off_for_review(&self, now: Timestamp) -> Result<Change, LifeError> {
+        let mut change = self.begin_change();
+        change.ask_for_review(self.factors.clone(), Actor::System, now)?;
+        Ok(change)
+    }
+
+    /// The person has shown who they are, and an operator looks at it before the work is planned.
+    pub fn review_asked(&self, factors: Vec<Factor>, now: Timestamp) -> Result<Change, LifeError> {
+        let mut change = self.begin_change();
+        change.ask_for_review(factors, Actor::Subject, now)?;
+        Ok(change)
+    }
+
+    /// An operator has it go on.
+    pub fn review_passed(&self, plan: &Plan, now: Timestamp) -> Result<Change, LifeError> {
+        let mut change = self.begin_change();
+        change.pass_review(plan, now)?;
+        Ok(change)
+    }
+
+    /// An operator refuses it.
+    pub fn denied(&self, ground: Ground, now: Timestamp) -> Result<Change, LifeError> {
+        let mut change = self.begin_change();
+        change.go(Transition::Deny)?;
+        change.request.denied = Some(ground.clone());
+        change.record(now, Actor::Operator, Fact::Denied(ground));
+        change.notify(NoticeKind::Denied);
+        if self.status != Status::OnHold {
+            change.tell_app(AppEvent::Unfreeze);
+        }
+        // Nothing was erased, so nothing is looked for again.
+        change.request.aftercare = None;
+        change.end(now);
+        Ok(change)
+    }
+
+    /// An operator leaves collections out of it. What waits for a decision goes on with the rest.
+    pub fn exempted(&self, exemptions: &Exemptions, plan: &Plan, now: Timestamp) -> Result<Change, LifeError> {
+        if !self.may_be_decided() {
+            return Err(IllegalTransition { from: self.status, transition: Transition::Exempt }.into());
+        }
+        let mut change = self.begin_change();
+        change.request.exempt.extend(exemptions.clone());
+        change.record(now, Actor::Operator, Fact::Exempted { collections: exemptions.clone() });
+        if self.status == Status::UnderReview {
+            change.pass_review(plan, now)?;
+        }
+        Ok(change)
+    }
+
+    /// The ground on which a collection is left out, if it is.
+    #[must_use]
+    pub fn exemption(&self, collection: &str) -> Option<&Ground> {
+        self.exempt.get(collection)
+    }
+}
+
+impl Change {
+    /// As [`Request::review_asked`], on a change that has already begun.
+    pub fn ask_for_review(&mut self, factors: Vec<Factor>, actor: Actor, now: Timestamp) -> Result<(), LifeError> {
+        self.go(Transition::Review)?;
+        self.request.factors.clone_from(&factors);
+        let near = self.request.due_at.checked_sub(REMINDED_BEFORE).unwrap_or(now);
+        self.request.wake = Some(Wake { at: near.max(after(now, REMINDER_PERIOD)), queue: Queue::Notify });
+        self.record(now, actor, Fact::ReviewAsked { factors });
+        Ok(())
+    }
+
+    fn pass_review(&mut self, plan: &Plan, now: Timestamp) -> Result<(), LifeError> {
+        self.go(Transition::Accept)?;
+        let steps = self.plan(plan);
+        let factors = self.request.factors.clone();
+        self.record(now, Actor::Operator, Fact::Accepted { factors, steps });
+        self.notify(NoticeKind::Accepted);
+        self.tell_app(AppEvent::Close);
+        Ok(())
+    }
+}
