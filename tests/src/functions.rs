@@ -31,7 +31,7 @@ pub enum Function {
 }
 
 impl Function {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::SubmitRequest,
         Self::VerifyIdentity,
         Self::ExportData,

@@ -314,7 +314,8 @@ impl World {
     async fn invoke(&self, function: Function, trigger: Trigger) -> Result<Answer, Error> {
         let deadline = self.now() + *self.time_for_a_run.lock().unwrap();
         // On the heap: thirteen handlers side by side are more than a test's stack has room for.
-        let running = Box::pin(self.running[function as usize].get_or_try_init(|| Box::pin(self.start(function)))).await;
+        let running =
+            Box::pin(self.running[function as usize].get_or_try_init(|| Box::pin(self.start(function)))).await;
         let answer = match running {
             // A box ends the nesting of future types, which the compiler follows only so deep.
             Ok(running) => Box::pin(running.handle(trigger, deadline)).await,

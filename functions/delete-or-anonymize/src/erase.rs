@@ -87,11 +87,12 @@ impl Function {
             }
             Progress::Done(cursor) => {
                 let counts = Counts { retained: cursor.retained, marked: cursor.marked, held: cursor.held, ..counts };
+                let retained_until = cursor.kept_until();
                 let next = match cursor.holds {
                     holds if holds.is_empty() => Next::Done { package: None, captured: None },
                     holds => Next::Kept(holds),
                 };
-                Ok(Page { counts, retained_until: cursor.kept_until(), next })
+                Ok(Page { counts, retained_until, next })
             }
         }
     }
@@ -210,9 +211,9 @@ impl Function {
         mut cursor: Cursor,
     ) -> Result<(Progress, Counts), StepError> {
         let (target, connector) = self.reach(job, collection)?;
-        let judge = self.judge(job, &target)?.within(cursor.groups.clone());
+        let erasure = self.judge(job, &target)?.within(cursor.groups.clone());
         let whom = self.whom(job, person);
-        let judge = HeldJudge::new(self.keeps(job, &whom, target), &judge);
+        let judge = HeldJudge::new(self.keeps(job, &whom, target), &erasure);
         let page = connector.read(&target, Who::Person(person), cursor.at.as_deref()).await;
         let page = page.map_err(ConnectorError::into_step)?;
         let mut left = Vec::new();
@@ -220,7 +221,7 @@ impl Function {
             match judge.judge(&row).map_err(ConnectorError::into_step)? {
                 Decision::Retain { until, minimise } if minimise.is_empty() => {
                     cursor.retained += 1;
-                    cursor.marked += u64::from(judge.marks());
+                    cursor.marked += u64::from(erasure.marks());
                     cursor.retained_until = cursor.retained_until.max(Some(until));
                 }
                 Decision::Leave => {}
