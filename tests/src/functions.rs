@@ -200,19 +200,35 @@ impl Running {
     /// Lets it do its work once.
     pub(crate) async fn handle(&self, trigger: Trigger, deadline: Timestamp) -> Result<Answer, Error> {
         match self {
-            Self::SubmitRequest(function) => submit_request::handle(function.clone(), trigger, deadline).await,
-            Self::VerifyIdentity(function) => verify_identity::handle(function.clone(), trigger, deadline).await,
-            Self::ExportData(function) => export_data::handle(function.clone(), trigger, deadline).await,
-            Self::DeleteOrAnonymize(function) => delete_or_anonymize::handle(function.clone(), trigger, deadline).await,
-            Self::CancelAccount(function) => cancel_account::handle(function.clone(), trigger, deadline).await,
-            Self::RetentionSweep(function) => retention_sweep::handle(function.clone(), trigger, deadline).await,
-            Self::WakeDueWork(function) => wake_due_work::handle(function.clone(), trigger, deadline).await,
-            Self::Notify(function) => notify::handle(function.clone(), trigger, deadline).await,
-            Self::PlanRequest(function) => plan_request::handle(function.clone(), trigger, deadline).await,
-            Self::AnchorEvidence(function) => anchor_evidence::handle(function.clone(), trigger, deadline).await,
-            Self::ReplaySuppression(function) => replay_suppression::handle(function.clone(), trigger, deadline).await,
-            Self::TellRecipients(function) => tell_recipients::handle(function.clone(), trigger, deadline).await,
-            Self::ManageHolds(function) => manage_holds::handle(function.clone(), trigger, deadline).await,
+            Self::SubmitRequest(function) => {
+                Box::pin(submit_request::handle(function.clone(), trigger, deadline)).await
+            }
+            Self::VerifyIdentity(function) => {
+                Box::pin(verify_identity::handle(function.clone(), trigger, deadline)).await
+            }
+            Self::ExportData(function) => Box::pin(export_data::handle(function.clone(), trigger, deadline)).await,
+            Self::DeleteOrAnonymize(function) => {
+                Box::pin(delete_or_anonymize::handle(function.clone(), trigger, deadline)).await
+            }
+            Self::CancelAccount(function) => {
+                Box::pin(cancel_account::handle(function.clone(), trigger, deadline)).await
+            }
+            Self::RetentionSweep(function) => {
+                Box::pin(retention_sweep::handle(function.clone(), trigger, deadline)).await
+            }
+            Self::WakeDueWork(function) => Box::pin(wake_due_work::handle(function.clone(), trigger, deadline)).await,
+            Self::Notify(function) => Box::pin(notify::handle(function.clone(), trigger, deadline)).await,
+            Self::PlanRequest(function) => Box::pin(plan_request::handle(function.clone(), trigger, deadline)).await,
+            Self::AnchorEvidence(function) => {
+                Box::pin(anchor_evidence::handle(function.clone(), trigger, deadline)).await
+            }
+            Self::ReplaySuppression(function) => {
+                Box::pin(replay_suppression::handle(function.clone(), trigger, deadline)).await
+            }
+            Self::TellRecipients(function) => {
+                Box::pin(tell_recipients::handle(function.clone(), trigger, deadline)).await
+            }
+            Self::ManageHolds(function) => Box::pin(manage_holds::handle(function.clone(), trigger, deadline)).await,
         }
     }
 }

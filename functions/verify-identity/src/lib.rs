@@ -53,7 +53,7 @@ impl Function {
         match (&call.method, parts.as_slice()) {
             (&Method::POST, [_, "verification"]) => self.send_again(call).await,
             (&Method::PUT, [_, "verification"]) => self.answer(call).await,
-            (&Method::POST, [_, "decision"]) => self.decide(call).await,
+            (&Method::POST, [_, "decision"]) => Box::pin(self.decide(call)).await,
             _ => Err(Problem::not_found()),
         }
     }
