@@ -244,6 +244,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn who_got_only_what_is_left_out_is_not_concerned() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/policy");
+        let policy = crate::policy::load::load(&folder).unwrap();
+        let told: Vec<&str> = policy.told().into_iter().map(|recipient| recipient.id.as_str()).collect();
+        assert_eq!(told, ["courier", "library"], "statistics are of nobody");
+        // All contacts are in these two: the addresses of orders go at once, though orders stay.
+        let left_out = |collection: &str| ["small_app.users", "small_app.orders"].contains(&collection);
+        assert!(!policy.concerns("courier", &left_out) && policy.concerns("library", &left_out));
+        assert!(policy.concerns("courier", &|collection| collection == "small_app.users"));
+    }
+
+    #[test]
     fn what_is_retained_is_no_reason_to_tell_and_what_goes_at_once_is() {
         let rule = |yaml: &str| serde_saphyr::from_str::<ErasureRule>(yaml).unwrap();
         let retained = rule("{action: retain, start_field: at, for: P3Y, basis: {en: x}, fields: {address: erase}}");
