@@ -167,8 +167,8 @@ pub(super) const RULE_MISTAKES: &[Mistake] = &[
     Mistake {
         what: "a ground for refusal that lacks a language",
         file: Policy,
-        replace: "items:\n",
-        with: "refusals:\n  - {id: malice, absolute: false, source: test, text: {en: Malice}}\nitems:\n",
+        replace: "refusals:\n",
+        with: "refusals:\n  - {id: malice, absolute: false, source: test, text: {en: Malice}}\n",
         at: (Policy, "id: malice"),
         says: &["the text in zh-Hans is missing"],
     },
