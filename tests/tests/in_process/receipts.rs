@@ -36,8 +36,8 @@ async fn cancelled(world: &World) -> (String, String) {
 async fn who_has_cancelled_their_account_still_has_a_receipt_that_can_be_checked() {
     let world = world().await;
     let (id, receipt) = cancelled(&world).await;
-    // Until the last re-check the request knows, sealed, whom it is about.
-    for days in [1, 29] {
+    // Until the last re-check, and the purge of what had to be kept, the request knows, sealed, whom it is about.
+    for days in [1, 29, 800] {
         after(&world, SignedDuration::from_hours(days * 24)).await;
     }
     world.anchor().await.unwrap();
