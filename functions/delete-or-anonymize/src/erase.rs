@@ -1,6 +1,8 @@
 //! One page of an erasure: first the rows are acted on, link after link; then everything is read afresh, and what is left
 //! over is acted on again, a bounded number of times. Where the rule demands groups, they are found and counted before.
 
+use std::collections::BTreeMap;
+
 use habeas::connectors::{
     Connector, ConnectorError, Decision, ErasureJudge, Groups, Judge as _, Person, Target, Who, erases_all,
     erasure_judge,
@@ -90,7 +92,7 @@ impl Function {
                 let retained_until = cursor.kept_until();
                 let next = match cursor.holds {
                     holds if holds.is_empty() => Next::Done { package: None, captured: None },
-                    holds => Next::Kept(holds),
+                    holds => Next::Kept { holds, retained: BTreeMap::new() },
                 };
                 Ok(Page { counts, retained_until, next })
             }

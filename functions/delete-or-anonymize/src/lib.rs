@@ -5,6 +5,7 @@ mod held;
 mod purge;
 mod recheck;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -87,7 +88,11 @@ impl Worker for Function {
             // What holds keep is found by these keys once the holds have ended.
             Work::Forget if !job.request.kept.is_empty() && !job.request.status.is_end() => {
                 let holds = job.request.kept.iter().map(|kept| kept.held.clone()).collect();
-                Ok(Page { counts: Counts::default(), retained_until: None, next: Next::Kept(holds) })
+                Ok(Page {
+                    counts: Counts::default(),
+                    retained_until: None,
+                    next: Next::Kept { holds, retained: BTreeMap::new() },
+                })
             }
             Work::Forget => forget_page(job, self.platform.driver.key_store.as_ref()).await,
             Work::Suppress => self.suppress(job).await,

@@ -66,7 +66,7 @@ impl Function {
         } else {
             let Place { found: rows, found_in: collections, somebody_new, kept, holds, .. } = place;
             match job.claim.step.work {
-                Work::EraseHeld => Next::Kept(holds),
+                Work::EraseHeld => Next::Kept { holds, retained: kept },
                 _ => Next::Rechecked(Found { rows, collections, somebody_new, kept, holds }),
             }
         };

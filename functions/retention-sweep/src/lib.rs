@@ -1,5 +1,6 @@
 //! Erases or anonymises what has outlived its retention, through the same plan, steps and evidence as a request.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -115,7 +116,11 @@ impl Function {
         let everything = keeps.everything();
         if !everything.is_empty() {
             merge(&mut place.holds, everything);
-            return Ok(Page { counts: Counts::default(), retained_until: None, next: Next::Kept(place.holds) });
+            return Ok(Page {
+                counts: Counts::default(),
+                retained_until: None,
+                next: Next::Kept { holds: place.holds, retained: BTreeMap::new() },
+            });
         }
         let random = self.platform.driver.random.as_ref();
         let judge = |row: &Row| decide_sweep(rule, &row.record, job.request.received_at, time_zone, random);
@@ -131,7 +136,7 @@ impl Function {
                 Next::Page(serde_json::to_string(&place).map_err(StepError::permanent)?)
             }
             None if place.holds.is_empty() => Next::Done { package: None, captured: None },
-            None => Next::Kept(place.holds),
+            None => Next::Kept { holds: place.holds, retained: BTreeMap::new() },
         };
         Ok(Page { counts, retained_until: None, next })
     }

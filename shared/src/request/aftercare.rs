@@ -278,7 +278,7 @@ impl Change {
             request.aftercare = None;
             request.sealed = None;
             if request.package.as_ref().is_none_or(|package| package.deleted) {
-                self.forget_addresses();
+                self.request.contact = None;
             }
             self.record(now, Actor::System, Fact::SubjectDropped);
             return;

@@ -157,13 +157,6 @@ impl Change {
         Ok(())
     }
 
-    pub(super) fn forget_addresses(&mut self) {
-        self.request.contact = None;
-        if let Some(cancelling) = &mut self.request.cancelling {
-            cancelling.others.clear();
-        }
-    }
-
     /// Drops what is only needed while the request lives; whom it is about is kept if there are re-checks. What a notice
     /// needs of it is copied when the change is written.
     pub(super) fn end(&mut self, now: Timestamp) {
@@ -176,10 +169,12 @@ impl Change {
         if let Some(cancelling) = &mut request.cancelling {
             cancelling.app_user = None;
             cancelling.reminders.clear();
+            // One address is enough for what may still be told.
+            cancelling.others.clear();
         }
         let is_needed = request.package.is_some() || request.aftercare.as_ref().is_some_and(Aftercare::needs_contact);
         if !is_needed {
-            self.forget_addresses();
+            self.request.contact = None;
         }
         let request = &mut self.request;
         request.wake = request

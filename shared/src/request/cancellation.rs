@@ -16,7 +16,7 @@ use crate::plan::{Plan, Queue};
 /// What only a cancellation has.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancelling {
-    /// Addresses on file besides the one that notices go to, each encrypted; gone when that one is.
+    /// Addresses on file besides the one that notices go to, each encrypted; gone when the request ends.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<String>,
     /// The ids by which the app knows the account, encrypted; gone when the request ends. None: the app is not told.

@@ -2,7 +2,7 @@
 //!
 //! The rule of this room: a hold is told of once, when it is first met, and once more when it counts no more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -57,7 +57,14 @@ impl Request {
     }
 
     /// What was held has been erased, as far as no hold keeps it any more. `over`: the holds that count no more.
-    pub fn held_erased(&self, report: StepReport, over: &[HoldId], now: Timestamp) -> Result<Change, LifeError> {
+    /// `retained`: where it found rows that are kept for a time, and until when.
+    pub fn held_erased(
+        &self,
+        report: StepReport,
+        over: &[HoldId],
+        retained: &BTreeMap<String, Timestamp>,
+        now: Timestamp,
+    ) -> Result<Change, LifeError> {
         if self.held_step != Some(report.step) {
             return Err(LifeError::WrongStage(report.step));
         }
@@ -67,6 +74,11 @@ impl Request {
         }
         let still = |kept: &Kept| report.holds.iter().any(|held| held.hold == kept.held.hold);
         change.request.kept.retain(still);
+        if let Some(aftercare) = &mut change.request.aftercare {
+            for (collection, until) in retained {
+                aftercare.keep(collection, *until);
+            }
+        }
         change.keep_what_is_held(&report);
         change.care_ended(report.step, Fact::StepDone(report), now);
         Ok(change)

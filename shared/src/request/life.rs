@@ -382,7 +382,7 @@ impl Request {
         }
         change.request.wake = None;
         if !change.request.aftercare.as_ref().is_some_and(Aftercare::needs_contact) {
-            change.forget_addresses();
+            change.request.contact = None;
         }
         change.record(now, Actor::System, Fact::PackageExpired { deleted });
         change

@@ -150,7 +150,12 @@ pub enum Next {
     /// Nothing: a recipient was told, or is not told and will not be.
     Told(Telling),
     /// Nothing: the step is done but for what these legal holds keep.
-    Kept(Vec<Held>),
+    Kept {
+        /// The holds.
+        holds: Vec<Held>,
+        /// Collections in which a step that comes back for what was held found rows that are kept for a time: until when.
+        retained: BTreeMap<String, Timestamp>,
+    },
 }
 
 /// What a re-check found.
@@ -315,7 +320,7 @@ impl Driver {
                     return self.purged(job, collections, somebody_new, holds).await;
                 }
                 Next::Told(telling) => return Box::pin(self.told(&job.claim, Some(job.request), telling)).await,
-                Next::Kept(holds) => return Box::pin(self.done_but_for(job, holds)).await,
+                Next::Kept { holds, retained } => return Box::pin(self.done_but_for(job, holds, &retained)).await,
                 Next::Page(next) => cursor = Some(next),
             }
             job.claim.step.cursor = match self.sealer.seal(id, CURSOR, &cursor).await {

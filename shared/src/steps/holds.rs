@@ -1,6 +1,8 @@
 //! What a step does that meets a legal hold: it waits, without being worked on and without failing, or is done but for what is
 //! held.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::driver::{Driver, Job, Ran, StepError, Worker};
@@ -63,7 +65,12 @@ impl Driver {
     }
 
     /// Writes the end of a step that holds keep something of.
-    pub(super) async fn done_but_for(&self, job: Job, holds: Vec<Held>) -> Result<Ran, LedgerError> {
+    pub(super) async fn done_but_for(
+        &self,
+        job: Job,
+        holds: Vec<Held>,
+        retained: &BTreeMap<String, Timestamp>,
+    ) -> Result<Ran, LedgerError> {
         let step = &job.claim.step;
         let report = StepReport {
             step: step.number,
@@ -76,7 +83,7 @@ impl Driver {
         let over: Vec<HoldId> = job.request.kept.iter().map(|kept| kept.held.hold.clone()).collect();
         let over: Vec<HoldId> = over.into_iter().filter(|hold| !job.holds.has(hold)).collect();
         let decide = |request: &Request, now: Timestamp| match report.work {
-            Work::EraseHeld => request.held_erased(report.clone(), &over, now),
+            Work::EraseHeld => request.held_erased(report.clone(), &over, retained, now),
             _ => request.step_done(report.clone(), None, None, now),
         };
         let ended = self.commit_step(&job.claim, Some(job.request.clone()), &decide, &Extra::StepDone).await?;

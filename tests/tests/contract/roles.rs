@@ -230,7 +230,7 @@ fn whoever_reaches_databases_goes_into_the_vpc_and_its_code_may_not_touch_it() {
         assert!(source.as_str().is_some_and(|arn| arn.ends_with(&format!(":function:{name}"))), "{function}: {source}");
         inside += 1;
     }
-    assert_eq!(inside, 7);
+    assert_eq!(inside, 8);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! what is held; only operators place and lift them; and nothing of it is silent.
 
 use habeas::evidence::{Certificate, Event, Fact, Outcome};
-use habeas::request::{Request, Status};
+use habeas::request::{Request, Right, Status};
 use habeas_e2e::World;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -43,8 +43,15 @@ async fn lift(world: &World, hold: &str) {
 
 /// A world in which erasures go around holds.
 async fn world_that_goes_around() -> World {
+    world_that_goes_around_and(false).await
+}
+
+/// The same. `purges`: what is retained is purged in the end, so that the story goes on for years.
+async fn world_that_goes_around_and(purges: bool) -> World {
     let world = World::under_small(|bundle| {
         bundle.policy.holds = serde_json::from_value(json!({"erasure": "around"})).unwrap();
+        let rule = bundle.policy.rights.get_mut(&Right::Erasure).unwrap();
+        rule.purge = serde_json::from_value(json!({"timer": purges})).unwrap();
     })
     .await;
     settle(&world).await;
@@ -205,7 +212,7 @@ async fn an_erasure_goes_around_a_collection_and_erases_it_when_the_hold_ends() 
 
 #[tokio::test]
 async fn all_of_a_person_is_kept_by_a_hold_on_them_and_goes_after_the_lift() {
-    let world = world_that_goes_around().await;
+    let world = world_that_goes_around_and(true).await;
     let before = world.data().await;
     let held = hold(&world, json!({"subject": {"user_id": LI}}), DAY * 300).await;
     let id = ask(&world, "erasure").await;
@@ -220,7 +227,12 @@ async fn all_of_a_person_is_kept_by_a_hold_on_them_and_goes_after_the_lift() {
     }
     assert_eq!(told(&world, &id).await, ["lifted"]);
     after(&world, DAY * 30).await;
-    assert!(request(&world, &id).await.sealed.is_none(), "after the last re-check, not the end of the hold");
+    assert_eq!(of_li(&world, "small-orders", "user_id").await, 1, "the law keeps it for longer than the hold did");
+    assert!(request(&world, &id).await.is_narrowed(), "after the last re-check, not the end of the hold");
+    after(&world, DAY * 1_000).await;
+    assert_eq!(of_li(&world, "small-orders", "user_id").await, 0, "and it is purged in its time");
+    assert!(request(&world, &id).await.sealed.is_none());
+    check_evidence(&world, &id).await;
 }
 
 #[tokio::test]
