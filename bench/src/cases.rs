@@ -56,6 +56,7 @@ pub(crate) struct Options {
 
 /// What the peers measured.
 #[derive(Default, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "they are named in the peer's file, with their unit")]
 struct Peer {
     access_small_s: Option<f64>,
     access_90k_s: Option<f64>,

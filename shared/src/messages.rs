@@ -4,6 +4,9 @@
 //! reads it there may not be the person; so it says what happened and where to look, never what was found. What is told to
 //! a recipient is the exception: it holds what the recipient knows the person by, without which it could do nothing.
 
+mod chinese;
+mod english;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -88,7 +91,7 @@ pub fn notice(
     let what = words::matter(language, matter);
     let moment = moment.map(|moment| in_words(language, moment, time_zone));
     if words::is_chinese(language) {
-        let Part { subject, body, sms } = chinese_notice(kind, what, moment.as_deref());
+        let Part { subject, body, sms } = chinese::notice(kind, what, moment.as_deref());
         Message {
             subject: format!("{controller}：{subject}"),
             body: format!(
@@ -97,7 +100,7 @@ pub fn notice(
             sms: format!("【{}】{sms}", cut(controller, SMS_NAME_CHINESE)),
         }
     } else {
-        let Part { subject, body, sms } = english_notice(kind, what, moment.as_deref());
+        let Part { subject, body, sms } = english::notice(kind, what, moment.as_deref());
         Message {
             subject: format!("{controller}: {subject}"),
             body: format!(
@@ -169,212 +172,6 @@ struct Part {
     subject: &'static str,
     body: String,
     sms: String,
-}
-
-fn english_notice(kind: NoticeKind, what: &str, moment: Option<&str>) -> Part {
-    match kind {
-        NoticeKind::Accepted => Part {
-            subject: "we have begun to work on your request",
-            body: format!(
-                "We have begun to work on your request. It can no longer be taken back.{}",
-                around(" You have our answer by ", moment, " at the latest.")
-            ),
-            sms: format!("we have begun to work on your request ({what}). It can no longer be taken back."),
-        },
-        NoticeKind::CancellationConfirmed => Part {
-            subject: "your account will be cancelled",
-            body: format!(
-                "You confirmed that your account is to be cancelled.{} Until then nothing is deleted, and you can take \
-                 the request back where you made it. Afterwards that is no longer possible.\n\n\
-                 If it was not you, take the request back at once and secure your account.",
-                around(" We begin on ", moment, "."),
-            ),
-            sms: format!(
-                "your account will be cancelled{}. Until then you can take it back where you asked for it.",
-                around(" on ", moment, "")
-            ),
-        },
-        NoticeKind::PackageReady => Part {
-            subject: "the copy of your data is ready",
-            body: format!(
-                "The copy of your data is ready. Fetch it where you made the request. We do not send it by mail, and \
-                 no message of ours holds a link to it.{}",
-                around("\n\nIt is deleted on ", moment, ". You can then ask for a new one.")
-            ),
-            sms: format!(
-                "the copy of your data is ready. Fetch it where you asked for it{}.",
-                around(" before ", moment, "")
-            ),
-        },
-        NoticeKind::Erased => Part {
-            subject: "your data has been deleted",
-            body: "Your data has been deleted or made anonymous. If something has to be kept for a time, your request \
-                   shows what it is, for what reason and until when; it is deleted after that."
-                .to_owned(),
-            sms: "your data has been deleted. Your request shows whether anything is kept, why and until when."
-                .to_owned(),
-        },
-        NoticeKind::Cancelled => Part {
-            subject: "your account has been cancelled",
-            body: "Your account has been cancelled, and its data deleted or made anonymous. If something has to be \
-                   kept for a time, your request shows what it is, for what reason and until when; it is deleted after \
-                   that."
-                .to_owned(),
-            sms: "your account has been cancelled. Your request shows whether anything is kept, why and until when."
-                .to_owned(),
-        },
-        NoticeKind::CancellationReminder => Part {
-            subject: "your account will be cancelled soon",
-            body: format!(
-                "You asked for your account to be cancelled.{} Until then you can take the request back where you made \
-                 it. Afterwards that is no longer possible, and what was deleted cannot be brought back.\n\n\
-                 If it was not you, take the request back at once and secure your account.",
-                around(" We begin on ", moment, "."),
-            ),
-            sms: format!(
-                "reminder: your account will be cancelled{}. Until then you can take it back.",
-                around(" on ", moment, "")
-            ),
-        },
-        NoticeKind::CheckFailed => Part {
-            subject: "your account has not been cancelled yet",
-            body: format!(
-                "Before we begin to cancel your account we check once more that nothing speaks against it. Something \
-                 did, so nothing has been deleted. Your request shows what it is and what you can do.{}\n\n\
-                 If you did not ask for this, take the request back and secure your account.",
-                around(" You can confirm again until ", moment, "; after that the request lapses.")
-            ),
-            sms: "your account has not been cancelled yet: a check failed. Your request shows what you can do."
-                .to_owned(),
-        },
-        NoticeKind::Withdrawn => Part {
-            subject: "your request was taken back",
-            body:
-                "Your request was taken back. Nothing was deleted or changed because of it, and nothing more will be \
-                   done.\n\nIf it was not you, secure your account and make the request again."
-                    .to_owned(),
-            sms: format!("your request ({what}) was taken back. Nothing was deleted or changed because of it."),
-        },
-        NoticeKind::Denied => Part {
-            subject: "we do not do what you asked for",
-            body: format!(
-                "We have looked at your request and do not do what you asked for. Nothing was copied, deleted or changed \
-                 because of it.\n\nThe ground: {GROUND}"
-            ),
-            sms: format!("we do not do what you asked for ({what}). Your request shows why, and where to complain."),
-        },
-        NoticeKind::Purged => Part {
-            subject: "what had to be kept of your data has been deleted",
-            body: "When your data was deleted, a part of it had to be kept for a time. That time is over, and this part has \
-                   been deleted too. Your request shows what it was. We no longer keep this address for your request."
-                .to_owned(),
-            sms: "the part of your data that had to be kept for a time has been deleted too.".to_owned(),
-        },
-        NoticeKind::Held => Part {
-            subject: "your request has to wait",
-            body: format!(
-                "What you asked to have deleted may not be deleted now: a legal duty to keep it stands against it.{} Your \
-                 request shows the reason. It goes on by itself when that ends, and you need not ask again.",
-                around(" That lasts until ", moment, " at the latest.")
-            ),
-            sms: format!(
-                "a legal duty to keep data stops your request{}. It then goes on by itself.",
-                around(" until ", moment, " at the latest")
-            ),
-        },
-    }
-}
-
-fn chinese_notice(kind: NoticeKind, what: &str, moment: Option<&str>) -> Part {
-    match kind {
-        NoticeKind::Accepted => Part {
-            subject: "我们已开始处理您的请求",
-            body: format!(
-                "我们已开始处理您的请求，该请求不能再撤回。{}",
-                around("我们最迟将于 ", moment, " 前答复您。")
-            ),
-            sms: format!("我们已开始处理您的请求（{what}），该请求不能再撤回。"),
-        },
-        NoticeKind::CancellationConfirmed => Part {
-            subject: "您的账号将被注销",
-            body: format!(
-                "您已确认注销账号。{}在此之前不会删除任何信息，您可以在提出请求的地方撤回请求；此后将无法撤回。\n\n\
-                 如果不是您本人操作，请立即撤回该请求，并保护好您的账号。",
-                around("我们将于 ", moment, " 开始处理。"),
-            ),
-            sms: format!("您的账号将{}被注销，此前可撤回请求。", around("于 ", moment, " ")),
-        },
-        NoticeKind::PackageReady => Part {
-            subject: "您的个人信息副本已备好",
-            body: format!(
-                "您的个人信息副本已备好，请在提出请求的地方下载。我们不会通过消息发送副本，也不会在消息中附带下载链接。{}",
-                around("\n\n副本将于 ", moment, " 删除，此后您可以重新提出请求。")
-            ),
-            sms: format!(
-                "您的个人信息副本已备好，请{}在提出请求处下载。",
-                around("于 ", moment, " 前")
-            ),
-        },
-        NoticeKind::Erased => Part {
-            subject: "您的个人信息已删除",
-            body: "您的个人信息已被删除或匿名化。如有信息须保留一段时间，您可以在该请求中查看保留的内容、理由和期限，\
-                   期满后将被删除。"
-                .to_owned(),
-            sms: "您的个人信息已删除。如有须保留的信息，可在该请求中查看内容、理由和期限。".to_owned(),
-        },
-        NoticeKind::Cancelled => Part {
-            subject: "您的账号已注销",
-            body: "您的账号已注销，其中的个人信息已被删除或匿名化。如有信息须保留一段时间，您可以在该请求中查看保留的内容、\
-                   理由和期限，期满后将被删除。"
-                .to_owned(),
-            sms: "您的账号已注销。如有须保留的信息，可在该请求中查看内容、理由和期限。".to_owned(),
-        },
-        NoticeKind::CancellationReminder => Part {
-            subject: "您的账号即将被注销",
-            body: format!(
-                "您已申请注销账号。{}在此之前您可以在提出请求的地方撤回请求；此后将无法撤回，已删除的信息也无法恢复。\n\n\
-                 如果不是您本人操作，请立即撤回该请求，并保护好您的账号。",
-                around("我们将于 ", moment, " 开始处理。"),
-            ),
-            sms: format!("提醒：您的账号将{}被注销，此前可撤回请求。", around("于 ", moment, " ")),
-        },
-        NoticeKind::CheckFailed => Part {
-            subject: "您的账号尚未注销",
-            body: format!(
-                "在开始注销账号之前，我们会再次核查。本次核查未通过，因此没有删除任何信息。您可以在该请求中查看原因和\
-                 处理办法。{}\n\n如果不是您本人操作，请撤回该请求，并保护好您的账号。",
-                around("您可以在 ", moment, " 之前重新确认，逾期该请求将失效。")
-            ),
-            sms: "您的账号尚未注销：核查未通过，请在该请求中查看处理办法。".to_owned(),
-        },
-        NoticeKind::Withdrawn => Part {
-            subject: "您的请求已撤回",
-            body: "您的请求已撤回。未因该请求删除或更改任何信息，也不会再作处理。\n\n\
-                   如果不是您本人操作，请保护好您的账号，并重新提出请求。"
-                .to_owned(),
-            sms: format!("您的请求（{what}）已撤回，未因此删除或更改任何信息。"),
-        },
-        NoticeKind::Denied => Part {
-            subject: "您的请求未获批准",
-            body: format!("我们已审核您的请求，决定不予办理。未因该请求复制、删除或更改任何信息。\n\n理由：{GROUND}"),
-            sms: format!("您的请求（{what}）未获批准，理由和投诉途径见该请求。"),
-        },
-        NoticeKind::Purged => Part {
-            subject: "此前须保留的个人信息已删除",
-            body: "此前删除您的个人信息时，有一部分须依规定保留一段时间。该期限现已届满，这部分信息也已删除。\
-                   您可以在该请求中查看其内容。我们不再为该请求保留此联系方式。"
-                .to_owned(),
-            sms: "此前须保留一段时间的个人信息，现期限届满，也已删除。".to_owned(),
-        },
-        NoticeKind::Held => Part {
-            subject: "您的请求须暂缓办理",
-            body: format!(
-                "依法须予保全，您请求删除的信息目前不得删除。{}理由见该请求。保全结束后，我们将自动继续办理，您无需重新提出请求。",
-                around("保全最迟至 ", moment, "。")
-            ),
-            sms: format!("您的请求因依法保全暂缓办理{}，结束后自动继续。", around("，最迟至 ", moment, "")),
-        },
-    }
 }
 
 /// A moment as people write it, with how far its clock is from UTC: shorter than a zone's name, and never ambiguous.
