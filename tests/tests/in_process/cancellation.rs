@@ -1,13 +1,14 @@
 //! A cancellation is checked, told to the app, reminded of, taken back by a sign-in, and cannot be undone once it has begun.
 
 use habeas::evidence::Fact;
-use habeas::request::{Request, Status};
+use habeas::request::{Request, Right, Status};
 use habeas_e2e::World;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::crash::check_evidence;
-use crate::people::{LI, LI_EMAIL, LI_PHONE, fresh, world};
+use crate::decisions::decide;
+use crate::people::{LI, LI_EMAIL, LI_PHONE, fresh, settle, world};
 use crate::recheck::after;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -135,6 +136,35 @@ async fn a_cancellation_that_is_held_and_not_confirmed_again_lapses() {
     let lapsed = request(&world, &id).await;
     assert_eq!((lapsed.status, lapsed.sealed, lapsed.contact), (Status::Expired, None, None));
     assert_eq!(told(&world), ["account.freeze", "account.unfreeze"]);
+}
+
+#[tokio::test]
+async fn an_account_whose_cancellation_an_operator_refuses_is_free_again() {
+    let world = world().await;
+    let id = confirmed(&world).await;
+    let denied = decide(&world, &id, json!({"deny": {"ground": "criminal_process"}})).await;
+    assert_eq!((denied.status, request(&world, &id).await.status), (200, Status::Denied), "{}", denied.body);
+    world.run().await;
+    assert_eq!(told(&world), ["account.freeze", "account.unfreeze"]);
+    check_evidence(&world, &id).await;
+}
+
+#[tokio::test]
+async fn an_account_is_closed_only_once_an_operator_has_its_cancellation_go_on() {
+    let world = World::under_small(|bundle| {
+        bundle.policy.rights.get_mut(&Right::AccountCancellation).unwrap().review = true;
+    })
+    .await;
+    settle(&world).await;
+    let id = confirmed(&world).await;
+    after(&world, DAY * 15).await;
+    assert_eq!(request(&world, &id).await.status, Status::UnderReview);
+    assert_eq!(told(&world), ["account.freeze"]);
+    let accepted = decide(&world, &id, json!({"accept": {}})).await;
+    assert_eq!(accepted.status, 200, "{}", accepted.body);
+    world.run_to_end(&id).await;
+    assert_eq!(told(&world), ["account.freeze", "account.close", "account.cancelled"]);
+    check_evidence(&world, &id).await;
 }
 
 #[tokio::test]
