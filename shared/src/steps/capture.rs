@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
-use super::driver::{Job, Next, Page, StepError};
+use super::page::{Job, Next, Page, StepError};
 use crate::connectors::{ConnectorError, Connectors, KeyStore, Person, Target, Tuple, Who};
 use crate::plan::Counts;
 use crate::policy::KeySet;

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::driver::{Driver, Job, Ran, StepError, Worker};
+use super::driver::{Driver, Ran};
 use super::message::Message;
+use super::page::{Job, StepError, Worker};
 use crate::evidence::StepReport;
 use crate::holds::{Held, HoldId, next_look};
 use crate::ledger::{Claim, Extra, LedgerError};

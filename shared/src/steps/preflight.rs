@@ -1,6 +1,6 @@
 //! Looks for what would make an erasure fail half-way, before anything is changed.
 
-use super::driver::{Job, Page, StepError};
+use super::page::{Job, Page, StepError};
 use crate::connectors::{ConnectorError, Connectors, Obstacle, obstacles_of};
 use crate::plan::Counts;
 

@@ -4,8 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::driver::{Driver, Job, Next, Page, Ran, StepError};
+use super::driver::{Driver, Ran};
 use super::forget_page;
+use super::page::{Job, Next, Page, StepError};
 use crate::evidence::{PurgeReport, Purged};
 use crate::holds::Held;
 use crate::identity::{Sealer, SubjectKeys, seal};

@@ -5,7 +5,8 @@ use crate::ledger::{Extra, LedgerError};
 use crate::plan::Work;
 use crate::request::Request;
 
-use super::driver::{Driver, Found, Job, Ran};
+use super::driver::{Driver, Ran};
+use super::page::{Found, Job};
 
 impl Driver {
     /// Writes the end of a re-check, and tells an operator if it found anything: something writes what should be gone.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::driver::{Job, Next, Page, StepError};
+use super::page::{Job, Next, Page, StepError};
 use crate::connectors::{Connector, ConnectorError, Connectors, Person, Target, Who};
 use crate::identity::{Contact, Sealer, SubjectKeys, seal};
 use crate::personal::{Identity, IdentityKind};

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::driver::{Job, Next, Page, StepError};
 use super::newcomers::{Doubtful, without_newcomers};
+use super::page::{Job, Next, Page, StepError};
 use super::resolve::{key_fields, named_in};
 use crate::connectors::{ConnectorError, Connectors, Person, Target, Who};
 use crate::identity::{Sealer, seal};

@@ -2,7 +2,8 @@
 //!
 //! The rule of this file: a recipient that cannot be told is an operator's matter, and not the person's: the erasure goes on.
 
-use super::driver::{Driver, Ran, StepError};
+use super::driver::{Driver, Ran};
+use super::page::StepError;
 use crate::evidence::{FailureReason, NotTold};
 use crate::ledger::{Claim, Extra, LedgerError};
 use crate::plan::Work;
