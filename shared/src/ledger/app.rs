@@ -1,15 +1,14 @@
 //! Messages to the app about an account, each with its own encrypted copy of the account's ids, which goes when the message
 //! has arrived or is given up.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem, Update};
-use jiff::{SignedDuration, Timestamp};
+use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::commit::write_update;
 use super::keys;
-use super::{Item, Ledger, LedgerError, failed, number, text};
+use super::{Ledger, LedgerError, failed, if_it_holds, number, sending, text};
 use crate::policy::PolicyDigest;
 use crate::request::{AppEvent, AppMessage, Request, RequestId};
 
@@ -67,9 +66,6 @@ impl AppItem {
     }
 }
 
-/// How long a worker may take to send a message.
-const SEND_LEASE: SignedDuration = SignedDuration::from_secs(60);
-
 impl Ledger {
     /// A message to the app.
     pub async fn app_message(&self, id: &RequestId, message: u32) -> Result<Option<AppItem>, LedgerError> {
@@ -93,31 +89,7 @@ impl Ledger {
         message: u32,
         now: Timestamp,
     ) -> Result<Option<AppItem>, LedgerError> {
-        let lease = now.saturating_add(SEND_LEASE).unwrap_or(Timestamp::MAX);
-        let sent = self
-            .update_app_message(id, message)
-            .update_expression("SET attempt = attempt + :one, wake_at = :lease, lease_until = :lease")
-            .condition_expression("#state = :waiting AND (attribute_not_exists(lease_until) OR lease_until <= :now)")
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":waiting", text("waiting"))
-            .expression_attribute_values(":lease", text(keys::moment(lease)))
-            .expression_attribute_values(":now", text(keys::moment(now)))
-            .return_values(ReturnValue::AllNew)
-            .send()
-            .await;
-        match sent {
-            Ok(output) => {
-                let item: Item = output.attributes.ok_or(LedgerError::Missing("message to the app"))?;
-                Ok(Some(serde_dynamo::from_item(item)?))
-            }
-            Err(error)
-                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(failed("UpdateItem")(error)),
-        }
+        sending::claim(self.update_app_message(id, message), "message to the app", now).await
     }
 
     /// Puts a message off that could not be sent.
@@ -137,15 +109,8 @@ impl Ledger {
             .expression_attribute_values(":until", text(keys::moment(until)))
             .send()
             .await;
-        match sent {
-            Ok(_) => Ok(()),
-            Err(error)
-                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(failed("UpdateItem")(error)),
-        }
+        // Otherwise somebody else has it by now.
+        if_it_holds(sent).map(drop)
     }
 
     /// The end of a message, beside the event that says so: the ids and the timer go. Only once.

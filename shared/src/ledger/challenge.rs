@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::keys;
-use super::{Item, Ledger, LedgerError, failed, number, text};
+use super::sending::SEND_LEASE;
+use super::{Ledger, LedgerError, failed, if_it_holds, number, text, updated};
 use crate::identity::CodeDigest;
 use crate::identity::code::{LIFETIME, MAX_ATTEMPTS, MAX_SENDS, RESEND_INTERVAL};
 use crate::plan::Queue;
@@ -86,9 +87,6 @@ fn forget_at(now: Timestamp) -> i64 {
     now.saturating_add(KEPT).unwrap_or(Timestamp::MAX).as_second()
 }
 
-/// How long a worker may take to send a code.
-const SEND_LEASE: SignedDuration = SignedDuration::from_secs(60);
-
 impl Ledger {
     /// Asks for another code.
     pub async fn ask_again(
@@ -151,19 +149,8 @@ impl Ledger {
             .return_values(ReturnValue::AllNew)
             .send()
             .await;
-        match sent {
-            Ok(output) => {
-                let item: Item = output.attributes.ok_or(LedgerError::Missing("challenge"))?;
-                let challenge: Challenge = serde_dynamo::from_item(item)?;
-                Ok(Some(ChallengeClaim { sends: challenge.sends }))
-            }
-            Err(error)
-                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(failed("UpdateItem")(error)),
-        }
+        let claimed: Option<Challenge> = updated(sent, "challenge")?;
+        Ok(claimed.map(|challenge| ChallengeClaim { sends: challenge.sends }))
     }
 
     /// Stores the code that is about to be sent; none if there is nowhere to send it to.
@@ -213,15 +200,7 @@ impl Ledger {
             .expression_attribute_values(":sends", number(claim.sends))
             .send()
             .await;
-        match sent {
-            Ok(_) => Ok(()),
-            Err(error)
-                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Err(LedgerError::Conflict)
-            }
-            Err(error) => Err(failed("UpdateItem")(error)),
-        }
+        if_it_holds(sent)?.map(drop).ok_or(LedgerError::Conflict)
     }
 
     /// Counts an answer before it is looked at, so that no two answers share one try. None: there is no code that could
@@ -237,18 +216,7 @@ impl Ledger {
             .return_values(ReturnValue::AllNew)
             .send()
             .await;
-        match sent {
-            Ok(output) => {
-                let item: Item = output.attributes.ok_or(LedgerError::Missing("challenge"))?;
-                Ok(Some(Attempt { challenge: serde_dynamo::from_item(item)? }))
-            }
-            Err(error)
-                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(failed("UpdateItem")(error)),
-        }
+        Ok(updated(sent, "challenge")?.map(|challenge| Attempt { challenge }))
     }
 
     /// Uses the code up. False: somebody else already has.
@@ -261,15 +229,7 @@ impl Ledger {
             .expression_attribute_values(":sends", number(attempt.challenge.sends))
             .send()
             .await;
-        match sent {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(failed("UpdateItem")(error)),
-        }
+        Ok(if_it_holds(sent)?.is_some())
     }
 
     fn update_challenge(

@@ -1,10 +1,9 @@
 //! The `due` index: items that need attention, by when.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use jiff::{SignedDuration, Timestamp};
 
 use super::keys;
-use super::{Ledger, LedgerError, failed, number, text};
+use super::{Ledger, LedgerError, failed, if_it_holds, number, text};
 use crate::plan::Queue;
 use crate::request::{EffectItem, RequestId};
 
@@ -68,14 +67,6 @@ impl Ledger {
             .expression_attribute_values(":seen", text(&due.wake_at))
             .send()
             .await;
-        match sent {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(failed("UpdateItem")(error)),
-        }
+        Ok(if_it_holds(sent)?.is_some())
     }
 }

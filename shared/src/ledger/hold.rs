@@ -1,11 +1,10 @@
 //! Legal holds: all under one key, by when they end.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use jiff::Timestamp;
 
 use super::commit::refusal;
 use super::keys;
-use super::{Idempotency, Item, Ledger, LedgerError, failed, text};
+use super::{Idempotency, Item, Ledger, LedgerError, failed, if_it_holds, text};
 use crate::holds::{HoldId, Holds, LegalHold};
 
 /// Most holds that a listing of all of them gives.
@@ -75,15 +74,7 @@ impl Ledger {
             .expression_attribute_values(":by", text(by))
             .send()
             .await;
-        match sent {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(failed("UpdateItem")(error)),
-        }
+        Ok(if_it_holds(sent)?.is_some())
     }
 
     /// The hold with this id, whether it has ended or not.

@@ -13,11 +13,13 @@ pub mod keys;
 mod notice;
 mod read;
 mod replay;
+mod sending;
 mod step;
 mod suppression;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
 use aws_sdk_dynamodb::types::AttributeValue;
 
 pub use anchor::{Anchors, MAX_PER_SHARD, PendingAnchor};
@@ -72,6 +74,35 @@ impl Ledger {
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into() }
     }
+}
+
+/// What a conditional update gave; none if its condition does not hold.
+fn if_it_holds<R>(
+    sent: Result<UpdateItemOutput, SdkError<UpdateItemError, R>>,
+) -> Result<Option<UpdateItemOutput>, LedgerError>
+where
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    match sent {
+        Ok(output) => Ok(Some(output)),
+        Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
+            Ok(None)
+        }
+        Err(error) => Err(failed("UpdateItem")(error)),
+    }
+}
+
+/// An item as an update left it; none if its condition does not hold.
+fn updated<T, R>(
+    sent: Result<UpdateItemOutput, SdkError<UpdateItemError, R>>,
+    what: &'static str,
+) -> Result<Option<T>, LedgerError>
+where
+    T: serde::de::DeserializeOwned,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    let Some(output) = if_it_holds(sent)? else { return Ok(None) };
+    Ok(Some(serde_dynamo::from_item(output.attributes.ok_or(LedgerError::Missing(what))?)?))
 }
 
 /// Wraps an error of a call.

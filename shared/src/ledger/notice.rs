@@ -1,12 +1,10 @@
 //! Notices that are to be sent, each with its own encrypted copy of the address, which goes when it is sent.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::ReturnValue;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::keys;
-use super::{Item, Ledger, LedgerError, failed, number, text};
+use super::{Ledger, LedgerError, failed, number, sending, text};
 use crate::policy::PolicyDigest;
 use crate::request::{Ground, Matter, Notice, NoticeKind, Request, RequestId};
 
@@ -86,9 +84,6 @@ impl NoticeItem {
     }
 }
 
-/// How long a worker may take to send a notice.
-const SEND_LEASE: SignedDuration = SignedDuration::from_secs(60);
-
 impl Ledger {
     /// Claims a notice that is to be sent. None: it was, or somebody is at it.
     pub async fn claim_notice(
@@ -97,31 +92,7 @@ impl Ledger {
         notice: u32,
         now: Timestamp,
     ) -> Result<Option<NoticeItem>, LedgerError> {
-        let lease = now.saturating_add(SEND_LEASE).unwrap_or(Timestamp::MAX);
-        let sent = self
-            .update_notice(request_id, notice)
-            .update_expression("SET attempt = attempt + :one, wake_at = :lease, lease_until = :lease")
-            .condition_expression("#state = :waiting AND (attribute_not_exists(lease_until) OR lease_until <= :now)")
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":waiting", text("waiting"))
-            .expression_attribute_values(":lease", text(keys::moment(lease)))
-            .expression_attribute_values(":now", text(keys::moment(now)))
-            .return_values(ReturnValue::AllNew)
-            .send()
-            .await;
-        match sent {
-            Ok(output) => {
-                let item: Item = output.attributes.ok_or(LedgerError::Missing("notice"))?;
-                Ok(Some(serde_dynamo::from_item(item)?))
-            }
-            Err(error)
-                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(failed("UpdateItem")(error)),
-        }
+        sending::claim(self.update_notice(request_id, notice), "notice", now).await
     }
 
     /// Ends a notice: the address and the timer go.

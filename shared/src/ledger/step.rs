@@ -1,13 +1,12 @@
 //! Steps: claimed by one worker at a time, checkpointed page by page, fenced by their attempt number.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnValue;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::keys;
-use super::{Item, Ledger, LedgerError, failed, number, text};
+use super::{Ledger, LedgerError, if_it_holds, number, text, updated};
 use crate::plan::{Counts, Queue, Work};
 use crate::request::{NewStep, RequestId, StepNumber};
 
@@ -128,18 +127,7 @@ impl Ledger {
             .return_values(ReturnValue::AllNew)
             .send()
             .await;
-        match sent {
-            Ok(output) => {
-                let item: Item = output.attributes.ok_or(LedgerError::Missing("step"))?;
-                Ok(Some(Claim { request_id: request_id.clone(), step: serde_dynamo::from_item(item)?, queue }))
-            }
-            Err(error)
-                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(failed("UpdateItem")(error)),
-        }
+        Ok(updated(sent, "step")?.map(|step| Claim { request_id: request_id.clone(), step, queue }))
     }
 
     /// Commits a page: where the next one begins and what was counted, and extends the lease.
@@ -216,11 +204,5 @@ async fn fenced(update: UpdateItemFluentBuilder, claim: &Claim) -> Result<(), Le
         .expression_attribute_values(":attempt", number(claim.step.attempt))
         .send()
         .await;
-    match sent {
-        Ok(_) => Ok(()),
-        Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
-            Err(LedgerError::Conflict)
-        }
-        Err(error) => Err(failed("UpdateItem")(error)),
-    }
+    if_it_holds(sent)?.map(drop).ok_or(LedgerError::Conflict)
 }
