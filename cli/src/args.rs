@@ -293,6 +293,13 @@ pub(crate) enum RequestCommand {
         #[command(flatten)]
         operator: OperatorArgs,
     },
+    /// Have steps tried again that failed for good, once what made them fail is mended
+    Retry {
+        /// The request's id
+        id: String,
+        #[command(flatten)]
+        operator: OperatorArgs,
+    },
     /// Refuse it: it ends, and the person is told why
     Deny {
         /// The request's id
@@ -303,13 +310,16 @@ pub(crate) enum RequestCommand {
         #[command(flatten)]
         operator: OperatorArgs,
     },
-    /// Leave collections out of it: kept by an erasure, not in a copy
+    /// Leave a part out of it: kept by an erasure, not in a copy
     Exempt {
         /// The request's id
         id: String,
         /// A collection
-        #[arg(long = "collection", value_name = "DATASET.COLLECTION", required = true)]
+        #[arg(long = "collection", value_name = "DATASET.COLLECTION", required_unless_present = "categories")]
         collections: Vec<String>,
+        /// A category, with all below it: its fields in a copy, every collection that has one in an erasure
+        #[arg(long = "category", value_name = "CATEGORY")]
+        categories: Vec<String>,
         /// The ground's id, under refusals of its policy
         #[arg(long)]
         ground: String,

@@ -142,9 +142,10 @@ fn decided(command: RequestCommand) -> (String, commands::decide::Decision, Oper
     use commands::decide::Decision;
     match command {
         RequestCommand::Accept { id, operator } => (id, Decision::Accept, operator),
+        RequestCommand::Retry { id, operator } => (id, Decision::Retry, operator),
         RequestCommand::Deny { id, ground, operator } => (id, Decision::Deny { ground }, operator),
-        RequestCommand::Exempt { id, collections, ground, operator } => {
-            (id, Decision::Exempt { collections, ground }, operator)
+        RequestCommand::Exempt { id, collections, categories, ground, operator } => {
+            (id, Decision::Exempt { collections, categories, ground }, operator)
         }
     }
 }

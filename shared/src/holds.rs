@@ -286,6 +286,14 @@ pub struct Whom {
     pub request: Option<RequestId>,
 }
 
+impl Whom {
+    /// A person, in a request about them.
+    #[must_use]
+    pub fn of(keys: &DigestKeys, policy: &Pinned, person: &SubjectKeys, request: &RequestId) -> Self {
+        Self { digests: digests_of(keys, policy, person), request: Some(request.clone()) }
+    }
+}
+
 /// The digests of a person: of the identity that they are named by, and of every value of their own row that leads anywhere.
 #[must_use]
 pub fn digests_of(keys: &DigestKeys, policy: &Pinned, person: &SubjectKeys) -> BTreeSet<String> {

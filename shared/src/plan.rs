@@ -249,6 +249,7 @@ fn end_erasure(right: Right, policy: &Pinned, stages: &mut Vec<Stage>) -> Option
         purgeable,
         retained: BTreeMap::new(),
         narrowing: Narrowing::Ahead,
+        telling: BTreeMap::new(),
     })
 }
 

@@ -12,15 +12,19 @@ use crate::drive::api::Api;
 pub enum Decision {
     /// It goes on.
     Accept,
+    /// What failed is tried again.
+    Retry,
     /// It is refused.
     Deny {
         /// Id of a ground of the request's policy.
         ground: String,
     },
-    /// Collections are left out of it.
+    /// Something is left out of it.
     Exempt {
-        /// Which.
+        /// Which collections.
         collections: Vec<String>,
+        /// Which categories.
+        categories: Vec<String>,
         /// Id of a ground of the request's policy.
         ground: String,
     },
@@ -32,10 +36,12 @@ impl Decision {
     pub fn to_body(&self) -> Value {
         match self {
             Self::Accept => json!({"accept": {}}),
+            Self::Retry => json!({"retry": {}}),
             Self::Deny { ground } => json!({"deny": {"ground": ground}}),
-            Self::Exempt { collections, ground } => {
-                let named = collections.iter().map(|name| json!({"collection": name, "ground": ground}));
-                json!({"exempt": named.collect::<Vec<_>>()})
+            Self::Exempt { collections, categories, ground } => {
+                let collections = collections.iter().map(|name| json!({"collection": name, "ground": ground}));
+                let categories = categories.iter().map(|name| json!({"category": name, "ground": ground}));
+                json!({"exempt": collections.chain(categories).collect::<Vec<_>>()})
             }
         }
     }
@@ -46,9 +52,9 @@ pub async fn decide(operator: &Operator<'_>, id: &str, decision: &Decision, out:
     let api = Api::new(operator.api)?;
     let decided = api.decide(id, &decision.to_body(), operator.token.expose()).await?.expect(200)?;
     writeln!(out, "request {id}: {}", decided["status"].as_str().unwrap_or_default())?;
-    let grounds = decided["exempt"].as_object();
-    for (collection, why) in grounds.into_iter().flatten() {
-        writeln!(out, "left out: {collection} ({}, {})", text(why, "ground"), text(why, "source"))?;
+    let grounds = ["exempt_categories", "exempt"].iter().filter_map(|part| decided[*part].as_object());
+    for (name, why) in grounds.flatten() {
+        writeln!(out, "left out: {name} ({}, {})", text(why, "ground"), text(why, "source"))?;
     }
     if decided["denied"].is_object() {
         writeln!(out, "refused: {}, {}", text(&decided["denied"], "ground"), text(&decided["denied"], "source"))?;

@@ -1,13 +1,11 @@
 //! One page of an erasure: first the rows are acted on, link after link; then everything is read afresh, and what is left
 //! over is acted on again, a bounded number of times. Where the rule demands groups, they are found and counted before.
 
-use std::collections::BTreeMap;
-
 use habeas::connectors::{
     Connector, ConnectorError, Decision, ErasureJudge, Groups, Judge as _, Person, Target, Who, erases_all,
     erasure_judge,
 };
-use habeas::holds::{Held, HeldJudge, Keeps, Whom, digests_of, merge};
+use habeas::holds::{Held, HeldJudge, Keeps, Whom, merge};
 use habeas::plan::{Counts, Work};
 use habeas::steps::{Job, Next, Page, StepError};
 use jiff::Timestamp;
@@ -92,7 +90,7 @@ impl Function {
                 let retained_until = cursor.kept_until();
                 let next = match cursor.holds {
                     holds if holds.is_empty() => Next::Done { package: None, captured: None },
-                    holds => Next::Kept { holds, retained: BTreeMap::new() },
+                    holds => Next::Kept { holds, retained: Vec::new() },
                 };
                 Ok(Page { counts, retained_until, next })
             }
@@ -277,8 +275,7 @@ impl Function {
         if job.holds.is_empty() {
             return Whom::default();
         }
-        let digests = digests_of(&self.keys, &job.policy, &person.keys);
-        Whom { digests, request: Some(job.request.id.clone()) }
+        Whom::of(&self.keys, &job.policy, &person.keys, &job.request.id)
     }
 
     /// What holds keep of a collection.

@@ -17,7 +17,7 @@ impl Function {
         match &job.claim.step.work {
             _ if holds.is_empty() => Ok(Vec::new()),
             Work::EraseHeld => Ok(while_all_count(job, holds)),
-            Work::Recheck { .. } => Ok(Vec::new()),
+            Work::Recheck { .. } | Work::Purge { .. } => Ok(Vec::new()),
             Work::Erase { collection } => {
                 let whom = self.whom(job, job.person()?);
                 Ok(holds.to_wait_for(policy, &whom, std::iter::once(collection.as_str())))
@@ -26,7 +26,7 @@ impl Function {
             _ if matches!(request.matter, Matter::ErasedAgain) => {
                 Ok(holds.to_wait_for(policy, &self.whom(job, job.person()?), std::iter::empty()))
             }
-            _ => Ok(holds.to_wait_for(policy, &self.whom(job, job.person()?), policy.collections())),
+            _ => Ok(holds.to_wait_for(policy, &self.whom(job, job.person()?), job.collections_at_stake())),
         }
     }
 }

@@ -5,7 +5,6 @@ mod held;
 mod purge;
 mod recheck;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -16,7 +15,7 @@ use habeas::holds::Held;
 use habeas::identity::DigestKeys;
 use habeas::plan::{Counts, Queue, Work};
 use habeas::policy::KeySet;
-use habeas::request::EffectItem;
+use habeas::request::{EffectItem, Request};
 use habeas::steps::{
     Handled, Job, Message, Next, Page, StepError, Worker, capture_page, forget_page, handle_batch, narrow_page,
     preflight_page, resolve_again_page, resolve_page,
@@ -63,8 +62,9 @@ impl Function {
         for (field, values) in &job.person()?.keys.keys {
             for value in values {
                 let Some(digest) = digests(&self.keys, &job.policy, field, value).into_iter().next() else { continue };
+                let Request { id, matter, left_out, .. } = &job.request;
                 let written =
-                    driver.ledger.suppress(&digest, &job.request.id, job.request.matter, driver.clock.now()).await;
+                    driver.ledger.suppress(&digest, id, *matter, &left_out.collections, driver.clock.now()).await;
                 written.map_err(StepError::transient)?;
             }
         }
@@ -91,7 +91,7 @@ impl Worker for Function {
                 Ok(Page {
                     counts: Counts::default(),
                     retained_until: None,
-                    next: Next::Kept { holds, retained: BTreeMap::new() },
+                    next: Next::Kept { holds, retained: Vec::new() },
                 })
             }
             Work::Forget => forget_page(job, self.platform.driver.key_store.as_ref()).await,
@@ -119,7 +119,15 @@ impl Worker for Function {
     }
 
     fn minds_holds(&self, work: &Work) -> bool {
-        matches!(work, Work::Preflight | Work::Suppress | Work::Erase { .. } | Work::Recheck { .. } | Work::EraseHeld)
+        matches!(
+            work,
+            Work::Preflight
+                | Work::Suppress
+                | Work::Erase { .. }
+                | Work::Recheck { .. }
+                | Work::EraseHeld
+                | Work::Purge { .. }
+        )
     }
 
     fn waits_for(&self, job: &Job) -> Result<Vec<Held>, StepError> {

@@ -8,7 +8,7 @@ use habeas::connectors::Person;
 use habeas::evidence::Purged;
 use habeas::holds::{Held, merge};
 use habeas::plan::{Counts, Plan};
-use habeas::steps::{Job, Next, Page, StepError};
+use habeas::steps::{Job, Next, Page, StepError, leads_to};
 use serde::{Deserialize, Serialize};
 
 use crate::Function;
@@ -40,6 +40,18 @@ impl Function {
         // Captured keys have been forgotten: only values that are sealed lead anywhere.
         let person = Person::known_by(person.keys);
         let counts = match collections.get(place.done.len()) {
+            Some(collection) if !leads_to(&job.policy, &person.keys, collection) => {
+                tracing::error!(
+                    alarm = "purge_out_of_reach",
+                    request_id = %job.request.id,
+                    collection,
+                    "rows were to be erased that had been kept for a time, and nothing tells any more whose they are"
+                );
+                let collection = collection.clone();
+                let left = Purged { collection, erased: 0, retained: 0, retained_until: None, out_of_reach: true };
+                place.done.push(left);
+                Counts::default()
+            }
             Some(collection) => self.purge_page(job, &person, collection, &mut place).await?,
             None => Counts::default(),
         };
@@ -71,6 +83,7 @@ impl Function {
                     erased: std::mem::take(&mut place.erased),
                     retained: cursor.retained,
                     retained_until: cursor.kept_until(),
+                    out_of_reach: false,
                 });
                 let counts = Counts { retained: cursor.retained, marked: cursor.marked, held: cursor.held, ..counts };
                 merge(&mut place.holds, cursor.holds);

@@ -4,14 +4,13 @@
 //! The rule of this file: before each page it is asked whether somebody new holds an identity of the erased person, and what
 //! is theirs is left alone.
 
-use std::collections::BTreeMap;
-
 use habeas::connectors::{ConnectorError, Person};
+use habeas::evidence::RetainedRows;
 use habeas::holds::{Held, merge};
 use habeas::plan::{Counts, Plan, Work};
 use habeas::policy::KeySet;
+use habeas::request::Matter;
 use habeas::steps::{Doubtful, Found, Job, Next, Page, StepError, recapture_page, without_newcomers};
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::Function;
@@ -27,11 +26,19 @@ struct Place {
     found: u64,
     found_in: Vec<String>,
     somebody_new: bool,
-    /// Where rows are kept, and until when the last of them is.
+    /// Where rows are kept for a time.
     #[serde(default)]
-    kept: BTreeMap<String, Timestamp>,
+    retained: Vec<RetainedRows>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     holds: Vec<Held>,
+}
+
+/// Whether a collection is of those that the request is about: not one that an operator left out, and, where somebody is erased
+/// again, one in which something was kept.
+fn is_to_be_looked_at(job: &Job, collection: &str) -> bool {
+    let was_kept = || job.request.kept.iter().any(|kept| kept.collections.contains(collection));
+    let is_again = job.request.matter == Matter::ErasedAgain;
+    job.request.exemption(collection).is_none() && (!is_again || was_kept())
 }
 
 impl Function {
@@ -41,8 +48,7 @@ impl Function {
             Some(json) => serde_json::from_str(json).map_err(StepError::permanent)?,
         };
         let mut works = Plan::recheck(&job.policy);
-        let is_exempt = |name: &str| job.request.exemption(name).is_some();
-        works.retain(|work| !matches!(work, Work::Erase { collection } if is_exempt(collection)));
+        works.retain(|work| !matches!(work, Work::Erase { collection } if !is_to_be_looked_at(job, collection)));
         let (mut person, somebody_new) = self.still_erased(job).await?;
         // What leads to kept rows only is all that is known any more: there are no captured keys, and none are to come.
         if job.request.is_narrowed() {
@@ -64,10 +70,12 @@ impl Function {
         let next = if place.work < works.len() {
             Next::Page(serde_json::to_string(&place).map_err(StepError::permanent)?)
         } else {
-            let Place { found: rows, found_in: collections, somebody_new, kept, holds, .. } = place;
-            match job.claim.step.work {
-                Work::EraseHeld => Next::Kept { holds, retained: kept },
-                _ => Next::Rechecked(Found { rows, collections, somebody_new, kept, holds }),
+            let Place { found: rows, found_in: collections, somebody_new, retained, holds, .. } = place;
+            if job.claim.step.work == Work::EraseHeld {
+                Next::Kept { holds, retained }
+            } else {
+                let until = retained.into_iter().filter_map(|kept| Some((kept.collection, kept.until?)));
+                Next::Rechecked(Found { rows, collections, somebody_new, kept: until.collect(), holds })
             }
         };
         Ok(Page { counts, retained_until: None, next })
@@ -90,8 +98,9 @@ impl Function {
             }
             Progress::Done(cursor) => {
                 place.work += 1;
-                if let Some(until) = cursor.kept_until() {
-                    place.kept.insert(collection.to_owned(), until);
+                let (rows, marked, until) = (cursor.retained - cursor.held, cursor.marked, cursor.kept_until());
+                if rows > 0 {
+                    place.retained.push(RetainedRows { collection: collection.to_owned(), rows, marked, until });
                 }
                 if cursor.found > 0 {
                     place.found += cursor.found;
@@ -109,7 +118,9 @@ impl Function {
         let driver = &self.platform.driver;
         let keys = job.person()?.keys.clone();
         let since = job.request.received_at;
-        let theirs = without_newcomers(&self.connectors, &job.policy, keys, since, Doubtful::New).await;
+        // What holds have kept was the erased person's when they kept it.
+        let doubtful = if job.claim.step.work == Work::EraseHeld { Doubtful::Erased } else { Doubtful::New };
+        let theirs = without_newcomers(&self.connectors, &job.policy, keys, since, doubtful).await;
         let (keys, somebody_new) = theirs.map_err(ConnectorError::into_step)?;
         Ok((Person::of(job.request.id.clone(), keys, driver.key_store.clone()), somebody_new))
     }

@@ -1,7 +1,7 @@
 //! One page of a look at a restored collection: every row's keys are digested, and those that were erased recognised.
 //!
-//! The rule of this file: a row counts only if the erasure would do something to it, so that what is retained does not, and
-//! only if it is surely the erased person's. A user id is, unless the policy says when accounts are made and this one was made
+//! The rule of this file: a row counts only if the erasure would do something to it, so that what is retained, or was left
+//! out of the erasure, does not; and only if it is surely the erased person's. A user id is, unless the policy says when accounts are made and this one was made
 //! since. Any other key may have been given out again: it counts if the restored state is from before the erasure, and if
 //! no account that was not erased holds it.
 
@@ -143,7 +143,8 @@ impl Function {
         }
         let asked: BTreeSet<String> = by_digest.keys().cloned().collect();
         let mut known: BTreeMap<usize, Vec<Known>> = BTreeMap::new();
-        for entry in self.platform.driver.ledger.suppressed(&asked).await.map_err(StepError::transient)? {
+        let entries = self.platform.driver.ledger.suppressed(&asked).await.map_err(StepError::transient)?;
+        for entry in entries.into_iter().filter(|entry| !entry.exempt.contains_key(target.name)) {
             for (position, claim) in by_digest.remove(&entry.digest).into_iter().flatten() {
                 known.entry(position).or_default().push(Known { claim, entry: entry.clone() });
             }
@@ -206,7 +207,8 @@ impl Function {
             let digests = digest(id);
             let entry = erased.iter().find(|entry| digests.contains(&entry.digest))?;
             // Together with what it was found by, whichever request erased the account last.
-            let entry = Suppressed { erased_by: known.entry.erased_by.clone(), ..entry.clone() };
+            let Suppressed { erased_by, exempt, .. } = known.entry.clone();
+            let entry = Suppressed { erased_by, exempt, ..entry.clone() };
             Some(Known { claim: Claim { field: field.to_owned(), value: id.clone(), link: *link }, entry })
         };
         Ok(held.user_ids.iter().map(account).collect())
@@ -220,8 +222,8 @@ impl Function {
         let until = job.request.due_at.saturating_add(KEPT_AFTER).unwrap_or(Timestamp::MAX);
         for ((_, digest), Known { claim, entry }) in each {
             let sealed = driver.sealer.seal(&job.request.id, END, &(claim.field, claim.value)).await;
-            let found =
-                FoundAgain { erased_by: entry.erased_by, digest, sealed: sealed.map_err(StepError::transient)? };
+            let sealed = sealed.map_err(StepError::transient)?;
+            let found = FoundAgain { erased_by: entry.erased_by, digest, sealed, exempt: entry.exempt };
             driver.ledger.keep_found(&job.request.id, &found, until).await.map_err(StepError::transient)?;
         }
         Ok(())

@@ -1,6 +1,5 @@
 //! Erases or anonymises what has outlived its retention, through the same plan, steps and evidence as a request.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -119,7 +118,7 @@ impl Function {
             return Ok(Page {
                 counts: Counts::default(),
                 retained_until: None,
-                next: Next::Kept { holds: place.holds, retained: BTreeMap::new() },
+                next: Next::Kept { holds: place.holds, retained: Vec::new() },
             });
         }
         let random = self.platform.driver.random.as_ref();
@@ -136,7 +135,7 @@ impl Function {
                 Next::Page(serde_json::to_string(&place).map_err(StepError::permanent)?)
             }
             None if place.holds.is_empty() => Next::Done { package: None, captured: None },
-            None => Next::Kept { holds: place.holds, retained: BTreeMap::new() },
+            None => Next::Kept { holds: place.holds, retained: Vec::new() },
         };
         Ok(Page { counts, retained_until: None, next })
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use habeas::api::{Answer, Call, Problem, Trigger};
 use habeas::aws::{Platform, RecipientQueues, Sender, StartError};
+use habeas::holds::Held;
 use habeas::identity::DigestKeys;
 use habeas::outbound::Outbound;
 use habeas::plan::{Queue, Work};
@@ -98,6 +99,18 @@ impl Worker for Function {
             Work::Tell { recipient } => self.tell(job, recipient).await,
             _ => Err(StepError::permanent(NotMyWork)),
         }
+    }
+
+    /// Nobody is told to erase what is held.
+    fn minds_holds(&self, work: &Work) -> bool {
+        matches!(work, Work::Tell { .. })
+    }
+
+    fn waits_for(&self, job: &Job) -> Result<Vec<Held>, StepError> {
+        if job.holds.is_empty() || job.request.status.is_end() {
+            return Ok(Vec::new());
+        }
+        Ok(job.holds.to_wait_for(&job.policy, &self.whom(job)?, job.collections_at_stake()))
     }
 }
 

@@ -1,7 +1,9 @@
 //! One recipient is told, by the means that the policy names.
 
 use habeas::aws::{RecipientQueueError, SendError};
+use habeas::connectors::Target;
 use habeas::evidence::{Means, NotTold};
+use habeas::holds::{Keeps, Whom};
 use habeas::identity::{Contact, reply};
 use habeas::messages;
 use habeas::outbound::{Answered, OutboundCall, OutboundError};
@@ -32,8 +34,8 @@ impl Function {
     pub(crate) async fn tell(&self, job: &Job, recipient: &str) -> Result<Page, StepError> {
         let tell = job.policy.recipient(recipient).and_then(|recipient| recipient.tell.as_ref());
         let tell = tell.ok_or_else(|| StepError::permanent(TellError::NobodyToTell))?;
-        if !job.policy.concerns(recipient, &|collection| job.request.exemption(collection).is_some()) {
-            return Ok(page(Telling::NotTold(NotTold::NothingErased)));
+        if let Some(reason) = self.nothing_goes(job, recipient)? {
+            return Ok(page(Telling::NotTold(reason)));
         }
         let known = recipients::known(&job.policy, tell, &job.person()?.keys);
         if known.is_empty() {
@@ -67,6 +69,30 @@ impl Function {
         };
         let receipt_by = tell.receipt_within.map(|period| later(self.platform.driver.clock.now(), period));
         Ok(page(Telling::Told { by, receipt_by }))
+    }
+
+    /// Why nothing is erased that a recipient got, if nothing is.
+    fn nothing_goes(&self, job: &Job, recipient: &str) -> Result<Option<NotTold>, StepError> {
+        let is_exempt = |collection: &str| job.request.exemption(collection).is_some();
+        if !job.policy.concerns(recipient, &is_exempt) {
+            return Ok(Some(NotTold::NothingErased));
+        }
+        let whom = self.whom(job)?;
+        let is_held = |collection: &str| {
+            let keeps =
+                |target| Keeps::of_person(target, &self.keys, &job.holds, &whom, &job.request.kept).everything();
+            Target::of(&job.policy, collection).is_ok_and(|target| !keeps(target).is_empty())
+        };
+        let is_left = |collection: &str| is_exempt(collection) || is_held(collection);
+        Ok((!job.policy.concerns(recipient, &is_left)).then_some(NotTold::Held))
+    }
+
+    /// Whom the request is about, as holds know people.
+    pub(crate) fn whom(&self, job: &Job) -> Result<Whom, StepError> {
+        if job.holds.is_empty() {
+            return Ok(Whom::default());
+        }
+        Ok(Whom::of(&self.keys, &job.policy, &job.person()?.keys, &job.request.id))
     }
 
     async fn request_erasure(&self, job: &Job, processor: &Opendsr, told: &Told<'_>) -> Result<Means, StepError> {

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use crate::certificate;
 use crate::dry_run;
-use crate::evidence::RecipientResult;
+use crate::evidence::{RecipientResult, RetainedRows};
 use crate::holds::Held;
-use crate::ledger::{RequestView, keys};
+use crate::ledger::{RequestView, Step, keys};
 use crate::plan::Work;
 use crate::policy::{Factor, Pinned, in_language, refusal_text};
-use crate::request::{Ground, Matter, Request, Right, Status};
+use crate::request::{Ground, LeftOut, Matter, Request, Right, Status};
 
 /// An answer with a JSON body, that nobody may cache.
 #[must_use]
@@ -122,52 +122,63 @@ fn recipient_json(result: &RecipientResult, policy: &Pinned) -> Value {
     })
 }
 
+/// What is kept for a time: what the erasure kept, and what of it is found to be so once holds have ended.
+fn retained(view: &RequestView) -> Vec<RetainedRows> {
+    let after_holds = &view.request.retained_after_holds;
+    let of_step = |step: &Step| {
+        let Work::Erase { collection } = &step.work else { return None };
+        let rows = step.counts.retained.saturating_sub(step.counts.held);
+        let is_said = rows > 0 && !after_holds.contains_key(collection);
+        let (marked, until) = (step.counts.marked, step.retained_until);
+        is_said.then(|| RetainedRows { collection: collection.clone(), rows, marked, until })
+    };
+    view.steps.iter().filter_map(of_step).chain(after_holds.values().cloned()).collect()
+}
+
+fn kept_json(kept: &RetainedRows, request: &Request, policy: &Pinned, language: &str) -> Option<Value> {
+    let mut entry = json!({
+        "collection": kept.collection,
+        "rows": kept.rows,
+        "until": kept.until.map(keys::moment),
+        "basis": certificate::basis(policy, &kept.collection, language)?,
+    });
+    let is_moved_here =
+        |name: &str| policy.rule(name).and_then(|rule| rule.erasure.move_to()) == Some(kept.collection.as_str());
+    if kept.marked > 0 {
+        entry["restricted"] = json!("marked");
+    } else if policy.collections().any(is_moved_here) {
+        entry["restricted"] = json!("moved");
+    }
+    if let Some(at) = request.purged.get(&kept.collection) {
+        entry["purged_at"] = json!(keys::moment(*at));
+    }
+    Some(entry)
+}
+
 /// A request with all that the person may know of it.
 #[must_use]
 pub fn request_json(view: &RequestView, policy: &Pinned) -> Value {
     let request = &view.request;
     let language = policy.language(Some(&request.language));
     let mut body = summary_json(request, policy);
-    let retained: Vec<Value> = view
-        .steps
-        .iter()
-        .filter(|step| step.counts.retained > step.counts.held)
-        .filter_map(|step| {
-            let Work::Erase { collection } = &step.work else {
-                return None;
-            };
-            let mut entry = json!({
-                "collection": collection,
-                "rows": step.counts.retained - step.counts.held,
-                "until": step.retained_until.map(keys::moment),
-                "basis": certificate::basis(policy, collection, language)?,
-            });
-            let is_moved_here =
-                |name: &str| policy.rule(name).and_then(|rule| rule.erasure.move_to()) == Some(collection);
-            if step.counts.marked > 0 {
-                entry["restricted"] = json!("marked");
-            } else if policy.collections().any(is_moved_here) {
-                entry["restricted"] = json!("moved");
-            }
-            if let Some(at) = request.purged.get(collection) {
-                entry["purged_at"] = json!(keys::moment(*at));
-            }
-            Some(entry)
-        })
-        .collect();
+    let retained: Vec<Value> =
+        retained(view).iter().filter_map(|kept| kept_json(kept, request, policy, language)).collect();
     body["counts"] = json!(request.total);
     body["retained"] = json!(retained);
     let ground = |ground: &Ground| json!({"ground": ground.ground, "text": refusal_text(policy, ground, language), "source": ground.source});
     if let Some(denied) = &request.denied {
         body["denied"] = ground(denied);
     }
-    if !request.exempt.is_empty() {
-        let left_out = request.exempt.iter().map(|(collection, why)| {
+    if !request.left_out.is_empty() {
+        let entry = |kind: &str, name: &str, why: &Ground| {
             let mut entry = ground(why);
-            entry["collection"] = json!(collection);
+            entry[kind] = json!(name);
             entry
-        });
-        body["exempt"] = left_out.collect();
+        };
+        let LeftOut { collections, categories } = &request.left_out;
+        let by_category = categories.iter().map(|(name, why)| entry("category", name, why));
+        let by_collection = collections.iter().map(|(name, why)| entry("collection", name, why));
+        body["exempt"] = by_category.chain(by_collection).collect();
     }
     body["policy"] = json!({
         "id": policy.policy().id,

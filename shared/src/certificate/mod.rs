@@ -14,7 +14,8 @@ use minijinja::{AutoEscape, Environment};
 use serde::Serialize;
 
 use crate::evidence::{Certificate, CollectionResult, EvidenceFile, Fact, RetainedResult};
-use crate::export::words as export_words;
+use crate::export::words::is_chinese;
+use crate::export::{category_words, words as export_words};
 use crate::plan::Counts;
 use crate::policy::{ErasureRule, Pinned, in_language, refusal_text};
 use crate::request::Ground;
@@ -81,13 +82,15 @@ struct Kept {
     until: Option<Moment>,
     restricted: String,
     purged: Option<Moment>,
+    out_of_reach: bool,
     basis: String,
 }
 
 /// What an operator refused: all of it, or a collection.
 #[derive(Serialize)]
 struct LeftOut {
-    collection: Option<String>,
+    /// The collection or category; none for all of it.
+    name: Option<String>,
     description: String,
     ground: String,
     source: String,
@@ -204,16 +207,21 @@ pub fn page(file: &EvidenceFile, policy: &Pinned, language: &str) -> Page {
         until: entry.until.map(|until| clock.say(until)),
         restricted: restricted(certificate, policy, entry, language),
         purged: entry.purged_at.map(|at| clock.say(at)),
+        out_of_reach: entry.out_of_reach,
         basis: basis(policy, &entry.collection, language).unwrap_or_default().to_owned(),
     });
-    let refused = |collection: Option<&String>, ground: &Ground| LeftOut {
-        collection: collection.cloned(),
-        description: collection.map_or_else(String::new, |name| describe(name)),
+    let refused = |name: Option<&String>, description: String, ground: &Ground| LeftOut {
+        name: name.cloned(),
+        description,
         ground: refusal_text(policy, ground, language).to_owned(),
         source: ground.source.clone(),
     };
-    let left_out = certificate.denied.iter().map(|ground| refused(None, ground));
-    let left_out = left_out.chain(certificate.exempt.iter().map(|(name, ground)| refused(Some(name), ground)));
+    let category = |name: &str| category_words::of(name, is_chinese(language)).0;
+    let left_out = certificate.denied.iter().map(|ground| refused(None, String::new(), ground));
+    let categories = certificate.exempt_categories.iter();
+    let left_out = left_out.chain(categories.map(|(name, ground)| refused(Some(name), category(name), ground)));
+    let collections = certificate.exempt.iter();
+    let left_out = left_out.chain(collections.map(|(name, ground)| refused(Some(name), describe(name), ground)));
     let recipients = certificate.recipients.iter().map(|result| ToldRecipient {
         name: policy.recipient(&result.recipient).map(|recipient| recipient.name.clone()).unwrap_or_default(),
         id: result.recipient.clone(),

@@ -29,6 +29,7 @@ fn erased(number: u16, collection: &str, counts: Counts, until: Option<&str>) ->
         retained_until: until.map(moment),
         exempt: false,
         holds: Vec::new(),
+        retained: Vec::new(),
     })
 }
 
@@ -40,6 +41,7 @@ fn done(number: u16, work: Work) -> Fact {
         retained_until: None,
         exempt: false,
         holds: Vec::new(),
+        retained: Vec::new(),
     })
 }
 
@@ -170,7 +172,13 @@ fn what_turned_up_after_an_erasure_is_told_with_how_long_the_person_stays_known(
 #[test]
 fn what_was_kept_is_told_with_when_it_was_purged() {
     let policy = policy();
-    let purged = Purged { collection: "small_app.orders".into(), erased: 3, retained: 0, retained_until: None };
+    let purged = Purged {
+        collection: "small_app.orders".into(),
+        erased: 3,
+        retained: 0,
+        retained_until: None,
+        out_of_reach: false,
+    };
     let report = PurgeReport {
         step: StepNumber(9),
         at: moment("2029-01-31T00:00:00Z"),
@@ -246,7 +254,15 @@ fn what_a_legal_hold_keeps_is_told_with_its_basis_and_end_beside_what_the_policy
         until: moment("2027-03-01T00:00:00Z"),
     };
     let kept = |work: Work, counts: Counts, holds: Vec<Held>| {
-        Fact::StepDone(StepReport { step: StepNumber(2), work, counts, retained_until: None, exempt: false, holds })
+        Fact::StepDone(StepReport {
+            step: StepNumber(2),
+            work,
+            counts,
+            retained_until: None,
+            exempt: false,
+            holds,
+            retained: Vec::new(),
+        })
     };
     let orders = Counts { read: 5, retained: 5, held: 3, ..Counts::default() };
     let work = Work::Erase { collection: "small_app.orders".to_owned() };

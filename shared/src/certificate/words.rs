@@ -59,6 +59,11 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("until", "At most until", "最迟保留至"),
     ("until_unknown", "not known yet", "尚不确定"),
     ("basis", "Why", "理由"),
+    (
+        "out_of_reach",
+        "not found again: whose the rows are by now cannot be told",
+        "未能再次定位：现已无法确认相关记录的归属",
+    ),
     ("restricted", "Kept from being used", "限制使用方式"),
     ("purged", "Deleted since", "此后删除时间"),
     ("refused", "What was refused, and why", "未予办理的事项及理由"),
@@ -142,6 +147,7 @@ pub(super) fn not_told(language: &str, reason: NotTold) -> &'static str {
         NotTold::NothingKnown => {
             ("not told: nothing is on file by which they know this person", "未告知：没有对方可据以识别该人的信息")
         }
+        NotTold::Held => ("not told yet: all that they got is held", "暂未告知：其收到的信息均依法留置"),
         NotTold::NothingErased => ("not told: nothing of what they got is deleted", "未告知：其收到的信息均未删除"),
         NotTold::Refused | NotTold::TooManyAttempts => {
             ("could not be told; the company has to do it by hand", "未能告知，须由公司人工告知")
@@ -375,8 +381,8 @@ fn step(work: &Work) -> Option<(&'static str, &'static str)> {
             "除指向须保留记录的信息外，所涉本人的其他信息已清除。",
         ),
         Work::EraseHeld => (
-            "What legal holds had kept was deleted, as far as none keeps it any more.",
-            "被依法保全的内容已删除，仍在保全中的除外。",
+            "What legal holds had kept was deleted, as far as neither they nor the law keep it any longer.",
+            "被依法保全的内容已删除，仍在保全中或依法须继续保存的除外。",
         ),
         Work::Forget => ("The keys that had been set aside were deleted.", "暂存的关联键已清除。"),
         Work::Tombstone => (
@@ -401,7 +407,8 @@ fn plain(fact: &Fact) -> Option<(&'static str, &'static str)> {
         Fact::Completed { .. } => ("Everything was finished.", "办理完毕。"),
         Fact::Withdrawn => ("The person took the request back.", "本人撤回请求。"),
         Fact::Denied(_) => ("The company refused the request.", "公司决定不予办理该请求。"),
-        Fact::Exempted { .. } => ("The company left a part out of the request.", "公司决定该请求的部分事项不予办理。"),
+        Fact::Retried { .. } => ("The company tried again what had failed.", "公司对失败的步骤重新进行了处理。"),
+        Fact::Exempted(_) => ("The company left a part out of the request.", "公司决定该请求的部分事项不予办理。"),
         Fact::Expired => ("Nobody answered in time.", "未在期限内完成验证或确认。"),
         Fact::PackageExpired { .. } => ("The copy was deleted.", "副本已删除。"),
         Fact::Overdue => ("The answer became overdue.", "已超过答复期限。"),

@@ -31,22 +31,20 @@ pub struct RetainedResult {
     /// How many rows were kept at the end of the erasure.
     pub rows: u64,
     /// Of those, how many bore the mark of what may not be used.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "super::event::is_zero")]
     pub marked: u64,
     /// Until when the last of them is kept, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
     /// How many were erased by purges since.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "super::event::is_zero")]
     pub purged: u64,
     /// When a purge found that nothing is kept any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purged_at: Option<Timestamp>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
+    /// Whether a purge could not tell any more which rows there are the person's, and left them all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub out_of_reach: bool,
 }
 
 /// What a legal hold did to a request.
@@ -107,6 +105,9 @@ pub struct Certificate {
     /// What an operator left out of it, by collection.
     #[serde(default, skip_serializing_if = "Exemptions::is_empty")]
     pub exempt: Exemptions,
+    /// The same by category, where it was left out as one.
+    #[serde(default, skip_serializing_if = "Exemptions::is_empty")]
+    pub exempt_categories: Exemptions,
     /// What was looked for and found after the end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rechecks: Vec<RecheckReport>,
@@ -147,6 +148,7 @@ impl Certificate {
             retained: Vec::new(),
             denied: None,
             exempt: Exemptions::new(),
+            exempt_categories: Exemptions::new(),
             rechecks: Vec::new(),
             recipients: Vec::new(),
             holds: Vec::new(),
@@ -175,7 +177,10 @@ impl Certificate {
                     certificate.outcome = Some(*outcome);
                 }
                 Fact::Denied(ground) => certificate.denied = Some(ground.clone()),
-                Fact::Exempted { collections } => certificate.exempt.extend(collections.clone()),
+                Fact::Exempted(left_out) => {
+                    certificate.exempt.extend(left_out.collections.clone());
+                    certificate.exempt_categories.extend(left_out.categories.clone());
+                }
                 Fact::Rechecked(report) => certificate.rechecks.push(report.clone()),
                 Fact::Purged(report) => {
                     for purged in &report.collections {
@@ -213,6 +218,10 @@ impl Certificate {
                 if report.work == Work::EraseHeld {
                     self.after_holds.push(report.counts);
                 }
+                for kept in &report.retained {
+                    let entry = self.retained(&kept.collection);
+                    (entry.rows, entry.marked, entry.until) = (kept.rows, kept.marked, kept.until);
+                }
             }
             _ => {}
         }
@@ -229,27 +238,32 @@ impl Certificate {
 
     /// What a purge did in a collection. What it kept itself, a re-check found: it was not there at the end.
     fn purged(&mut self, purged: &Purged, at: Timestamp) {
-        let known = self.retained.iter().position(|entry| entry.collection == purged.collection);
-        let at_hand = known.unwrap_or(self.retained.len());
-        if known.is_none() {
-            let collection = purged.collection.clone();
+        let entry = self.retained(&purged.collection);
+        entry.purged += purged.erased;
+        if purged.out_of_reach {
+            entry.out_of_reach = true;
+        } else if purged.retained == 0 {
+            entry.purged_at = Some(at);
+        } else {
+            entry.until = purged.retained_until;
+        }
+    }
+
+    /// What is said of rows that were kept of a collection.
+    fn retained(&mut self, collection: &str) -> &mut RetainedResult {
+        let at = self.retained.iter().position(|entry| entry.collection == collection).unwrap_or_else(|| {
             self.retained.push(RetainedResult {
-                collection,
+                collection: collection.to_owned(),
                 rows: 0,
                 marked: 0,
                 until: None,
                 purged: 0,
                 purged_at: None,
+                out_of_reach: false,
             });
-        }
-        if let Some(entry) = self.retained.get_mut(at_hand) {
-            entry.purged += purged.erased;
-            if purged.retained == 0 {
-                entry.purged_at = Some(at);
-            } else {
-                entry.until = purged.retained_until;
-            }
-        }
+            self.retained.len() - 1
+        });
+        &mut self.retained[at]
     }
 }
 
@@ -266,5 +280,6 @@ fn kept(report: &StepReport) -> Option<RetainedResult> {
         until: *until,
         purged: 0,
         purged_at: None,
+        out_of_reach: false,
     })
 }

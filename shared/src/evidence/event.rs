@@ -10,7 +10,7 @@ use super::recipients::{Means, NotTold, Receipt};
 use crate::holds::{Held, HoldId};
 use crate::plan::{Counts, Work};
 use crate::policy::{Factor, Period, PolicyDigest};
-use crate::request::{AppEvent, Exemptions, Ground, Matter, RequestId, StepNumber};
+use crate::request::{AppEvent, Ground, LeftOut, Matter, RequestId, StepNumber};
 
 /// SHA-256 as 64 hexadecimal digits.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -112,6 +112,29 @@ pub struct StepReport {
     /// The legal holds that keep what is held.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<Held>,
+    /// Of what was held before: what is kept for a time nevertheless.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retained: Vec<RetainedRows>,
+}
+
+/// Rows of one collection that are kept for a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetainedRows {
+    /// Which.
+    pub collection: String,
+    /// How many.
+    pub rows: u64,
+    /// Of those, how many bear the mark of what may not be used.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub marked: u64,
+    /// Until when the last of them is kept, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+pub(super) fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What a re-check found and did.
@@ -167,6 +190,9 @@ pub struct Purged {
     /// Until when the last of those is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retained_until: Option<Timestamp>,
+    /// Whether nobody can tell any more which rows there are the person's: nothing that leads to them is surely theirs still.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub out_of_reach: bool,
 }
 
 /// What happened.
@@ -288,10 +314,12 @@ pub enum Fact {
         /// By what.
         factors: Vec<Factor>,
     },
-    /// An operator left collections out of it.
-    Exempted {
-        /// Which, each with its ground.
-        collections: Exemptions,
+    /// An operator left something out of it.
+    Exempted(LeftOut),
+    /// An operator had steps tried again that had failed for good.
+    Retried {
+        /// Which.
+        steps: Vec<StepNumber>,
     },
     /// An operator refused it.
     Denied(Ground),

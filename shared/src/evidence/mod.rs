@@ -14,7 +14,8 @@ mod verify;
 pub use anchor::{Anchor, AnchorFault, AnchorHead, AnchorSignature, Anchored, Leaf};
 pub use certificate::{Certificate, CollectionResult, HoldResult, KeptRows, RetainedResult};
 pub use event::{
-    Actor, Event, EventHash, Fact, FailureReason, Obstructed, Outcome, PurgeReport, Purged, RecheckReport, StepReport,
+    Actor, Event, EventHash, Fact, FailureReason, Obstructed, Outcome, PurgeReport, Purged, RecheckReport,
+    RetainedRows, StepReport,
 };
 pub use recipients::{Means, NotTold, Receipt, RecipientResult};
 pub use verify::{EvidenceError, EvidenceFile, verify, verify_with};

@@ -27,6 +27,8 @@ pub enum NotTold {
     NothingKnown,
     /// An operator left out all that it got.
     NothingErased,
+    /// Legal holds keep all that it got. It is told when they have ended.
+    Held,
     /// It refused, or cannot be told as the policy says. Trying again cannot help.
     Refused,
     /// It was tried as often as it may be.
@@ -86,7 +88,7 @@ impl RecipientResult {
         match fact {
             Fact::RecipientTold { recipient, receipt_by, .. } => {
                 let result = Self::of(results, recipient);
-                (result.told_at, result.receipt_by) = (Some(at), *receipt_by);
+                (result.told_at, result.receipt_by, result.not_told) = (Some(at), *receipt_by, None);
             }
             Fact::RecipientNotTold { recipient, reason, .. } => {
                 Self::of(results, recipient).not_told = Some(*reason);

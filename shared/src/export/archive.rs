@@ -74,7 +74,8 @@ impl Packing {
 
     fn level(self) -> Compression {
         match self {
-            Self::Deflate => Compression::default(),
+            // A row resembles the row before it: a harder look finds hardly more, and takes three times as long.
+            Self::Deflate => Compression::new(2),
             Self::AsIs => Compression::none(),
         }
     }

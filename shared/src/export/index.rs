@@ -13,7 +13,7 @@ use super::section::{FileLink, Preview, Section};
 use super::words::{is_chinese, words};
 use crate::connectors::{is_omitted, masked};
 use crate::policy::{Field, Pinned, in_language, refusal_text};
-use crate::request::Request;
+use crate::request::{Ground, LeftOut, Request};
 
 const TEMPLATE: &str = include_str!("index.html.j2");
 
@@ -30,10 +30,10 @@ pub struct IndexContext {
     totals: Totals,
 }
 
-/// A collection that an operator left out of the copy.
+/// A collection, or a category, that an operator left out of the copy.
 #[derive(Serialize)]
 struct Refused {
-    collection: String,
+    name: String,
     description: String,
     ground: String,
     source: String,
@@ -196,14 +196,19 @@ pub fn context(
     };
     let held: Vec<&str> =
         sections.iter().filter(|section| section.records > 0).map(|section| section.collection.as_str()).collect();
-    let refused = request.exempt.iter().map(|(name, ground)| Refused {
-        collection: name.clone(),
-        description: policy.collection(name).and_then(|it| it.description.clone()).unwrap_or_default(),
+    let refused = |name: &String, description: String, ground: &Ground| Refused {
+        name: name.clone(),
+        description,
         ground: refusal_text(policy, ground, &language).to_owned(),
         source: ground.source.clone(),
-    });
+    };
+    let described = |name: &str| policy.collection(name).and_then(|it| it.description.clone()).unwrap_or_default();
+    let category = |name: &str| category_words::of(name, is_chinese(&language)).0;
+    let LeftOut { collections, categories } = &request.left_out;
+    let by_category = categories.iter().map(|(name, ground)| refused(name, category(name), ground));
+    let by_collection = collections.iter().map(|(name, ground)| refused(name, described(name), ground));
     IndexContext {
-        refused: refused.collect(),
+        refused: by_category.chain(by_collection).collect(),
         words: words(&language),
         controller: ControllerText {
             name: controller.name.clone(),

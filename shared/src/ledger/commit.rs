@@ -76,6 +76,9 @@ impl Ledger {
         for (number, queue) in &change.released {
             writes.push(self.release_step(&change.request.id, keys::step(*number), *queue, now)?);
         }
+        for (number, queue) in &change.retried {
+            writes.push(self.retry_step(&change.request.id, *number, *queue, now)?);
+        }
         for notice in &change.notices {
             writes.push(self.put_notice(&change.request, notice, now)?);
         }
@@ -149,6 +152,33 @@ impl Ledger {
             .expression_attribute_values(":waiting", text("waiting"))
             .expression_attribute_values(":shard", number(keys::due_shard(&pk)))
             .expression_attribute_values(":wake_at", text(keys::moment(wake.at)))
+            .expression_attribute_values(":queue", text(queue.name()));
+        write_update(update)
+    }
+
+    /// A step that failed for good may be claimed again, as often as one that never was.
+    fn retry_step(
+        &self,
+        id: &RequestId,
+        step: StepNumber,
+        queue: Queue,
+        now: Timestamp,
+    ) -> Result<TransactWriteItem, LedgerError> {
+        let pk = keys::request(id);
+        let update = self
+            .update_of_step(&pk, step)
+            .update_expression(
+                "SET #status = :ready, failures = :none, waits = attempt, due_shard = :shard, wake_at = :wake_at, \
+                 #queue = :queue",
+            )
+            .condition_expression("#status = :failed")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#queue", "queue")
+            .expression_attribute_values(":ready", text("ready"))
+            .expression_attribute_values(":failed", text("failed"))
+            .expression_attribute_values(":none", number(0))
+            .expression_attribute_values(":shard", number(keys::due_shard(&pk)))
+            .expression_attribute_values(":wake_at", text(keys::moment(resend(now, queue).at)))
             .expression_attribute_values(":queue", text(queue.name()));
         write_update(update)
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::keys;
 use super::{Item, Ledger, LedgerError, failed, number, text};
-use crate::request::RequestId;
+use crate::request::{Exemptions, RequestId};
 
 /// An identity of somebody who was erased, and that a replay has found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,9 @@ pub struct FoundAgain {
     pub digest: String,
     /// What it is, sealed.
     pub sealed: String,
+    /// What that request left out.
+    #[serde(default)]
+    pub exempt: Exemptions,
 }
 
 impl Ledger {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::keys;
 use super::{Ledger, LedgerError, failed, text};
-use crate::request::{Matter, RequestId};
+use crate::request::{Exemptions, Matter, RequestId};
 
 /// What is known of an identity that was erased.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Suppressed {
     pub erased_by: RequestId,
     /// When, the last time.
     pub erased_at: Timestamp,
+    /// The collections that the last time left out.
+    pub exempt: Exemptions,
 }
 
 /// An entry as it is stored. One that has only been cancelled is not erased yet.
@@ -29,6 +31,8 @@ struct Entry {
     erased_at: Option<Timestamp>,
     #[serde(default)]
     last_erased_at: Option<Timestamp>,
+    #[serde(default)]
+    exempt: Exemptions,
 }
 
 #[derive(Deserialize)]
@@ -41,12 +45,14 @@ struct Tombstone {
 const BATCH: usize = 100;
 
 impl Ledger {
-    /// Says that this identity was erased by this request. Writing it again changes no more than the last time.
+    /// Says that this identity was erased by this request, but for what it left out. Writing it again changes no more than
+    /// the last time.
     pub async fn suppress(
         &self,
         digest: &str,
         request_id: &RequestId,
         matter: Matter,
+        exempt: &Exemptions,
         now: Timestamp,
     ) -> Result<(), LedgerError> {
         let key = keys::suppressed(digest);
@@ -57,8 +63,9 @@ impl Ledger {
             .key("sk", text(&key))
             .update_expression(
                 "SET request_id = :request, matter = :matter, erased_at = if_not_exists(erased_at, :now), \
-                 last_erased_at = :now",
+                 last_erased_at = :now, exempt = :exempt",
             )
+            .expression_attribute_values(":exempt", serde_dynamo::to_attribute_value(exempt)?)
             .expression_attribute_values(":request", text(request_id.as_str()))
             .expression_attribute_values(":matter", text(matter.name()))
             .expression_attribute_values(":now", text(keys::moment(now)))
@@ -101,7 +108,7 @@ impl Ledger {
             found.extend(entries.into_iter().filter_map(|entry| {
                 let erased_at = entry.last_erased_at.or(entry.erased_at)?;
                 let digest = entry.pk.strip_prefix(&keys::suppressed(""))?.to_owned();
-                Some(Suppressed { digest, erased_by: entry.request_id, erased_at })
+                Some(Suppressed { digest, erased_by: entry.request_id, erased_at, exempt: entry.exempt })
             }));
         }
         Ok(found)

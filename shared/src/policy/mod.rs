@@ -218,6 +218,52 @@ impl Pinned {
         Ok(Self { bundle, digest: actual, graph })
     }
 
+    /// The same policy, under the same digest, where rows of some collections stay as they are and fields of some categories
+    /// leave with no export: what an operator leaves out of one request.
+    #[must_use]
+    pub fn without<'a>(
+        &self,
+        collections: impl Iterator<Item = &'a String>,
+        categories: impl Iterator<Item = &'a String>,
+    ) -> Self {
+        let mut without = self.clone();
+        for name in collections {
+            if let Some(rule) = without.bundle.policy.collections.get_mut(name) {
+                rule.erasure = ErasureRule::Keep { reason: Text::default() };
+            }
+        }
+        without.bundle.policy.export.omit.extend(categories.cloned());
+        without
+    }
+
+    /// The collections that have a field of a category, or of one below it.
+    #[must_use]
+    pub fn collections_with(&self, category: &str) -> Vec<&str> {
+        let has_one = |name: &&str| {
+            let mut found = false;
+            let fields = self.collection(name).map_or(&[][..], |collection| collection.fields.as_slice());
+            dataset::visit(fields, "", &mut |_, field| {
+                found |= field.data_categories.iter().any(|of| categories::is_within(of, category));
+            });
+            found
+        };
+        self.collections().filter(has_one).collect()
+    }
+
+    /// Whether a copy shows anything personal of a collection: a field with a category that leaves.
+    #[must_use]
+    pub fn leaves_with_a_copy(&self, collection: &str) -> bool {
+        let omitted = &self.bundle.policy.export.omit;
+        let leaves = |field: &Field| {
+            let is_out = |of: &String| omitted.iter().any(|category| categories::is_within(of, category));
+            !field.data_categories.is_empty() && !field.data_categories.iter().any(is_out)
+        };
+        let fields = self.collection(collection).map_or(&[][..], |collection| collection.fields.as_slice());
+        let mut found = false;
+        dataset::visit(fields, "", &mut |_, field| found |= leaves(field));
+        found
+    }
+
     /// The canonical bytes that the digest is of (RFC 8785).
     pub fn to_stored(&self) -> Result<Vec<u8>, serde_json::Error> {
         canonical(&self.bundle)

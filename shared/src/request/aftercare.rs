@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::change::{Change, NewStep, NoticeKind, StepNumber};
 use super::life::{Captured, LifeError, Request};
 use super::state::Status;
-use crate::evidence::{Actor, Fact, FailureReason, PurgeReport, RecheckReport, StepReport};
+use crate::evidence::{Actor, Fact, FailureReason, PurgeReport, Purged, RecheckReport, StepReport};
 use crate::holds::next_look;
 use crate::plan::{Queue, Work};
 use crate::policy::Period;
@@ -45,6 +45,9 @@ pub struct Aftercare {
     /// How far it is that nothing is known but what leads to kept rows.
     #[serde(default, skip_serializing_if = "Narrowing::is_ahead")]
     pub narrowing: Narrowing,
+    /// Recipients that are being told now that a hold has ended, with their steps.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub telling: BTreeMap<String, StepNumber>,
 }
 
 /// How far it is that a request knows nothing but what leads to kept rows.
@@ -106,7 +109,9 @@ impl Request {
     /// Whether a step is the one that is to be done after the end.
     #[must_use]
     pub fn is_cared_for_by(&self, step: StepNumber) -> bool {
-        let is_it = |aftercare: &Aftercare| aftercare.step == Some(step);
+        let is_it = |aftercare: &Aftercare| {
+            aftercare.step == Some(step) || aftercare.telling.values().any(|telling| *telling == step)
+        };
         let is_care = self.held_step == Some(step) || self.aftercare.as_ref().is_some_and(is_it);
         self.status == Status::Completed && is_care
     }
@@ -144,6 +149,8 @@ impl Request {
             change.request.keep(held, None);
         }
         let (mut is_last, step) = (false, report.step);
+        let keeps_nothing = report.holds.is_empty()
+            && report.collections.iter().all(|purged| purged.retained == 0 && !purged.out_of_reach);
         if let Some(aftercare) = &mut change.request.aftercare {
             for purged in &report.collections {
                 match purged.retained_until.filter(|until| *until > report.at) {
@@ -151,17 +158,17 @@ impl Request {
                     None => drop(aftercare.retained.remove(&purged.collection)),
                 }
             }
-            is_last = aftercare.keeps_contact && aftercare.retained.is_empty();
+            is_last = aftercare.keeps_contact && aftercare.retained.is_empty() && keeps_nothing;
         }
-        for purged in report.collections.iter().filter(|purged| purged.retained == 0) {
+        let is_gone = |purged: &&Purged| purged.retained == 0 && !purged.out_of_reach;
+        for purged in report.collections.iter().filter(is_gone) {
             change.request.purged.insert(purged.collection.clone(), now);
         }
         change.record(now, Actor::System, Fact::Purged(report));
         if is_last {
             change.notify(NoticeKind::Purged);
         }
-        change.step_over(step);
-        change.care_on(now);
+        change.care_goes_on(step, now);
         Ok(change)
     }
 
@@ -223,18 +230,22 @@ impl Change {
     /// A step that follows the end is over.
     pub(super) fn care_ended(&mut self, step: StepNumber, fact: Fact, now: Timestamp) {
         self.record(now, Actor::System, fact);
-        self.step_over(step);
-        self.care_on(now);
+        self.care_goes_on(step, now);
     }
 
-    fn step_over(&mut self, step: StepNumber) {
+    /// A step that follows the end is over, which has been recorded.
+    pub(super) fn care_goes_on(&mut self, step: StepNumber, now: Timestamp) {
         let request = &mut self.request;
         request.last_step = request.last_step.max(step.0);
         if request.held_step == Some(step) {
             request.held_step = None;
         } else if let Some(aftercare) = &mut request.aftercare {
-            aftercare.step = None;
+            if aftercare.step == Some(step) {
+                aftercare.step = None;
+            }
+            aftercare.telling.retain(|_, telling| *telling != step);
         }
+        self.care_on(now);
     }
 
     /// Says until when whom it was about is known: as long as was said already, until then, and as long as holds last.
@@ -255,7 +266,7 @@ impl Change {
         if self.request.held_step.is_none() && !self.request.kept.is_empty() {
             self.keep_subject_until(Timestamp::MIN, now);
             let look = next_look(self.request.kept.iter().map(|kept| &kept.held), now);
-            self.request.held_step = Some(self.write_step(Work::EraseHeld, Some(look)));
+            self.request.held_step = Some(self.write_step(Work::EraseHeld, Queue::Erase, Some(look)));
         }
         let request = &mut self.request;
         let ended = request.ended_at.unwrap_or(now);
@@ -263,7 +274,7 @@ impl Change {
         let (work, begins_at) = if !aftercare.rechecks.is_empty() {
             let after = aftercare.rechecks.remove(0);
             (Work::Recheck { after }, Some(later(ended, after).max(now)))
-        } else if request.held_step.is_some() {
+        } else if request.held_step.is_some() || !aftercare.telling.is_empty() {
             return;
         } else if let Some(next) = aftercare.retained.values().min().copied() {
             if aftercare.narrowing == Narrowing::Done {
@@ -283,17 +294,26 @@ impl Change {
             self.record(now, Actor::System, Fact::SubjectDropped);
             return;
         };
-        let number = self.write_step(work, begins_at);
+        let number = self.write_step(work, Queue::Erase, begins_at);
         if let Some(aftercare) = &mut self.request.aftercare {
             aftercare.step = Some(number);
         }
     }
 
-    fn write_step(&mut self, work: Work, begins_at: Option<Timestamp>) -> StepNumber {
+    /// A step that tells a recipient after the end, unless there is one.
+    pub(super) fn write_tell_step(&mut self, recipient: String) {
+        let aftercare = self.request.aftercare.get_or_insert_default();
+        if !aftercare.telling.contains_key(&recipient) {
+            let number = self.write_step(Work::Tell { recipient: recipient.clone() }, Queue::Tell, None);
+            self.request.aftercare.get_or_insert_default().telling.insert(recipient, number);
+        }
+    }
+
+    fn write_step(&mut self, work: Work, queue: Queue, begins_at: Option<Timestamp>) -> StepNumber {
         let planned: u16 = self.request.stages.iter().map(|stage| stage.steps).sum();
         let number = StepNumber(planned.max(self.request.last_step) + 1);
         self.request.last_step = number.0;
-        self.new_steps.push(NewStep { number, work, queue: Queue::Erase, is_ready: true, begins_at });
+        self.new_steps.push(NewStep { number, work, queue, is_ready: true, begins_at });
         number
     }
 }
@@ -305,150 +325,4 @@ fn later(moment: Timestamp, period: Period) -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests {
-    use jiff::ToSpan as _;
-
-    use super::*;
-    use crate::evidence::Purged;
-    use crate::plan::Counts;
-    use crate::request::{Matter, NewRequest, Right};
-
-    fn ended(rechecks: Vec<Period>, has_keys: bool, retained: &[(&str, &str)]) -> Change {
-        let now: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
-        let mut change = Request::open(NewRequest {
-            id: "1".repeat(32).parse().unwrap(),
-            matter: Matter::Right(Right::Erasure),
-            policy: "ab".repeat(32).try_into().unwrap(),
-            received_at: now,
-            due_at: now,
-            subject: Some("k1:aa".into()),
-            language: "en".into(),
-            sealed: Some("sealed".into()),
-            submission: None,
-            factors: Vec::new(),
-        });
-        change.request.status = Status::InProgress;
-        change.request.contact = Some("sealed".into());
-        change.request.aftercare = Some(Aftercare {
-            rechecks,
-            has_keys,
-            step: None,
-            until: None,
-            purgeable: retained.iter().map(|(name, _)| (*name).to_owned()).collect(),
-            retained: retained.iter().map(|(name, until)| ((*name).to_owned(), moment(until))).collect(),
-            keeps_contact: true,
-            narrowing: Narrowing::Ahead,
-        });
-        change.complete(now).unwrap();
-        change
-    }
-
-    fn moment(text: &str) -> Timestamp {
-        text.parse().unwrap()
-    }
-
-    fn next(change: &Change) -> (StepNumber, Work) {
-        change.new_steps.last().map(|step| (step.number, step.work.clone())).unwrap()
-    }
-
-    fn failed(change: &Change, now: Timestamp) -> Change {
-        change.request.step_failed(next(change).0, FailureReason::Permanent, Vec::new(), now).unwrap()
-    }
-
-    fn narrowed(change: &Change, now: Timestamp) -> Change {
-        let (step, work) = next(change);
-        assert_eq!(work, Work::Narrow);
-        let report = StepReport {
-            step,
-            work,
-            counts: Counts::default(),
-            retained_until: None,
-            exempt: false,
-            holds: Vec::new(),
-        };
-        let captured = Captured { sealed: "less".into(), contact: None };
-        change.request.step_done(report, None, Some(captured), now).unwrap()
-    }
-
-    #[test]
-    fn each_purge_is_at_its_time_and_the_address_goes_with_the_last() {
-        let (one, two) = ("2027-05-01T00:00:00Z", "2029-01-31T00:00:00Z");
-        let end = ended(Vec::new(), true, &[("a.logs", one), ("a.orders", two)]);
-        assert!(end.request.contact.is_some() && end.request.known_until() == Some(moment(two)));
-        let narrowed = narrowed(&end, moment("2026-11-22T00:00:00Z"));
-        assert_eq!(narrowed.request.sealed.as_deref(), Some("less"));
-        let (step, work) = next(&narrowed);
-        assert_eq!(work, Work::Purge { at: moment(one) });
-        assert_eq!(narrowed.new_steps[0].begins_at, Some(moment(one)));
-        let purged = |collection: &str, until: Option<&str>| Purged {
-            collection: collection.into(),
-            erased: 1,
-            retained: u64::from(until.is_some()),
-            retained_until: until.map(moment),
-        };
-        let report = |step, at, collections| PurgeReport {
-            step,
-            at: moment(at),
-            collections,
-            counts: Counts::default(),
-            somebody_new: false,
-            holds: Vec::new(),
-        };
-        let first = report(step, one, vec![purged("a.logs", None), purged("a.orders", Some(two))]);
-        let first = narrowed.request.purged(first, moment(one)).unwrap();
-        assert_eq!(first.request.purged.keys().collect::<Vec<_>>(), ["a.logs"]);
-        assert!(first.notices.is_empty());
-        let (step, work) = next(&first);
-        assert_eq!(work, Work::Purge { at: moment(two) });
-        let last = report(step, two, vec![purged("a.orders", None)]);
-        let last = first.request.purged(last, moment(two)).unwrap();
-        assert_eq!(last.notices.iter().map(|notice| notice.kind).collect::<Vec<_>>(), [NoticeKind::Purged]);
-        assert!(last.notices[0].contact.is_some());
-        assert_eq!(last.events.last().unwrap().fact, Fact::SubjectDropped);
-        assert_eq!((last.request.sealed, last.request.contact, last.request.aftercare), (None, None, None));
-    }
-
-    #[test]
-    fn what_cannot_be_narrowed_or_purged_is_left_to_the_sweep_and_nobody_stays_known_for_it() {
-        let (one, two) = ("2027-05-01T00:00:00Z", "2029-01-31T00:00:00Z");
-        let end = ended(Vec::new(), true, &[("a.logs", one), ("a.orders", two)]);
-        let now = moment("2026-11-22T00:00:00Z");
-        let not_narrowed = failed(&end, now);
-        assert_eq!(next(&not_narrowed).1, Work::Forget, "captured keys are forgotten by themselves");
-        let dropped = failed(&not_narrowed, now);
-        assert_eq!((dropped.request.sealed, dropped.request.aftercare), (None, None));
-        let narrowed = narrowed(&end, now);
-        let second = failed(&narrowed, moment(one));
-        assert_eq!(next(&second).1, Work::Purge { at: moment(two) });
-        let dropped = failed(&second, moment(two));
-        assert_eq!((dropped.request.sealed, dropped.request.aftercare), (None, None));
-    }
-
-    #[test]
-    fn whom_it_is_about_is_kept_until_the_last_re_check_and_no_longer_whatever_fails() {
-        let (day, month) = (Period(1.day()), Period(30.days()));
-        let end = ended(vec![day, month], true, &[]);
-        let until = "2026-12-22T00:00:00Z".parse().unwrap();
-        assert_eq!(end.events.last().unwrap().fact, Fact::SubjectKept { until, retained_until: None });
-        let first = end.new_steps.last().unwrap();
-        assert_eq!(
-            (&first.work, first.begins_at),
-            (&Work::Recheck { after: day }, "2026-11-23T00:00:00Z".parse().ok())
-        );
-        assert!(end.effects().iter().all(|effect| effect.item != super::super::EffectItem::Step(first.number)));
-        let request = end.request;
-        assert!(request.is_cared_for_by(first.number) && request.sealed.is_some());
-
-        let late: Timestamp = "2026-12-24T00:00:00Z".parse().unwrap();
-        let failed = request.step_failed(first.number, FailureReason::Permanent, Vec::new(), late).unwrap();
-        let second = failed.new_steps.last().unwrap();
-        assert_eq!((&second.work, second.begins_at), (&Work::Recheck { after: month }, Some(late)), "its time is over");
-        let failed = failed.request.step_failed(second.number, FailureReason::Permanent, Vec::new(), late).unwrap();
-        let forget = failed.new_steps.last().unwrap();
-        assert_eq!((&forget.work, forget.begins_at), (&Work::Forget, None));
-        assert!(failed.request.sealed.is_some(), "until the keys are forgotten");
-        let last = failed.request.step_failed(forget.number, FailureReason::Permanent, Vec::new(), late).unwrap();
-        assert_eq!(last.events.last().unwrap().fact, Fact::SubjectDropped);
-        assert_eq!((last.request.sealed, last.request.aftercare, last.new_steps.len()), (None, None, 0));
-    }
-}
+mod tests;

@@ -131,7 +131,7 @@ impl Change {
         // A replay is done in full if it leaves nothing; what is retained is so by the policy.
         let falls_short = match self.request.matter {
             Matter::Replay => total.left_over > 0,
-            _ => total.retained > 0 || !self.request.exempt.is_empty() || !self.request.kept.is_empty(),
+            _ => total.retained > 0 || !self.request.left_out.is_empty() || !self.request.kept.is_empty(),
         };
         let outcome = if falls_short {
             Outcome::Partial

@@ -165,6 +165,8 @@ pub struct Change {
     pub new_steps: Vec<NewStep>,
     /// Steps that may begin now.
     pub released: Vec<(StepNumber, Queue)>,
+    /// Steps that failed for good and may begin again.
+    pub retried: Vec<(StepNumber, Queue)>,
     /// Notices to write.
     pub notices: Vec<Notice>,
     /// Messages to the app to write.
@@ -179,6 +181,7 @@ impl Change {
         let new = self.new_steps.iter().filter(begins).map(|step| (step.number, step.queue));
         let steps = new
             .chain(self.released.iter().copied())
+            .chain(self.retried.iter().copied())
             .map(|(number, queue)| Effect { queue, item: EffectItem::Step(number) });
         let notices =
             self.notices.iter().map(|notice| Effect { queue: Queue::Notify, item: EffectItem::Notice(notice.number) });

@@ -4,16 +4,17 @@
 //! made before anything has been copied or erased.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::change::{AppEvent, Change, NoticeKind, Wake};
+use super::change::{AppEvent, Change, NoticeKind, StepNumber, Wake};
 use super::life::{LifeError, REMINDER_PERIOD, Request, after};
 use super::state::{IllegalTransition, Status, Transition};
 use crate::evidence::{Actor, Fact};
 use crate::plan::{Plan, Queue};
-use crate::policy::Factor;
+use crate::policy::{Factor, Pinned};
 
 /// How long before its answer is due a request that waits for a decision is brought to the operators' mind.
 const REMINDED_BEFORE: jiff::SignedDuration = jiff::SignedDuration::from_hours(3 * 24);
@@ -27,8 +28,33 @@ pub struct Ground {
     pub source: String,
 }
 
-/// Collections that are left out of a request, each with its ground.
+/// What is left out of a request, by name, each with its ground.
 pub type Exemptions = BTreeMap<String, Ground>;
+
+/// What an operator leaves out of a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Whole collections.
+    pub collections: Exemptions,
+    /// Categories, with all below them: they do not leave with a copy. An erasure keeps the collections that have them,
+    /// which stand beside.
+    #[serde(default, skip_serializing_if = "Exemptions::is_empty")]
+    pub categories: Exemptions,
+}
+
+impl LeftOut {
+    /// Whether it is nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.collections.is_empty() && self.categories.is_empty()
+    }
+
+    /// Adds what was left out later.
+    pub fn extend(&mut self, more: Self) {
+        self.collections.extend(more.collections);
+        self.categories.extend(more.categories);
+    }
+}
 
 impl Request {
     /// Whether an operator may still decide: the person has shown who they are, and nothing has been done yet.
@@ -75,24 +101,50 @@ impl Request {
         Ok(change)
     }
 
-    /// An operator leaves collections out of it. What waits for a decision goes on with the rest.
-    pub fn exempted(&self, exemptions: &Exemptions, plan: &Plan, now: Timestamp) -> Result<Change, LifeError> {
-        if !self.may_be_decided() {
+    /// An operator leaves something out of it, before anything was done. What waits for a decision goes on with the rest.
+    pub fn exempted(&self, left_out: LeftOut, plan: &Plan, now: Timestamp) -> Result<Change, LifeError> {
+        // What the preflight refused has changed nothing yet.
+        if !self.may_be_decided() && self.status != Status::NeedsAttention {
             return Err(IllegalTransition { from: self.status, transition: Transition::Exempt }.into());
         }
         let mut change = self.begin_change();
-        change.request.exempt.extend(exemptions.clone());
-        change.record(now, Actor::Operator, Fact::Exempted { collections: exemptions.clone() });
+        change.request.left_out.extend(left_out.clone());
+        change.record(now, Actor::Operator, Fact::Exempted(left_out));
         if self.status == Status::UnderReview {
             change.pass_review(plan, now)?;
         }
         Ok(change)
     }
 
+    /// An operator has steps of the present stage tried again that failed for good.
+    pub fn retried(&self, failed: &[StepNumber], now: Timestamp) -> Result<Change, LifeError> {
+        let mut change = self.begin_change();
+        change.go(Transition::Retry)?;
+        let stage = self.stages.iter().find(|stage| stage.remaining > 0);
+        let queue = stage.map(|stage| stage.queue).ok_or(LifeError::WrongStage(StepNumber(0)))?;
+        change.retried.extend(failed.iter().map(|step| (*step, queue)));
+        let near = after(now, REMINDER_PERIOD);
+        change.request.wake =
+            Some(Wake { at: if self.overdue { near } else { self.due_at.max(near) }, queue: Queue::Notify });
+        change.record(now, Actor::Operator, Fact::Retried { steps: failed.to_vec() });
+        Ok(change)
+    }
+
     /// The ground on which a collection is left out, if it is.
     #[must_use]
     pub fn exemption(&self, collection: &str) -> Option<&Ground> {
-        self.exempt.get(collection)
+        self.left_out.collections.get(collection)
+    }
+
+    /// The policy as this request is answered under it. Of what is left out of an erasure nothing goes, and what would take it
+    /// along is refused; what is left out of a copy does not leave.
+    #[must_use]
+    pub fn under(&self, policy: Arc<Pinned>) -> Arc<Pinned> {
+        if self.left_out.is_empty() {
+            return policy;
+        }
+        let LeftOut { collections, categories } = &self.left_out;
+        Arc::new(policy.without(collections.keys(), categories.keys()))
     }
 }
 
@@ -105,6 +157,15 @@ impl Change {
         self.request.wake = Some(Wake { at: near.max(after(now, REMINDER_PERIOD)), queue: Queue::Notify });
         self.record(now, actor, Fact::ReviewAsked { factors });
         Ok(())
+    }
+
+    /// What an operator left out of an erasure is left out where that is done again.
+    pub fn leave_out_again(&mut self, collections: Exemptions, now: Timestamp) {
+        if !collections.is_empty() {
+            let left_out = LeftOut { collections, categories: Exemptions::new() };
+            self.request.left_out = left_out.clone();
+            self.record(now, Actor::System, Fact::Exempted(left_out));
+        }
     }
 
     fn pass_review(&mut self, plan: &Plan, now: Timestamp) -> Result<(), LifeError> {

@@ -2,7 +2,7 @@
 //!
 //! The rule of this room: a hold is told of once, when it is first met, and once more when it counts no more.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -57,29 +57,27 @@ impl Request {
     }
 
     /// What was held has been erased, as far as no hold keeps it any more. `over`: the holds that count no more.
-    /// `retained`: where it found rows that are kept for a time, and until when.
-    pub fn held_erased(
-        &self,
-        report: StepReport,
-        over: &[HoldId],
-        retained: &BTreeMap<String, Timestamp>,
-        now: Timestamp,
-    ) -> Result<Change, LifeError> {
+    pub fn held_erased(&self, report: StepReport, over: &[HoldId], now: Timestamp) -> Result<Change, LifeError> {
         if self.held_step != Some(report.step) {
             return Err(LifeError::WrongStage(report.step));
         }
         let mut change = self.begin_change();
-        for kept in self.kept.iter().filter(|kept| over.contains(&kept.held.hold)) {
+        // One that ended after some rows had been left for it is come back for, and counts until then.
+        let still = |kept: &&Kept| report.holds.iter().any(|held| held.hold == kept.held.hold);
+        for kept in self.kept.iter().filter(|kept| over.contains(&kept.held.hold) && !still(kept)) {
             change.record(now, Actor::System, ended(&kept.held, now));
         }
-        let still = |kept: &Kept| report.holds.iter().any(|held| held.hold == kept.held.hold);
-        change.request.kept.retain(still);
-        if let Some(aftercare) = &mut change.request.aftercare {
-            for (collection, until) in retained {
-                aftercare.keep(collection, *until);
+        change.request.kept.retain(|kept| still(&kept));
+        for kept in &report.retained {
+            if let (Some(aftercare), Some(until)) = (&mut change.request.aftercare, kept.until) {
+                aftercare.keep(&kept.collection, until);
             }
+            change.request.retained_after_holds.insert(kept.collection.clone(), kept.clone());
         }
         change.keep_what_is_held(&report);
+        if !over.is_empty() {
+            change.tell_who_was_passed_over();
+        }
         change.care_ended(report.step, Fact::StepDone(report), now);
         Ok(change)
     }

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::cancellation::Cancelling;
 use super::change::{Change, StepNumber, Wake};
 use super::state::{IllegalTransition, Status, Transition};
-use super::{Aftercare, Exemptions, Ground, Kept, Matter, RequestId};
-use crate::evidence::{Actor, EventHash, Fact, FailureReason, Obstructed, Outcome, RecipientResult, StepReport};
+use super::{Aftercare, Ground, Kept, LeftOut, Matter, RequestId};
+use crate::evidence::{
+    Actor, EventHash, Fact, FailureReason, Obstructed, Outcome, RecipientResult, RetainedRows, StepReport,
+};
 use crate::holds::Held;
 use crate::plan::{Counts, Plan, Queue, Work};
 use crate::policy::{Factor, PolicyDigest};
@@ -155,9 +157,9 @@ pub struct Request {
     /// Collections of which nothing is kept any more, with when the last of it was purged.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub purged: BTreeMap<String, Timestamp>,
-    /// Collections that an operator left out, each with its ground.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub exempt: Exemptions,
+    /// What an operator left out.
+    #[serde(default, skip_serializing_if = "LeftOut::is_empty")]
+    pub left_out: LeftOut,
     /// The ground on which it was refused, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub denied: Option<Ground>,
@@ -170,6 +172,9 @@ pub struct Request {
     /// The legal holds that keep something of what it would erase.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<Kept>,
+    /// What is kept for a time of what holds had kept, by collection, now that it was looked at again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub retained_after_holds: BTreeMap<String, RetainedRows>,
     /// The step that erases what is held when a hold has ended; none if there is nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_step: Option<StepNumber>,
@@ -243,11 +248,12 @@ impl Request {
             wake: Some(Wake { at: expires_at, queue: Queue::Verify }),
             aftercare: None,
             purged: BTreeMap::new(),
-            exempt: Exemptions::new(),
+            left_out: LeftOut::default(),
             denied: None,
             recipients: Vec::new(),
             waits_for: Vec::new(),
             kept: Vec::new(),
+            retained_after_holds: BTreeMap::new(),
             held_step: None,
             last_step: 0,
         };
@@ -265,6 +271,7 @@ impl Request {
             events: Vec::new(),
             new_steps: Vec::new(),
             released: Vec::new(),
+            retried: Vec::new(),
             notices: Vec::new(),
             app_messages: Vec::new(),
         }

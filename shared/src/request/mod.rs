@@ -19,7 +19,7 @@ use crate::evidence::Actor;
 pub use aftercare::{Aftercare, Narrowing};
 pub use cancellation::{Addresses, Cancelling, Confirmation};
 pub use change::{AppEvent, AppMessage, Change, Effect, EffectItem, NewStep, Notice, NoticeKind, StepNumber, Wake};
-pub use decision::{Exemptions, Ground};
+pub use decision::{Exemptions, Ground, LeftOut};
 pub use held::Kept;
 pub use id::RequestId;
 pub use life::{Captured, LifeError, NewRequest, PackageInfo, Request, StageInfo};

@@ -32,13 +32,18 @@ impl Request {
         now: Timestamp,
     ) -> Result<Change, LifeError> {
         let mut change = self.begin_change();
-        change.begin_work(now)?;
-        let stage_done = change.count_down(step)?;
         let recipient = recipient.to_owned();
         let fact = match telling {
             Telling::Told { by, receipt_by } => Fact::RecipientTold { step, recipient, by, receipt_by },
             Telling::NotTold(reason) => Fact::RecipientNotTold { step, recipient, reason },
         };
+        if self.is_cared_for_by(step) {
+            change.record_of_recipient(now, Actor::System, fact);
+            change.care_goes_on(step, now);
+            return Ok(change);
+        }
+        change.begin_work(now)?;
+        let stage_done = change.count_down(step)?;
         change.record_of_recipient(now, Actor::System, fact);
         change.go_on(stage_done, now)?;
         Ok(change)
@@ -76,6 +81,17 @@ impl Request {
 }
 
 impl Change {
+    /// A hold has ended: those are told that were not because holds kept all that they got. Each is looked at anew, since
+    /// another hold may keep it.
+    pub(super) fn tell_who_was_passed_over(&mut self) {
+        let was = |result: &&RecipientResult| result.not_told == Some(NotTold::Held);
+        let passed_over: Vec<String> =
+            self.request.recipients.iter().filter(was).map(|result| result.recipient.clone()).collect();
+        for recipient in passed_over {
+            self.write_tell_step(recipient);
+        }
+    }
+
     fn record_of_recipient(&mut self, now: Timestamp, actor: Actor, fact: Fact) {
         self.record(now, actor, fact);
         if let Some(event) = self.events.last() {

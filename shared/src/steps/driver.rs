@@ -100,7 +100,11 @@ impl Driver {
         if claim.step.attempt.saturating_sub(claim.step.waits) > MAX_CLAIMS {
             return self.failed(&claim, StepError::permanent(WorkersDie)).await;
         }
-        let mut job = match self.job(claim, policies).await? {
+        // Neither has to wait for the other.
+        let minds_holds = worker.minds_holds(&claim.step.work);
+        let holds = async { if minds_holds { Some(self.ledger.holds(now).await) } else { None } };
+        let (job, holds) = tokio::join!(self.job(claim, policies), holds);
+        let mut job = match job? {
             Ok(job) => job,
             Err((claim, error)) => return self.failed(&claim, error).await,
         };
@@ -120,7 +124,7 @@ impl Driver {
         if job.is_exempt() {
             return self.done(job, None, None).await;
         }
-        if let Some(ran) = Box::pin(self.meet_holds(&mut job, worker)).await? {
+        if let Some(ran) = Box::pin(self.meet_holds(&mut job, holds, worker)).await? {
             return Ok(ran);
         }
         let mut cursor: Option<String> = match &job.claim.step.cursor {
@@ -147,7 +151,7 @@ impl Driver {
                     return self.purged(job, collections, somebody_new, holds).await;
                 }
                 Next::Told(telling) => return Box::pin(self.told(&job.claim, Some(job.request), telling)).await,
-                Next::Kept { holds, retained } => return Box::pin(self.done_but_for(job, holds, &retained)).await,
+                Next::Kept { holds, retained } => return Box::pin(self.done_but_for(job, holds, retained)).await,
                 Next::Page(next) => cursor = Some(next),
             }
             job.claim.step.cursor = match self.sealer.seal(id, CURSOR, &cursor).await {
@@ -183,7 +187,7 @@ impl Driver {
     ) -> Result<Result<Job, (Claim, StepError)>, LedgerError> {
         let request = self.ledger.request(&claim.request_id).await?.ok_or(LedgerError::Missing("request"))?;
         let policy = match policies.policy(&request.policy).await {
-            Ok(policy) => policy,
+            Ok(policy) => request.under(policy),
             Err(error) => return Ok(Err((claim, StepError::transient(error)))),
         };
         let person = match &request.sealed {
@@ -212,6 +216,7 @@ impl Driver {
             retained_until: step.retained_until,
             exempt: job.is_exempt(),
             holds: Vec::new(),
+            retained: Vec::new(),
         };
         let decide = |request: &Request, now: Timestamp| {
             request.step_done(report.clone(), package.clone(), captured.clone(), now)

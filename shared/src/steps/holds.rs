@@ -1,29 +1,30 @@
 //! What a step does that meets a legal hold: it waits, without being worked on and without failing, or is done but for what is
 //! held.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 
 use super::driver::{Driver, Ran};
 use super::message::Message;
 use super::page::{Job, StepError, Worker};
-use crate::evidence::StepReport;
-use crate::holds::{Held, HoldId, next_look};
+use crate::evidence::{RetainedRows, StepReport};
+use crate::holds::{Held, HoldId, Holds, next_look};
 use crate::ledger::{Claim, Extra, LedgerError};
 use crate::plan::Work;
 use crate::request::life::LifeError;
 use crate::request::{Change, EffectItem, Request};
 
 impl Driver {
-    /// Reads the holds in force, if they matter to the step. Some: the step does not go on.
-    pub(super) async fn meet_holds(&self, job: &mut Job, worker: &dyn Worker) -> Result<Option<Ran>, LedgerError> {
-        if !worker.minds_holds(&job.claim.step.work) {
-            return Ok(None);
-        }
-        job.holds = match self.ledger.holds(self.clock.now()).await {
-            Ok(holds) => holds,
-            Err(error) => return self.failed(&job.claim, StepError::transient(error)).await.map(Some),
+    /// Takes note of the holds in force; none if they do not matter to the step. Some: the step does not go on.
+    pub(super) async fn meet_holds(
+        &self,
+        job: &mut Job,
+        holds: Option<Result<Holds, LedgerError>>,
+        worker: &dyn Worker,
+    ) -> Result<Option<Ran>, LedgerError> {
+        job.holds = match holds {
+            None => return Ok(None),
+            Some(Ok(holds)) => holds,
+            Some(Err(error)) => return self.failed(&job.claim, StepError::transient(error)).await.map(Some),
         };
         match worker.waits_for(job) {
             Ok(waits_for) => self.wait_for_holds(job, &waits_for).await,
@@ -70,7 +71,7 @@ impl Driver {
         &self,
         job: Job,
         holds: Vec<Held>,
-        retained: &BTreeMap<String, Timestamp>,
+        retained: Vec<RetainedRows>,
     ) -> Result<Ran, LedgerError> {
         let step = &job.claim.step;
         let report = StepReport {
@@ -80,11 +81,12 @@ impl Driver {
             retained_until: step.retained_until,
             exempt: false,
             holds,
+            retained,
         };
         let over: Vec<HoldId> = job.request.kept.iter().map(|kept| kept.held.hold.clone()).collect();
         let over: Vec<HoldId> = over.into_iter().filter(|hold| !job.holds.has(hold)).collect();
         let decide = |request: &Request, now: Timestamp| match report.work {
-            Work::EraseHeld => request.held_erased(report.clone(), &over, retained, now),
+            Work::EraseHeld => request.held_erased(report.clone(), &over, now),
             _ => request.step_done(report.clone(), None, None, now),
         };
         let ended = self.commit_step(&job.claim, Some(job.request.clone()), &decide, &Extra::StepDone).await?;

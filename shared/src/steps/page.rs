@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::connectors::{Obstacle, Person};
-use crate::evidence::{Obstructed, Purged};
+use crate::evidence::{Obstructed, Purged, RetainedRows};
 use crate::holds::{Held, Holds};
 use crate::ledger::Claim;
 use crate::plan::{Counts, Work};
@@ -88,6 +88,11 @@ impl Job {
         self.person.as_ref().ok_or_else(|| StepError::permanent(NoSubject))
     }
 
+    /// The collections of the policy that no operator left out.
+    pub fn collections_at_stake(&self) -> impl Iterator<Item = &str> {
+        self.policy.collections().filter(|name| self.request.exemption(name).is_none())
+    }
+
     /// Whether the step would copy or erase what an operator left out of the request.
     pub(super) fn is_exempt(&self) -> bool {
         let work = &self.claim.step.work;
@@ -136,8 +141,8 @@ pub enum Next {
     Kept {
         /// The holds.
         holds: Vec<Held>,
-        /// Collections in which a step that comes back for what was held found rows that are kept for a time: until when.
-        retained: BTreeMap<String, Timestamp>,
+        /// What a step that comes back for what was held found to be kept for a time.
+        retained: Vec<RetainedRows>,
     },
 }
 

@@ -8,7 +8,7 @@ use crate::plan::Counts;
 /// all that is to be mended. It reads the systems' descriptions and no row, so it is short.
 pub async fn preflight_page(job: &Job, connectors: &Connectors) -> Result<Page, StepError> {
     let mut refusing = Vec::new();
-    for collection in job.policy.collections().filter(|name| job.request.exemption(name).is_none()) {
+    for collection in job.collections_at_stake() {
         let found = obstacles_of(&job.policy, connectors, collection, true).await;
         for obstacle in found.map_err(ConnectorError::into_step)? {
             log(job, &obstacle);

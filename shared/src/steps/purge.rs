@@ -58,6 +58,27 @@ fn leading<'a>(policy: &'a Pinned, collections: impl Iterator<Item = &'a str>, k
     SubjectKeys { kind: keys.kind, value, keys: keys_left, named: Vec::new(), own_ids: BTreeMap::new() }
 }
 
+/// Whether any of the values leads to rows of a collection, by itself or through others of the same database.
+#[must_use]
+pub fn leads_to(policy: &Pinned, keys: &SubjectKeys, collection: &str) -> bool {
+    let (mut ahead, mut seen) = (vec![collection], BTreeSet::new());
+    while let Some(name) = ahead.pop() {
+        if !seen.insert(name) {
+            continue;
+        }
+        for link in policy.links(name).iter().filter(|link| !link.captured) {
+            let is_known = |field: &str| keys.keys.get(field).is_some_and(|values| !values.is_empty());
+            if link.subject_field().is_some_and(is_known) {
+                return true;
+            }
+            if let Origin::Collection(origin) = &link.origin {
+                ahead.push(origin);
+            }
+        }
+    }
+    false
+}
+
 impl Driver {
     /// Writes the end of a purge.
     pub(super) async fn purged(

@@ -23,7 +23,9 @@ impl Driver {
         let number = claim.step.number;
         let decide = |request: &Request, now| request.recipient_told(number, recipient, telling, now);
         let extra: fn(Claim) -> Extra = match telling {
-            Telling::Told { .. } | Telling::NotTold(NotTold::NothingKnown | NotTold::NothingErased) => Extra::StepTold,
+            Telling::Told { .. } | Telling::NotTold(NotTold::NothingKnown | NotTold::NothingErased | NotTold::Held) => {
+                Extra::StepTold
+            }
             Telling::NotTold(NotTold::Refused | NotTold::TooManyAttempts) => Extra::StepFailed,
         };
         let ended = self.commit_step(claim, known, &decide, &extra).await?;

@@ -121,6 +121,46 @@ async fn a_copy_is_without_what_is_left_out_and_its_first_page_says_so() {
 }
 
 #[tokio::test]
+async fn a_category_that_is_left_out_does_not_leave_with_a_copy_wherever_it_stands() {
+    let world = world().await;
+    let id = ask(&world, "access").await;
+    let everything = json!({"exempt": [{"category": "user", "ground": "criminal_process"}]});
+    assert_eq!(decide(&world, &id, everything).await.status, 400, "that would be a refusal");
+    let exempt = json!({"exempt": [{"category": "user.content", "ground": "criminal_process"}]});
+    let decided = decide(&world, &id, exempt).await;
+    let why = json!({"user.content": {"ground": "criminal_process", "source": "5(7)3"}});
+    assert_eq!((&decided.body["exempt"], &decided.body["exempt_categories"]), (&json!({}), &why));
+    world.run_to_end(&id).await;
+    let files = package(&world, &id).await;
+    let posts: Value = serde_json::from_slice(&files["data/small_app/posts.json"]).unwrap();
+    let post = &posts.as_array().unwrap()[0];
+    assert!(post.get("post_id").is_some() && post.get("text").is_none(), "{post}");
+    assert!(!files.keys().any(|path| path.starts_with("media/")), "nor what objects hold");
+    let page = String::from_utf8(files["index.html"].clone()).unwrap();
+    assert!(page.contains("user.content") && page.contains("A crime is being looked into (5(7)3)"), "{page}");
+    let shown = status(&world, &id).await;
+    assert_eq!((&shown["outcome"], &shown["exempt"][0]["category"]), (&json!("partial"), &json!("user.content")));
+    let certificate = check_evidence(&world, &id).await;
+    assert_eq!(certificate.exempt_categories["user.content"].ground, "criminal_process");
+}
+
+#[tokio::test]
+async fn an_erasure_keeps_every_collection_that_has_a_category_which_is_left_out() {
+    let world = world().await;
+    let before = world.data().await;
+    let id = ask(&world, "erasure").await;
+    let exempt = json!({"exempt": [{"category": "user.behavior", "ground": "criminal_process"}]});
+    let decided = decide(&world, &id, exempt).await;
+    assert_eq!(decided.body["exempt"].as_object().unwrap().keys().collect::<Vec<_>>(), ["small_app.orders"]);
+    world.run_to_end(&id).await;
+    let erased = world.data().await;
+    assert_eq!(erased["small-orders"], before["small-orders"]);
+    assert!(erased["small-users"].iter().all(|user| user["user_id"] != LI));
+    let page = world.page(&format!("/v1/requests/{id}/certificate"), Some(&fresh(&world, LI))).await.text;
+    assert!(page.contains("user.behavior") && page.contains("small_app.orders"), "{page}");
+}
+
+#[tokio::test]
 async fn only_operators_decide_with_a_ground_of_the_policy_and_before_the_work_begins() {
     let world = world().await;
     let id = ask(&world, "erasure").await;
@@ -141,12 +181,16 @@ async fn only_operators_decide_with_a_ground_of_the_policy_and_before_the_work_b
         json!({"exempt": []}),
         json!({"exempt": [{"collection": "small_app.nothing", "ground": "groundless"}]}),
         json!({"exempt": [{"category": "user", "ground": "groundless"}]}),
+        json!({"exempt": [{"category": "user.biometric", "ground": "groundless"}]}),
+        json!({"exempt": [{"ground": "groundless"}]}),
     ] {
         assert_eq!(decide(&world, &id, wrong.clone()).await.status, 400, "{wrong}");
     }
     let all: Vec<Value> =
         world.policy.collections().map(|name| json!({"collection": name, "ground": "groundless"})).collect();
     assert_eq!(decide(&world, &id, json!({"exempt": all})).await.status, 400, "that would be a refusal");
+    assert_eq!(decide(&world, &id, json!({"exempt": all[1..]})).await.status, 200);
+    assert_eq!(decide(&world, &id, json!({"exempt": all[..1]})).await.status, 400, "and so would that, by and by");
     assert_eq!(decide(&world, &id, json!({"accept": {}})).await.status, 409, "it waits for none");
     assert_eq!(decide(&world, &"0".repeat(32), deny.clone()).await.status, 404);
     assert!(world.step().await, "the first step, and the work has begun");
@@ -189,7 +233,7 @@ async fn a_decision_that_is_killed_at_any_call_is_made_once_it_is_sent_again() {
     for answer_is_lost in [false, true] {
         let mut call = 0;
         while let Some((world, id)) = killed_at(call, answer_is_lost).await {
-            assert_eq!(request(&world, &id).await.exempt.len(), 1);
+            assert_eq!(request(&world, &id).await.left_out.collections.len(), 1);
             assert!(world.data().await["small-orders"].iter().any(|order| order["order_id"] == "o2"));
             check_evidence(&world, &id).await;
             call += 1;

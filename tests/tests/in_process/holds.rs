@@ -1,13 +1,14 @@
 //! Legal holds: an erasure waits for them or goes around them, as the policy says, and comes back; sweeps and replays leave
 //! what is held; only operators place and lift them; and nothing of it is silent.
 
-use habeas::evidence::{Certificate, Event, Fact, Outcome};
+use habeas::evidence::{Certificate, Event, Fact, NotTold, Outcome};
 use habeas::request::{Request, Right, Status};
 use habeas_e2e::World;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::crash::check_evidence;
+use crate::decisions::decide;
 use crate::people::{LI, LI_EMAIL, fresh, settle, world};
 use crate::plans::token;
 use crate::recheck::after;
@@ -17,7 +18,7 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 const BASIS: &str = "Case 2026/17 of the Haidian District Court";
 
 /// As an operator.
-async fn call(world: &World, method: &str, path: &str, key: &str, body: Option<&Value>) -> (u16, Value) {
+pub(crate) async fn call(world: &World, method: &str, path: &str, key: &str, body: Option<&Value>) -> (u16, Value) {
     let operator = token(world, world.now(), &json!(["operators"]));
     let body = body.map_or(String::new(), Value::to_string);
     let answer = world.call_raw(method, path, Some(&operator), Some(key), body).await;
@@ -25,7 +26,7 @@ async fn call(world: &World, method: &str, path: &str, key: &str, body: Option<&
 }
 
 /// Places a hold for so long; its id.
-async fn hold(world: &World, on: Value, time: SignedDuration) -> String {
+pub(crate) async fn hold(world: &World, on: Value, time: SignedDuration) -> String {
     let key = on.to_string();
     let mut body = on;
     body["basis"] = BASIS.into();
@@ -36,7 +37,7 @@ async fn hold(world: &World, on: Value, time: SignedDuration) -> String {
     placed["hold_id"].as_str().unwrap().to_owned()
 }
 
-async fn lift(world: &World, hold: &str) {
+pub(crate) async fn lift(world: &World, hold: &str) {
     let (status, lifted) = call(world, "POST", &format!("/v1/holds/{hold}/lift"), "lift", None).await;
     assert_eq!((status, &lifted["in_force"]), (200, &json!(false)), "{lifted}");
 }
@@ -226,6 +227,11 @@ async fn all_of_a_person_is_kept_by_a_hold_on_them_and_goes_after_the_lift() {
         assert_eq!(of_li(&world, table, field).await, 0, "{table}");
     }
     assert_eq!(told(&world, &id).await, ["lifted"]);
+    let [kept] = check_evidence(&world, &id).await.retained.try_into().unwrap();
+    assert_eq!((kept.collection.as_str(), kept.rows, kept.marked), ("small_app.orders", 1, 1));
+    let shown = &seen(&world, &id).await["retained"][0];
+    assert_eq!((&shown["rows"], &shown["restricted"]), (&json!(1), &json!("marked")));
+    assert_eq!(shown["until"], json!(habeas::ledger::keys::moment(kept.until.unwrap())));
     after(&world, DAY * 30).await;
     assert_eq!(of_li(&world, "small-orders", "user_id").await, 1, "the law keeps it for longer than the hold did");
     assert!(request(&world, &id).await.is_narrowed(), "after the last re-check, not the end of the hold");
@@ -233,6 +239,39 @@ async fn all_of_a_person_is_kept_by_a_hold_on_them_and_goes_after_the_lift() {
     assert_eq!(of_li(&world, "small-orders", "user_id").await, 0, "and it is purged in its time");
     assert!(request(&world, &id).await.sealed.is_none());
     check_evidence(&world, &id).await;
+}
+
+#[tokio::test]
+async fn a_recipient_of_what_is_held_is_told_when_the_hold_has_ended_and_not_before() {
+    let world = world_that_goes_around().await;
+    let held = hold(&world, json!({"subject": {"user_id": LI}}), DAY * 300).await;
+    let id = ask(&world, "erasure").await;
+    let results = async || check_evidence(&world, &id).await.recipients;
+    assert!(results().await.iter().all(|one| one.not_told == Some(NotTold::Held)), "{:?}", results().await);
+    assert!(world.told().is_empty() && world.mails_to_recipients().is_empty());
+    lift(&world, &held).await;
+    after(&world, DAY).await;
+    let told = results().await;
+    assert_eq!(told.len(), 2);
+    assert!(told.iter().all(|one| one.not_told.is_none() && one.told_at.is_some()), "{told:?}");
+    assert_eq!((world.told().len(), world.mails_to_recipients().len()), (1, 1));
+    after(&world, DAY * 8).await;
+    assert!(results().await.iter().any(|one| one.overdue), "its receipt is waited for as ever");
+    after(&world, DAY * 30).await;
+    assert!(request(&world, &id).await.sealed.is_none());
+}
+
+#[tokio::test]
+async fn a_hold_on_what_an_operator_left_out_stops_nothing() {
+    let world = world().await;
+    hold(&world, json!({"collection": "small_app.orders"}), DAY * 300).await;
+    let answer = world.call("POST", "/v1/requests", Some(&fresh(&world, LI)), Some(json!({"right": "erasure"}))).await;
+    let id = answer.body["request_id"].as_str().unwrap().to_owned();
+    let exempt = json!({"exempt": [{"collection": "small_app.orders", "ground": "criminal_process"}]});
+    assert_eq!(decide(&world, &id, exempt).await.status, 200);
+    world.run().await;
+    assert_eq!(request(&world, &id).await.status, Status::Completed);
+    assert_eq!(of_li(&world, "small-users", "user_id").await, 0);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::crash::check_evidence;
+use crate::holds::{hold, lift};
 use crate::people::{LI, LI_EMAIL, fresh, world};
 use crate::recheck::{after, request};
 use crate::stories::{evidence, exercise};
@@ -73,7 +74,7 @@ async fn what_is_kept_is_marked_and_goes_when_its_time_is_over() {
     let [PurgeReport { at, collections, counts, somebody_new: false, .. }] = report else { panic!("{report:?}") };
     assert_eq!((*at, counts.erased, collections.len()), (end(), 1, 1));
     assert_eq!((collections[0].collection.as_str(), collections[0].erased, collections[0].retained), (ORDERS, 1, 0));
-    let [RetainedResult { collection, rows: 1, marked: 1, until, purged: 1, purged_at }] =
+    let [RetainedResult { collection, rows: 1, marked: 1, until, purged: 1, purged_at, out_of_reach: false }] =
         &file.certificate.retained[..]
     else {
         panic!("{:?}", file.certificate.retained)
@@ -88,6 +89,28 @@ async fn what_is_kept_is_marked_and_goes_when_its_time_is_over() {
         "{}",
         page.text
     );
+}
+
+#[tokio::test]
+async fn a_purge_leaves_what_is_held_by_then_and_it_goes_after_the_lift() {
+    let world = world().await;
+    let id = exercise(&world, "erasure").await;
+    until_shortly_before(&world).await;
+    let kept = orders(&world).await;
+    let held = hold(&world, json!({"collection": ORDERS}), DAY * 300).await;
+    after(&world, DAY * 2).await;
+    assert_eq!(orders(&world).await, kept, "its time is over, and it is held");
+    let certificate = check_evidence(&world, &id).await;
+    assert_eq!(certificate.holds.len(), 1);
+    assert!(certificate.retained[0].purged_at.is_none());
+    lift(&world, &held).await;
+    after(&world, DAY * 2).await;
+    assert!(orders(&world).await.is_empty());
+    assert!(request(&world, &id).await.sealed.is_none());
+    let certificate = check_evidence(&world, &id).await;
+    assert!(certificate.holds[0].ended_at.is_some() && certificate.retained[0].purged_at.is_some());
+    world.advance(DAY * 400);
+    assert_eq!(world.wake().await, 0, "nothing is ever to be done again");
 }
 
 #[tokio::test]

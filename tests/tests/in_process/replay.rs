@@ -11,6 +11,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::crash::check_evidence;
+use crate::decisions::decide;
 use crate::people::{LI, LI_EMAIL, PICTURE, fresh, world};
 use crate::plans::token;
 use crate::stories::exercise;
@@ -125,6 +126,27 @@ async fn rows_that_came_back_without_the_person_are_recognised_by_what_they_refe
     let scanned = counted(&certificate, "scan");
     assert_eq!(scanned["small_app.comments"], (3, 1));
     assert_eq!(scanned.keys().collect::<Vec<_>>(), ["small_app.comments", "small_files.pictures"]);
+}
+
+#[tokio::test]
+async fn what_an_operator_left_out_of_an_erasure_stays_when_it_is_done_again() {
+    let world = world().await;
+    let before = world.data().await;
+    let answer = world.call("POST", "/v1/requests", Some(&fresh(&world, LI)), Some(json!({"right": "erasure"}))).await;
+    let id = answer.body["request_id"].as_str().unwrap().to_owned();
+    let exempt = json!({"exempt": [{"collection": "small_app.posts", "ground": "criminal_process"}]});
+    assert_eq!(decide(&world, &id, exempt).await.status, 200);
+    world.run_to_end(&id).await;
+    let erased = world.data().await;
+    restore(&world, &before, &EVERYTHING).await;
+    let certificate = replay(&world, json!({"state_of": YESTERDAY})).await;
+    assert_eq!(certificate.outcome, Some(Outcome::Full));
+    assert_eq!(counted(&certificate, "scan")["small_app.posts"].1, 0, "they do not count as erased");
+    assert_eq!(world.data().await, erased);
+    let again = erased_again(&world).await;
+    let of_again = check_evidence(&world, again[0].as_str()).await;
+    assert_eq!((of_again.outcome, of_again.exempt.len()), (Some(Outcome::Partial), 1));
+    assert_eq!(of_again.exempt["small_app.posts"].source, "5(7)3");
 }
 
 #[tokio::test]

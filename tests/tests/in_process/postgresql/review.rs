@@ -71,3 +71,40 @@ async fn what_waits_for_a_review_can_go_on_in_part_be_refused_or_be_taken_back()
         assert_eq!(told, 1, "the refusal, to the address on file");
     }
 }
+
+#[tokio::test]
+async fn an_erasure_that_would_take_along_what_is_left_out_is_stopped_before_anything_goes() {
+    let shop = shop().await;
+    let world = &shop.world;
+    // PostgreSQL would do it without a word.
+    let cascade = "ALTER TABLE sales.order_items DROP CONSTRAINT order_items_order_id_fkey, \
+        ADD CONSTRAINT of_order FOREIGN KEY (order_id) REFERENCES sales.orders ON DELETE CASCADE";
+    shop.sql.batch_execute(cascade).await.unwrap();
+    let answer = world.call("POST", "/v1/requests", Some(&fresh(world, "7")), Some(json!({"right": "erasure"}))).await;
+    let id = answer.body["request_id"].as_str().unwrap().to_owned();
+    let exempt = json!({"exempt": [{"collection": "shop_db.order_items", "ground": "trade_secrets"}]});
+    assert_eq!(decide(world, &id, exempt).await.status, 200);
+    world.run().await;
+    assert_eq!(request(world, &id).await.status, Status::NeedsAttention);
+    let events = world.ledger().events(&id.parse().unwrap()).await.unwrap();
+    let obstructed = events.iter().find_map(|event| match &event.fact {
+        Fact::StepFailed { obstructed, .. } => Some(obstructed.clone()),
+        _ => None,
+    });
+    assert_eq!(obstructed.unwrap()[0].collection, "shop_db.orders", "it may not go while those stay");
+    let rows = "SELECT (SELECT count(*) FROM customers WHERE id = 7), (SELECT count(*) FROM sales.order_items)";
+    let left = shop.sql.query_one(rows, &[]).await.unwrap();
+    assert_eq!((left.get::<_, i64>(0), left.get::<_, i64>(1)), (1, 6));
+
+    let too =
+        ["orders", "addresses"].map(|name| json!({"collection": format!("shop_db.{name}"), "ground": "trade_secrets"}));
+    assert_eq!(decide(world, &id, json!({"exempt": too})).await.status, 200, "nothing has been done yet");
+    let retried = decide(world, &id, json!({"retry": {}})).await;
+    assert_eq!((retried.status, &retried.body["status"]), (200, &json!("in_progress")), "{}", retried.body);
+    world.run_to_end(&id).await;
+    assert_eq!(request(world, &id).await.status, Status::Completed);
+    let left = shop.sql.query_one(rows, &[]).await.unwrap();
+    assert_eq!((left.get::<_, i64>(0), left.get::<_, i64>(1)), (0, 6));
+    assert_eq!(decide(world, &id, json!({"retry": {}})).await.status, 409);
+    check_evidence(world, &id).await;
+}
