@@ -176,7 +176,8 @@ impl Change {
         if status != Status::AwaitingVerification {
             self.notify(NoticeKind::Withdrawn);
         }
-        if status == Status::CoolingOff {
+        // Whatever is held again was let go when it was held.
+        if matches!(status, Status::CoolingOff | Status::UnderReview) {
             self.tell_app(AppEvent::Unfreeze);
         }
         self.end(now);

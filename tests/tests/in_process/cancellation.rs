@@ -149,8 +149,8 @@ async fn an_account_whose_cancellation_an_operator_refuses_is_free_again() {
     check_evidence(&world, &id).await;
 }
 
-#[tokio::test]
-async fn an_account_is_closed_only_once_an_operator_has_its_cancellation_go_on() {
+/// A world in which an operator looks at each cancellation, and one that has cooled off.
+async fn under_review() -> (World, String) {
     let world = World::under_small(|bundle| {
         bundle.policy.rights.get_mut(&Right::AccountCancellation).unwrap().review = true;
     })
@@ -160,6 +160,24 @@ async fn an_account_is_closed_only_once_an_operator_has_its_cancellation_go_on()
     after(&world, DAY * 15).await;
     assert_eq!(request(&world, &id).await.status, Status::UnderReview);
     assert_eq!(told(&world), ["account.freeze"]);
+    (world, id)
+}
+
+#[tokio::test]
+async fn an_account_whose_cancellation_is_taken_back_under_review_is_free_again() {
+    let (world, id) = under_review().await;
+    let before = world.data().await;
+    let withdrawn = world.call("DELETE", &format!("/v1/requests/{id}"), Some(&fresh(&world, LI)), None).await;
+    assert_eq!(withdrawn.body["status"], "withdrawn", "{}", withdrawn.body);
+    after(&world, DAY * 20).await;
+    assert_eq!(told(&world), ["account.freeze", "account.unfreeze"]);
+    assert_eq!(world.data().await, before);
+    check_evidence(&world, &id).await;
+}
+
+#[tokio::test]
+async fn an_account_is_closed_only_once_an_operator_has_its_cancellation_go_on() {
+    let (world, id) = under_review().await;
     let accepted = decide(&world, &id, json!({"accept": {}})).await;
     assert_eq!(accepted.status, 200, "{}", accepted.body);
     world.run_to_end(&id).await;
