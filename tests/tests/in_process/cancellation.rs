@@ -310,6 +310,26 @@ async fn the_plan_is_shown_by_category_before_the_person_confirms() {
 }
 
 #[tokio::test]
+async fn what_an_operator_leaves_out_is_not_shown_as_deleted_to_whoever_is_to_confirm() {
+    let world = world().await;
+    let id = asked(&world).await;
+    let exempt = json!([{"collection": "small_app.posts", "ground": "criminal_process"}]);
+    let decided = decide(&world, &id, json!({"exempt": exempt})).await;
+    assert_eq!(decided.body["status"], "on_hold", "{}", decided.body);
+    let shown = world.call("GET", &format!("/v1/requests/{id}"), Some(&fresh(&world, LI)), None).await.body;
+    let plan = shown["next"]["plan"].as_array().unwrap();
+    let outcomes: Vec<&Value> = plan.iter().flat_map(|entry| entry["outcomes"].as_array().unwrap()).collect();
+    let of_posts = |outcome: &&Value| outcome["collections"].as_array().unwrap().contains(&json!("small_app.posts"));
+    let posts: Vec<&Value> = outcomes.iter().copied().filter(of_posts).collect();
+    assert!(!posts.is_empty(), "{plan:?}");
+    for outcome in posts {
+        assert_eq!((&outcome["what"], &outcome["irreversible"]), (&json!("left_out"), &json!(false)));
+        assert_eq!(outcome["basis"], "A crime is being looked into (5(7)3)");
+    }
+    assert!(outcomes.iter().any(|outcome| outcome["what"] == "deleted"), "all else goes: {plan:?}");
+}
+
+#[tokio::test]
 async fn what_is_done_cannot_be_undone_and_every_later_call_says_so() {
     let world = world().await;
     let id = confirmed(&world).await;
