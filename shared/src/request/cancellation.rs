@@ -184,7 +184,7 @@ impl Change {
         Ok(())
     }
 
-    fn remember(&mut self, addresses: Addresses) {
+    pub(super) fn remember(&mut self, addresses: Addresses) {
         if self.request.contact.is_none() {
             self.request.contact = addresses.first;
         }
