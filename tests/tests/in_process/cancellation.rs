@@ -1,7 +1,8 @@
 //! A cancellation is checked, told to the app, reminded of, taken back by a sign-in, and cannot be undone once it has begun.
 
 use habeas::evidence::Fact;
-use habeas::request::{Request, Right, Status};
+use habeas::ledger::Extra;
+use habeas::request::{Matter, NewRequest, Request, Right, Status};
 use habeas_e2e::World;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -305,6 +306,35 @@ async fn a_sign_in_to_the_app_takes_a_cancellation_back_that_cools_off() {
     let before = world.data().await;
     after(&world, DAY * 20).await;
     assert_eq!(world.data().await, before);
+}
+
+#[tokio::test]
+async fn a_cancellation_cannot_be_hidden_from_a_sign_in_behind_newer_requests() {
+    let world = world().await;
+    let id = confirmed(&world).await;
+    let digest = request(&world, &id).await.subject.unwrap();
+    world.advance(DAY);
+    let now = world.now();
+    for number in 0..205 {
+        let newer = Request::open(NewRequest {
+            id: format!("{number:032x}").parse().unwrap(),
+            matter: Matter::Right(Right::Access),
+            policy: world.policy.digest().clone(),
+            received_at: now,
+            due_at: now + DAY,
+            subject: Some(digest.clone()),
+            language: "en".into(),
+            sealed: None,
+            submission: None,
+            factors: Vec::new(),
+        });
+        let listed = Extra::SubjectIndex { digest: digest.clone() };
+        world.ledger().commit(&newer, vec![listed], None).await.unwrap();
+    }
+    let body = json!({"type": "account.signed_in", "data": {"user_id": LI, "at": now}}).to_string();
+    let taken_back = world.call_as_app(&body, now).await;
+    assert_eq!((taken_back.status, &taken_back.body["withdrawn"]), (200, &json!(1)), "{}", taken_back.body);
+    assert_eq!(request(&world, &id).await.status, Status::Withdrawn);
 }
 
 #[tokio::test]
