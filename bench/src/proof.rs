@@ -68,6 +68,11 @@ impl Before {
             texts(&parsed(row.split_once(' ').unwrap_or_default().1)?, &mut |value| _ = values.remove(&value));
         }
         values.retain(|value| value.chars().count() > SHORT);
+        if theirs.is_empty() || values.is_empty() || others.is_empty() {
+            return Err(BenchError::Other(
+                "the proof would prove nothing: there are no rows to look for, or to keep".to_owned(),
+            ));
+        }
         Ok(Self { others, values, theirs: theirs.len() })
     }
 
@@ -103,13 +108,31 @@ fn parsed(text: &str) -> Result<Value, BenchError> {
     serde_json::from_str(text).map_err(BenchError::other)
 }
 
-/// Each text and number in a row.
+/// Each text and number in a row, a text as it stands in a row that is JSON: what is searched are such rows.
 fn texts(row: &Value, see: &mut dyn FnMut(String)) {
     for value in row.as_object().into_iter().flat_map(serde_json::Map::values) {
         match value {
-            Value::String(text) => see(text.clone()),
+            Value::String(_) => {
+                let quoted = value.to_string();
+                see(quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default().to_owned());
+            }
             Value::Number(number) => see(number.to_string()),
             _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_looked_for_as_it_stands_in_a_row() {
+        for value in ["a \"quoted\" word", "two\nlines", "C:\\people", "said \"so\"", "李伟", "7\u{1}7"] {
+            let row = serde_json::json!({"note": value}).to_string();
+            let mut rows = Vec::new();
+            texts(&parsed(&row).unwrap(), &mut |found| rows.push(format!(r#"{{"note":"{found}"}}"#)));
+            assert_eq!(rows, [row], "{value}");
         }
     }
 }

@@ -83,7 +83,7 @@ impl App<'_> {
             data["until"] = json!(keys::moment(until));
         }
         let body = json!({"type": message.event.name(), "timestamp": keys::moment(message.at), "data": data});
-        self.post(&format!("{request}-{}", message.number), &body).await?;
+        self.post(&format!("{request}-{}", message.number), &body, false).await?;
         Ok(())
     }
 
@@ -98,12 +98,12 @@ impl App<'_> {
         let body = json!({"type": QUESTION, "timestamp": keys::moment(asked.now), "data": data});
         // Asked again later, it is another question: what was true may not be any more.
         let id = format!("{}-{}-{}", asked.request, asked.check, asked.now.as_second());
-        let answered = self.post(&id, &body).await?;
+        let answered = self.post(&id, &body, true).await?;
         let answer: YesOrNo = serde_json::from_slice(&answered.body).map_err(|_| AppError::Answer)?;
         Ok(answer.ok)
     }
 
-    async fn post(&self, id: &str, body: &serde_json::Value) -> Result<Answered, OutboundError> {
+    async fn post(&self, id: &str, body: &serde_json::Value, reads_answer: bool) -> Result<Answered, OutboundError> {
         let call = OutboundCall {
             url: &self.webhook.url,
             secret: Some(&self.webhook.secret),
@@ -111,6 +111,7 @@ impl App<'_> {
             id,
             content_type: "application/json",
             body: body.to_string().into_bytes(),
+            reads_answer,
         };
         self.calls.post(&call).await
     }

@@ -28,7 +28,7 @@ pub use sign::KmsSigner;
 use crate::clock::{Clock, SystemClock};
 use crate::connectors::{AwsDatabaseCredentials, Connectors, DynamoDb, KeyStore, NoKeyStore, Postgresql, S3};
 use crate::identity::oidc::{Issuer, OidcError, SignInVerifier};
-use crate::identity::{DigestKeys, KeyError, OperatorClaim, Sealer};
+use crate::identity::{DigestKeys, KeyError, OperatorClaim, Operators, Sealer};
 use crate::ledger::Ledger;
 use crate::outbound::{CallSecrets, Outbound, OutboundError};
 use crate::personal::IdentityKind;
@@ -109,6 +109,11 @@ impl Platform {
         sign_ins(&self.settings)
     }
 
+    /// What tells operators from everybody else.
+    pub async fn operators(&self) -> Result<Operators, StartError> {
+        Ok(Operators { keys: self.digest_keys().await?, sign_ins: self.sign_ins()? })
+    }
+
     /// The kinds of address that messages can be sent to.
     #[must_use]
     pub fn channels(&self) -> Vec<IdentityKind> {
@@ -177,10 +182,8 @@ pub struct Reader {
     pub policies: Arc<dyn PolicySource>,
     /// The policy in force.
     pub current: PolicyDigest,
-    /// The digest keys.
-    pub keys: DigestKeys,
-    /// Checks sign-ins.
-    pub sign_ins: Arc<SignInVerifier>,
+    /// Tells who is an operator; has the digest keys.
+    pub operators: Arc<Operators>,
     /// Connectors to the controller's systems.
     pub connectors: Arc<Connectors>,
     /// The ledger, of which it reads legal holds and nothing else.
@@ -214,8 +217,7 @@ impl Reader {
             random,
             policies,
             current: settings.required("POLICY_DIGEST")?.try_into()?,
-            keys: digest_keys(settings, sdk).await?,
-            sign_ins: Arc::new(sign_ins(settings)?),
+            operators: Arc::new(Operators { keys: digest_keys(settings, sdk).await?, sign_ins: sign_ins(settings)? }),
             connectors: Arc::new(connectors),
             ledger: Ledger::new(dynamodb, settings.required("LEDGER_TABLE")?),
         })

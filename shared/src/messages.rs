@@ -72,7 +72,8 @@ pub fn code(language: &str, controller: &str, right: Right, code: &str, minutes:
 
 /// A notice of what happened to a request. `moment` is the end of a hold that a request waits for, the due date of an accepted request, the end of the cooling-off
 /// period of a confirmed cancellation, or when a package is deleted; it is given in the controller's time zone, or in
-/// UTC if that is not known. `complaint` says where the person can complain.
+/// UTC if that is not known. `left_out`: a part of what was asked for was refused. `complaint` says where the person can
+/// complain.
 #[must_use]
 #[expect(
     clippy::too_many_arguments,
@@ -85,13 +86,15 @@ pub fn notice(
     matter: Matter,
     request_id: &str,
     moment: Option<Timestamp>,
+    left_out: bool,
     time_zone: &str,
     complaint: &str,
 ) -> Message {
     let what = words::matter(language, matter);
     let moment = moment.map(|moment| in_words(language, moment, time_zone));
+    let but_for = left_out.then(|| but_for(language, kind)).flatten();
     if words::is_chinese(language) {
-        let Part { subject, body, sms } = chinese::notice(kind, what, moment.as_deref());
+        let Part { subject, body, sms } = chinese::notice(kind, what, moment.as_deref()).but_for(but_for);
         Message {
             subject: format!("{controller}：{subject}"),
             body: format!(
@@ -100,7 +103,7 @@ pub fn notice(
             sms: format!("【{}】{sms}", cut(controller, SMS_NAME_CHINESE)),
         }
     } else {
-        let Part { subject, body, sms } = english::notice(kind, what, moment.as_deref());
+        let Part { subject, body, sms } = english::notice(kind, what, moment.as_deref()).but_for(but_for);
         Message {
             subject: format!("{controller}: {subject}"),
             body: format!(
@@ -174,6 +177,27 @@ struct Part {
     sms: String,
 }
 
+/// What is said where a part of what was asked for was refused.
+#[derive(Clone, Copy)]
+struct ButFor {
+    /// After the body.
+    body: &'static str,
+    /// In the place of the text message.
+    sms: &'static str,
+}
+
+/// What a notice of what was done says of the part that was not; nothing in any other notice.
+fn but_for(language: &str, kind: NoticeKind) -> Option<ButFor> {
+    if words::is_chinese(language) { chinese::but_for(kind) } else { english::but_for(kind) }
+}
+
+impl Part {
+    fn but_for(self, left_out: Option<ButFor>) -> Self {
+        let Some(ButFor { body, sms }) = left_out else { return self };
+        Self { body: format!("{}\n\n{body}", self.body), sms: sms.to_owned(), ..self }
+    }
+}
+
 /// A moment as people write it, with how far its clock is from UTC: shorter than a zone's name, and never ambiguous.
 fn in_words(language: &str, moment: Timestamp, time_zone: &str) -> String {
     let zoned = moment.to_zoned(TimeZone::get(time_zone).unwrap_or(TimeZone::UTC));
@@ -241,8 +265,9 @@ mod tests {
         for (language, most) in LANGUAGES {
             for kind in kinds() {
                 for matter in matters() {
-                    for moment in [None, moment] {
-                        let message = notice(language, LONG_NAME, kind, matter, &id, moment, "Asia/Shanghai", "<here>");
+                    for (moment, left_out) in [(None, false), (moment, false), (moment, true)] {
+                        let message =
+                            notice(language, LONG_NAME, kind, matter, &id, moment, left_out, "Asia/Shanghai", "<here>");
                         assert!(!words::matter(language, matter).is_empty());
                         assert!(message.body.contains(&id) && message.body.contains("<here>"));
                         assert!(message.sms.chars().count() <= most, "{} {}", message.sms, message.sms.chars().count());
@@ -259,9 +284,30 @@ mod tests {
     fn a_refusal_names_its_ground_and_the_law() {
         for (language, _) in LANGUAGES {
             let matter = Matter::Right(Right::Erasure);
-            let told = notice(language, "yallo", NoticeKind::Denied, matter, "1", None, "UTC", "<here>");
+            let told = notice(language, "yallo", NoticeKind::Denied, matter, "1", None, false, "UTC", "<here>");
             let told = told.because("<a crime is looked into>", "5(7)3");
             assert!(told.body.contains("<a crime is looked into> (5(7)3)") && !told.body.contains(GROUND));
+        }
+    }
+
+    #[test]
+    fn what_was_done_but_for_a_part_is_never_told_as_if_all_had_been() {
+        let told = |language, kind, left_out| {
+            notice(language, "yallo", kind, Matter::Right(Right::Erasure), "1", None, left_out, "UTC", "<here>")
+        };
+        for (language, refused) in [("en", "refused"), ("zh-Hans", "其中一部分")] {
+            for kind in kinds() {
+                let (all, part) = (told(language, kind, false), told(language, kind, true));
+                let must_say = kind.tells_what_was_done();
+                assert_eq!(
+                    part.body.contains(refused) && part.sms.contains(refused),
+                    must_say,
+                    "{kind:?} {}",
+                    part.body
+                );
+                assert_eq!(all == part, !must_say, "{kind:?}");
+                assert!(!(all.body.contains(refused) || all.sms.contains(refused)), "{kind:?} {}", all.body);
+            }
         }
     }
 
@@ -296,8 +342,8 @@ mod tests {
     fn moments_are_in_the_controllers_time_zone_or_in_utc() {
         let moment = "2026-11-30T16:30:00Z".parse().ok();
         let body = |language, zone| {
-            notice(language, "yallo", NoticeKind::PackageReady, Matter::Right(Right::Access), "1", moment, zone, "")
-                .body
+            let access = Matter::Right(Right::Access);
+            notice(language, "yallo", NoticeKind::PackageReady, access, "1", moment, false, zone, "").body
         };
         assert!(body("en", "Asia/Shanghai").contains("1 Dec 2026, 00:30 (UTC+08:00)"));
         assert!(body("zh-Hans", "Asia/Shanghai").contains("2026年12月1日 00:30（UTC+08:00）"));

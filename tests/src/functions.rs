@@ -173,8 +173,7 @@ impl Running {
             }
             Function::ReplaySuppression => Self::ReplaySuppression(Arc::new(replay_suppression::Function {
                 current: platform.current_policy()?,
-                keys: platform.digest_keys().await?,
-                sign_ins: platform.sign_ins()?,
+                operators: platform.operators().await?,
                 connectors: connectors(),
                 platform,
             })),
@@ -188,8 +187,7 @@ impl Running {
             })),
             Function::ManageHolds => Self::ManageHolds(Arc::new(manage_holds::Function {
                 current: platform.current_policy()?,
-                keys: platform.digest_keys().await?,
-                sign_ins: platform.sign_ins()?,
+                operators: platform.operators().await?,
                 connectors: connectors(),
                 platform,
             })),

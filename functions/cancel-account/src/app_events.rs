@@ -18,6 +18,13 @@ use crate::Function;
 
 /// How often a withdrawal is tried to be written while the request changes under it.
 const TRIES: usize = 5;
+/// How many pages of an account's requests are looked through, a hundred requests each: what there is time for in one call.
+const MOST_PAGES: usize = 500;
+
+/// There may be a cancellation that was not looked at.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("an account has more requests than can be looked through in one call")]
+struct TooManyRequests;
 
 impl Function {
     pub(crate) async fn app_event(&self, call: &Call) -> Result<Response<Body>, Problem> {
@@ -59,16 +66,34 @@ impl Function {
         }
     }
 
-    /// Takes back what cools off of an account; how many requests that were.
+    /// Takes back what cools off of an account; how many requests that were. All of the account's requests are looked at:
+    /// whoever has stolen a session could otherwise hide a cancellation behind newer ones.
     async fn signed_in(&self, user_id: &str, at: Timestamp) -> Result<usize, Problem> {
-        let ledger = &self.platform.driver.ledger;
         let mut withdrawn = 0;
         for digest in self.keys.user_id_under_all(user_id) {
-            for request in ledger.requests_of(&digest).await? {
-                withdrawn += usize::from(self.withdraw(request, at).await?);
-            }
+            withdrawn += self.withdraw_all(&digest, at).await?;
         }
         Ok(withdrawn)
+    }
+
+    async fn withdraw_all(&self, digest: &str, at: Timestamp) -> Result<usize, Problem> {
+        let (mut withdrawn, mut from) = (0, None);
+        for _ in 0..MOST_PAGES {
+            let page = self.platform.driver.ledger.requests_page(digest, from).await?;
+            for request in page.requests {
+                withdrawn += usize::from(self.withdraw(request, at).await?);
+            }
+            if page.next.is_none() {
+                return Ok(withdrawn);
+            }
+            from = page.next;
+        }
+        habeas::telemetry::error_chain(
+            "sign_in_not_heard",
+            "a sign-in may not have taken a cancellation back",
+            &TooManyRequests,
+        );
+        Err(Problem::unavailable(&TooManyRequests))
     }
 
     /// Takes one request back, if it is a cancellation that was confirmed before the sign-in and cools off.

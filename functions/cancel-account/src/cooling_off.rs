@@ -47,11 +47,12 @@ impl Function {
             tracing::info!(request_id = %request.id, failed = ?account.checked.failed, "a check failed");
             return Ok(request.checks_failed(account.checked.failed, now)?);
         }
+        let addresses = self.addresses(request, &account).await?;
+        let passed = account.checked.passed;
         if request.matter.right().and_then(|right| policy.right(right)).is_some_and(|rule| rule.review) {
-            return Ok(request.cooled_off_for_review(now)?);
+            return Ok(request.cooled_off_for_review(passed, addresses, now)?);
         }
         let plan = Plan::compile(request.matter, &policy, request.with_export)?;
-        let addresses = self.addresses(request, &account).await?;
-        Ok(request.cooling_off_ended(&plan, account.checked.passed, addresses, now)?)
+        Ok(request.cooling_off_ended(&plan, passed, addresses, now)?)
     }
 }

@@ -11,8 +11,7 @@ use habeas::api::{Answer, Call, Problem, ProblemKind, Trigger, json_response};
 use habeas::aws::{Platform, StartError};
 use habeas::connectors::Connectors;
 use habeas::holds::{LegalHold, Scope};
-use habeas::identity::oidc::SignInVerifier;
-use habeas::identity::{DigestKeys, Operator, OperatorError};
+use habeas::identity::{Operator, Operators};
 use habeas::ledger::keys::moment;
 use habeas::policy::PolicyDigest;
 use jiff::Timestamp;
@@ -27,10 +26,8 @@ pub struct Function {
     pub platform: Platform,
     /// The policy in force.
     pub current: PolicyDigest,
-    /// The digest keys.
-    pub keys: DigestKeys,
-    /// Checks sign-ins.
-    pub sign_ins: SignInVerifier,
+    /// Tells who is an operator; has the digest keys.
+    pub operators: Operators,
     /// Looks people up whom a hold is placed on.
     pub connectors: Connectors,
 }
@@ -41,15 +38,15 @@ impl Function {
         let platform = Platform::start().await?;
         Ok(Self {
             current: platform.current_policy()?,
-            keys: platform.digest_keys().await?,
-            sign_ins: platform.sign_ins()?,
+            operators: platform.operators().await?,
             connectors: platform.connectors(),
             platform,
         })
     }
 
     async fn route(&self, call: &Call) -> Result<Response<Body>, Problem> {
-        let operator = self.operator(call).await?;
+        let now = self.platform.driver.clock.now();
+        let operator = self.operators.of(call.header("authorization"), now, "asked for legal holds").await?;
         let path: Vec<&str> = call.path.iter().map(String::as_str).collect();
         match (&call.method, path.as_slice()) {
             (&Method::POST, []) => self.place(call, &operator).await,
@@ -84,17 +81,6 @@ impl Function {
         }
         let hold = driver.ledger.hold(&id, now).await?.ok_or_else(unknown)?;
         Ok(json_response(StatusCode::OK, &shown(&hold, now)))
-    }
-
-    async fn operator(&self, call: &Call) -> Result<Operator, Problem> {
-        let now = self.platform.driver.clock.now();
-        let operator = Operator::from_header(call.header("authorization"), &self.keys, &self.sign_ins, now).await;
-        operator.map_err(|error| {
-            if let OperatorError::NotAnOperator { digest } = &error {
-                tracing::warn!(caller = digest, "somebody who is no operator asked for legal holds");
-            }
-            error.into()
-        })
     }
 }
 

@@ -77,8 +77,8 @@ impl Function {
         }
         let record = Idempotency {
             caller: operator.digest.clone(),
-            key: self.keys.labelled("idempotency key", &[&key]),
-            body: self.keys.labelled("body", &[&String::from_utf8_lossy(call.body()?)]),
+            key: self.operators.keys.labelled("idempotency key", &[&key]),
+            body: self.operators.keys.labelled("body", &[&String::from_utf8_lossy(call.body()?)]),
         };
         let sent = record.body.clone();
         match driver.ledger.place_hold(&hold, record, &response.to_string()).await {
@@ -132,7 +132,7 @@ impl Function {
                 own_ids: BTreeMap::new(),
             };
             let resolved = resolve(connector, policy, &keys, &[]).await.map_err(|error| problem(&error))?;
-            digests.extend(digests_of(&self.keys, policy, &resolved.keys));
+            digests.extend(digests_of(&self.operators.keys, policy, &resolved.keys));
             rows = rows.max(resolved.rows);
         }
         Ok(Found { scope: Scope::Subject { digests }, rows: Some(rows) })

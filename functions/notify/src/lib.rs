@@ -126,6 +126,7 @@ fn message(id: &RequestId, notice: &NoticeItem, policy: &Pinned) -> messages::Me
         notice.matter,
         id.as_str(),
         notice.moment,
+        notice.left_out,
         &controller.time_zone,
         in_language(&controller.complaint, language),
     );

@@ -10,7 +10,7 @@ use habeas::api::{Answer, Call, Problem, ProblemKind, Trigger, json_response};
 use habeas::aws::{Reader, StartError};
 use habeas::dry_run::{DryRun, DryRunError, Limits, Means};
 use habeas::holds::{PlannedHold, Whom, digests_of};
-use habeas::identity::{Operator, OperatorError, SubjectKeys};
+use habeas::identity::SubjectKeys;
 use habeas::personal::{Identity, IdentityKind};
 use habeas::policy::{Pinned, PolicyDigest};
 use habeas::request::{Matter, Right};
@@ -55,13 +55,14 @@ impl Function {
     }
 
     async fn plan(&self, call: &Call, deadline: Timestamp) -> Result<Response<Body>, Problem> {
-        let operator = self.operator(call).await?;
+        let reader = &self.reader;
+        let header = call.header("authorization");
+        let operator = reader.operators.of(header, reader.clock.now(), "asked for a plan").await?;
         let body: PlanBody = call.json()?;
         let identity = body.identity.parse()?;
         let policy = self.policy(body.policy).await?;
         let offered = policy.right(body.right).filter(|_| body.right.is_served());
         offered.ok_or_else(|| not_offered(&policy))?;
-        let reader = &self.reader;
         let means =
             Means { connectors: &reader.connectors, clock: reader.clock.as_ref(), random: reader.random.as_ref() };
         let limits = Limits { until: deadline.checked_sub(TIME_RESERVE).ok(), ..Limits::default() };
@@ -72,7 +73,7 @@ impl Function {
         }
         tracing::info!(
             operator = operator.digest,
-            subject = reader.keys.identity(&identity),
+            subject = reader.operators.keys.identity(&identity),
             right = body.right.name(),
             policy = %policy.digest(),
             begins = dry_run.begins,
@@ -102,20 +103,8 @@ impl Function {
             Some(connector) => resolve(connector, policy, &named, &[]).await.map_or(named, |resolved| resolved.keys),
             None => named,
         };
-        let whom = Whom { digests: digests_of(&reader.keys, policy, &known), request: None };
+        let whom = Whom { digests: digests_of(&reader.operators.keys, policy, &known), request: None };
         Ok(holds.met_by(policy, &whom))
-    }
-
-    async fn operator(&self, call: &Call) -> Result<Operator, Problem> {
-        let reader = &self.reader;
-        let header = call.header("authorization");
-        let operator = Operator::from_header(header, &reader.keys, &reader.sign_ins, reader.clock.now()).await;
-        operator.map_err(|error| {
-            if let OperatorError::NotAnOperator { digest } = &error {
-                tracing::warn!(caller = digest, "somebody who is no operator asked for a plan");
-            }
-            error.into()
-        })
     }
 
     /// The policy in force, or the one that is asked for: a new one can be tried before it is.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use habeas::api::{Call, Problem, ProblemKind, json_response};
 use habeas::evidence::Certificate;
-use habeas::identity::{Operator, OperatorError};
+use habeas::identity::Operator;
 use habeas::plan::Plan;
 use habeas::policy::{Pinned, PolicyDigest};
 use habeas::request::{Matter, NewRequest, Request, RequestId};
@@ -100,13 +100,7 @@ impl Function {
 
     async fn operator(&self, call: &Call) -> Result<Operator, Problem> {
         let now = self.platform.driver.clock.now();
-        let operator = Operator::from_header(call.header("authorization"), &self.keys, &self.sign_ins, now).await;
-        operator.map_err(|error| {
-            if let OperatorError::NotAnOperator { digest } = &error {
-                tracing::warn!(caller = digest, "somebody who is no operator asked for a replay");
-            }
-            error.into()
-        })
+        Ok(self.operators.of(call.header("authorization"), now, "asked for a replay").await?)
     }
 
     /// The policy in force, or the one that is asked for: what was restored may have names of its own.

@@ -13,8 +13,7 @@ use async_trait::async_trait;
 use habeas::api::{Answer, Call, Problem, Trigger};
 use habeas::aws::{Platform, StartError};
 use habeas::connectors::Connectors;
-use habeas::identity::DigestKeys;
-use habeas::identity::oidc::SignInVerifier;
+use habeas::identity::Operators;
 use habeas::plan::{Queue, Work};
 use habeas::policy::PolicyDigest;
 use habeas::request::EffectItem;
@@ -29,10 +28,8 @@ pub struct Function {
     pub platform: Platform,
     /// The policy in force.
     pub current: PolicyDigest,
-    /// The digest keys.
-    pub keys: DigestKeys,
-    /// Checks sign-ins.
-    pub sign_ins: SignInVerifier,
+    /// Tells who is an operator; has the digest keys.
+    pub operators: Operators,
     /// Reads the controller's systems.
     pub connectors: Connectors,
 }
@@ -48,8 +45,7 @@ impl Function {
         let platform = Platform::start().await?;
         Ok(Self {
             current: platform.current_policy()?,
-            keys: platform.digest_keys().await?,
-            sign_ins: platform.sign_ins()?,
+            operators: platform.operators().await?,
             connectors: platform.connectors(),
             platform,
         })

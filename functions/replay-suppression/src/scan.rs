@@ -50,7 +50,7 @@ impl Function {
         let page = connector.read(&target, Who::Everyone, cursor).await.map_err(step)?;
         let mut counts = Counts { read: page.rows.len() as u64, ..Counts::default() };
         let nobody = Whom::default();
-        let keeps = Keeps::of_person(target, &self.keys, &job.holds, &nobody, &[]);
+        let keeps = Keeps::of_person(target, &self.operators.keys, &job.holds, &nobody, &[]);
         let (left, held) =
             self.left_in(job, &target, connector, page.rows, state_of, (!keeps_found).then_some(&keeps)).await?;
         (counts.retained, counts.held) = (held, held);
@@ -136,7 +136,7 @@ impl Function {
         let mut by_digest: BTreeMap<String, Vec<(usize, Claim)>> = BTreeMap::new();
         for (position, row) in rows.iter().enumerate() {
             for claim in claims(target, &row.record) {
-                for digest in digests(&self.keys, &job.policy, &claim.field, &claim.value) {
+                for digest in digests(&self.operators.keys, &job.policy, &claim.field, &claim.value) {
                     by_digest.entry(digest).or_default().push((position, claim.clone()));
                 }
             }
@@ -200,7 +200,7 @@ impl Function {
         let Some(field) = job.policy.identity_field(IdentityKind::UserId) else {
             return Ok(Some(Vec::new()));
         };
-        let digest = |id: &String| digests(&self.keys, &job.policy, field, id);
+        let digest = |id: &String| digests(&self.operators.keys, &job.policy, field, id);
         let asked: BTreeSet<String> = held.user_ids.iter().flat_map(digest).collect();
         let erased = self.platform.driver.ledger.suppressed(&asked).await.map_err(StepError::transient)?;
         let account = |id: &String| {

@@ -103,6 +103,7 @@ impl Function {
             id: told.idempotency_key,
             content_type: JSON,
             body: recipients::opendsr(processor, &job.policy.policy().jurisdiction, told),
+            reads_answer: processor.certificate.is_some(),
         };
         match self.outbound.post(&call).await {
             Ok(answered) => check_signature(processor, &answered).map_err(StepError::transient)?,
@@ -121,6 +122,7 @@ impl Function {
             id: told.idempotency_key,
             content_type: JSON,
             body: recipients::json(told),
+            reads_answer: false,
         };
         self.outbound.post(&call).await.map_err(into_step)?;
         Ok(Means::Webhook)

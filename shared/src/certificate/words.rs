@@ -228,8 +228,10 @@ pub(super) fn event(language: &str, fact: &Fact) -> Option<(String, Option<Times
     let say = |english, chinese| choose(language, english, chinese).to_owned();
     let text = match fact {
         Fact::Accepted { factors, .. } => shown(language, factors) + &say("The work was planned.", "已安排办理。"),
-        Fact::ReviewAsked { factors } => {
-            shown(language, factors) + &say("The company looks at it before it begins.", "开始办理前由公司审核。")
+        Fact::ReviewAsked { factors, checks } => {
+            shown(language, factors)
+                + &checked(language, checks)
+                + &say("The company looks at it before it begins.", "开始办理前由公司审核。")
         }
         Fact::ConfirmationAsked { factors } => {
             shown(language, factors) + &say("They were asked to confirm.", "已请其确认。")

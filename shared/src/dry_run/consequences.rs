@@ -10,8 +10,8 @@ use crate::export::category_words;
 use crate::export::words::{choose, is_chinese};
 use crate::plan::{NotServed, Work};
 use crate::policy::dataset::visit;
-use crate::policy::{ErasureRule, Pinned, categories, in_language};
-use crate::request::Matter;
+use crate::policy::{ErasureRule, Pinned, categories, in_language, refusal_text};
+use crate::request::{Exemptions, Ground, Matter};
 
 /// What becomes of a category.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -60,6 +60,8 @@ pub enum What {
     Retained,
     /// It stays: with others, or since it says nothing of the person.
     Stays,
+    /// An operator left it out: it stays as it is.
+    LeftOut,
 }
 
 impl What {
@@ -90,6 +92,7 @@ impl What {
                 "Stays where it is shared with others, or tells nothing of you.",
                 "与他人共有或不涉及您的内容予以保留。",
             ),
+            Self::LeftOut => ("To delete it was refused. It stays as it is.", "决定不予删除，保持原状。"),
         };
         choose(language, english, chinese)
     }
@@ -98,16 +101,26 @@ impl What {
 /// What becomes of a category in one collection: what, for how long, counted from when, why.
 type Place = (What, Option<String>, Option<String>, Option<String>);
 
-/// What a matter does to each category of personal data that the policy knows of.
+/// What a matter does to each category of personal data that the policy knows of. Collections that an operator left out of it
+/// stay as they are, each on its ground.
 ///
 /// # Errors
 /// [`NotServed`] for a right that this version does not do the work of.
-pub fn consequences(policy: &Pinned, matter: Matter, language: &str) -> Result<Vec<Consequence>, NotServed> {
+pub fn consequences(
+    policy: &Pinned,
+    matter: Matter,
+    exempt: &Exemptions,
+    language: &str,
+) -> Result<Vec<Consequence>, NotServed> {
     let outline = Outline::of(policy, matter, false)?;
     let mut found: BTreeMap<String, BTreeMap<Place, Vec<String>>> = BTreeMap::new();
     for step in outline.steps.iter().filter(|step| matches!(step.work, Work::Erase { .. })) {
-        for (category, place) in places(policy, step, language) {
-            let name = step.work.collection().unwrap_or_default();
+        let name = step.work.collection().unwrap_or_default();
+        let places = match exempt.get(name) {
+            Some(ground) => left_out(policy, name, ground, language),
+            None => places(policy, step, language),
+        };
+        for (category, place) in places {
             let collections = found.entry(category).or_default().entry(place).or_default();
             if collections.last().is_none_or(|last| last != name) {
                 collections.push(name.to_owned());
@@ -151,6 +164,19 @@ fn places(policy: &Pinned, step: &PlannedStep, language: &str) -> Vec<(String, P
             for category in field.data_categories.iter().filter(|category| categories::is_within(category, "user")) {
                 found.push((category.clone(), (what, period.clone(), counted_from.clone(), basis.clone())));
             }
+        }
+    });
+    found
+}
+
+/// Each personal category of a collection that an operator left out, with the ground and where that stands.
+fn left_out(policy: &Pinned, name: &str, ground: &Ground, language: &str) -> Vec<(String, Place)> {
+    let Some(collection) = policy.collection(name) else { return Vec::new() };
+    let basis = format!("{} ({})", refusal_text(policy, ground, language), ground.source);
+    let mut found = Vec::new();
+    visit(&collection.fields, "", &mut |_, field| {
+        for category in field.data_categories.iter().filter(|category| categories::is_within(category, "user")) {
+            found.push((category.clone(), (What::LeftOut, None, None, Some(basis.clone()))));
         }
     });
     found

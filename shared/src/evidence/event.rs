@@ -309,10 +309,13 @@ pub enum Fact {
     Rechecked(RecheckReport),
     /// What was kept for a time was erased, its time having come.
     Purged(PurgeReport),
-    /// The person has shown who they are; an operator is to decide whether it goes on.
+    /// The person has shown who they are, and a cancellation has cooled off; an operator is to decide whether it goes on.
     ReviewAsked {
         /// By what.
         factors: Vec<Factor>,
+        /// The checks that passed once more when a cancellation had cooled off.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        checks: Vec<String>,
     },
     /// An operator left something out of it.
     Exempted(LeftOut),

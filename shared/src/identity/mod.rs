@@ -18,6 +18,6 @@ pub use age_key::{AgeKey, NotAnAgeKey};
 pub use caller::Caller;
 pub use code::{Code, CodeDigest};
 pub use keys::{DigestKeys, KeyError};
-pub use operator::{Operator, OperatorClaim, OperatorError};
+pub use operator::{Operator, OperatorClaim, OperatorError, Operators};
 pub use seal::{AppUser, Contact, DataKeys, SealError, Sealer, SubjectKeys};
 pub use submission::Submission;

@@ -1,4 +1,6 @@
 //! Operators of the controller: people whose sign-in carries the claim that the deployment names.
+//!
+//! The rule of this file: who may act as an operator is decided here, for every function that lets operators do something.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -61,6 +63,26 @@ pub enum OperatorError {
     /// Signed in too long ago.
     #[error("the operator signed in more than {} minutes ago", OPERATOR_SIGN_IN_MAX_AGE.as_mins())]
     TooOld,
+}
+
+/// Tells operators from everybody else.
+pub struct Operators {
+    /// The digest keys.
+    pub keys: DigestKeys,
+    /// Checks sign-ins.
+    pub sign_ins: SignInVerifier,
+}
+
+impl Operators {
+    /// The operator who makes a call, by its `Authorization` header. Whoever has signed in and is none is a line of the log,
+    /// by a digest, with what they did in words (`asked for a replay`).
+    pub async fn of(&self, header: Option<&str>, now: Timestamp, what: &str) -> Result<Operator, OperatorError> {
+        let operator = Operator::from_header(header, &self.keys, &self.sign_ins, now).await;
+        if let Err(OperatorError::NotAnOperator { digest }) = &operator {
+            tracing::warn!(caller = digest, "somebody who is no operator {what}");
+        }
+        operator
+    }
 }
 
 impl Operator {

@@ -28,7 +28,7 @@ pub use challenge::{Attempt, Challenge, ChallengeClaim, SendRefusal};
 pub use commit::{Extra, Idempotency, Replay};
 pub use due::DueItem;
 pub use notice::{NoticeItem, NoticeState};
-pub use read::RequestView;
+pub use read::{OlderThan, RequestPage, RequestView};
 pub use replay::FoundAgain;
 pub use step::{Claim, Step, StepStatus};
 pub use suppression::Suppressed;

@@ -47,6 +47,9 @@ pub struct NoticeItem {
     /// The ground that it tells of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ground: Option<Ground>,
+    /// Whether what it tells of was done but for what an operator left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left_out: bool,
     /// Where it stands.
     pub state: NoticeState,
     /// How often it was tried.
@@ -78,6 +81,7 @@ impl NoticeItem {
             others: notice.others.clone(),
             moment,
             ground: request.denied.clone().filter(|_| notice.kind == NoticeKind::Denied),
+            left_out: !request.left_out.is_empty() && notice.kind.tells_what_was_done(),
             state: NoticeState::Waiting,
             attempt: 0,
         }

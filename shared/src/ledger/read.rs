@@ -17,8 +17,19 @@ pub struct RequestView {
     pub steps: Vec<Step>,
 }
 
-/// Most requests that one listing gives.
+/// Most requests of a subject that are read at once.
 const MAX_LISTED: i32 = 100;
+
+/// Some requests of a subject, the newest first.
+pub struct RequestPage {
+    /// They themselves.
+    pub requests: Vec<Request>,
+    /// From where older ones are read; none if there are none.
+    pub next: Option<OlderThan>,
+}
+
+/// A place in a subject's list of requests.
+pub struct OlderThan(Item);
 
 impl Ledger {
     /// The request with this id.
@@ -91,6 +102,11 @@ impl Ledger {
 
     /// The latest requests of a subject, the newest first; at most a hundred.
     pub async fn requests_of(&self, digest: &str) -> Result<Vec<Request>, LedgerError> {
+        Ok(self.requests_page(digest, None).await?.requests)
+    }
+
+    /// A hundred requests of a subject at most, from the newest on or from where an earlier page ended.
+    pub async fn requests_page(&self, digest: &str, from: Option<OlderThan>) -> Result<RequestPage, LedgerError> {
         let listed = self
             .client
             .query()
@@ -99,17 +115,15 @@ impl Ledger {
             .expression_attribute_values(":pk", text(keys::subject(digest)))
             .scan_index_forward(false)
             .limit(MAX_LISTED)
+            .set_exclusive_start_key(from.map(|OlderThan(key)| key))
             .send()
             .await
             .map_err(failed("Query"))?;
         let ids = listed.items().iter().filter_map(|item| item.get("request_id")?.as_s().ok()?.parse().ok());
         let keys: Vec<Item> = ids.map(|id: RequestId| keys::item(&keys::request(&id), keys::REQUEST)).collect();
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut requests: Vec<Request> = self.batch_get(keys).await?;
+        let mut requests: Vec<Request> = if keys.is_empty() { Vec::new() } else { self.batch_get(keys).await? };
         requests.sort_by(|a, b| b.received_at.cmp(&a.received_at).then_with(|| a.id.cmp(&b.id)));
-        Ok(requests)
+        Ok(RequestPage { requests, next: listed.last_evaluated_key.map(OlderThan) })
     }
 
     pub(super) async fn batch_get<T: DeserializeOwned>(&self, keys: Vec<Item>) -> Result<Vec<T>, LedgerError> {

@@ -88,6 +88,8 @@ pub struct OutboundCall<'a> {
     pub content_type: &'static str,
     /// The body.
     pub body: Vec<u8>,
+    /// Whether what comes back is looked at. If it is not, its status and headers are the whole answer.
+    pub reads_answer: bool,
 }
 
 /// A successful answer (2xx).
@@ -96,7 +98,7 @@ pub struct Answered {
     pub status: u16,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its body, at most [`MAX_ANSWER_BYTES`].
+    /// Its body, at most [`MAX_ANSWER_BYTES`]; as far as it came, if nobody looks at it.
     pub body: Vec<u8>,
 }
 
@@ -125,7 +127,7 @@ impl Outbound {
     /// Sends a body and reads the answer, once.
     ///
     /// # Errors
-    /// Whatever is not a 2xx of at most [`MAX_ANSWER_BYTES`] within ten seconds.
+    /// Whatever is not a 2xx within ten seconds; where the answer is looked at, one of more than [`MAX_ANSWER_BYTES`] too.
     pub async fn post(&self, call: &OutboundCall<'_>) -> Result<Answered, OutboundError> {
         let headers = self.headers(call).await?;
         let request = self.http.post(call.url.to_url()).headers(headers).body(call.body.clone());
@@ -136,11 +138,10 @@ impl Outbound {
         }
         let headers = std::mem::take(response.headers_mut());
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(no_answer)? {
-            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-                return Err(OutboundError::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
+        let read = read(&mut response, &mut body).await;
+        // Whoever has said that it took the call has taken it, however its answer goes on.
+        if call.reads_answer {
+            read?;
         }
         Ok(Answered { status: status.as_u16(), headers, body })
     }
@@ -174,6 +175,17 @@ impl Outbound {
         }
         Ok(headers)
     }
+}
+
+/// Reads a body, and no more than [`MAX_ANSWER_BYTES`] of it.
+async fn read(response: &mut reqwest::Response, body: &mut Vec<u8>) -> Result<(), OutboundError> {
+    while let Some(chunk) = response.chunk().await.map_err(no_answer)? {
+        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+            return Err(OutboundError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(())
 }
 
 fn no_answer(error: reqwest::Error) -> OutboundError {

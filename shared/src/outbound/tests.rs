@@ -47,6 +47,10 @@ fn service(answer: String) -> (Endpoint, JoinHandle<String>) {
 }
 
 async fn post(answer: String) -> (Result<Answered, OutboundError>, String) {
+    post_and(true, answer).await
+}
+
+async fn post_and(reads_answer: bool, answer: String) -> (Result<Answered, OutboundError>, String) {
     let (url, served) = service(answer);
     let outbound = Outbound::new(Arc::new(OneSecret), Arc::new(ManualClock::at(moment()))).unwrap();
     let call = OutboundCall {
@@ -56,6 +60,7 @@ async fn post(answer: String) -> (Result<Answered, OutboundError>, String) {
         id: ID,
         content_type: "application/json",
         body: BODY.to_vec(),
+        reads_answer,
     };
     (outbound.post(&call).await, served.join().unwrap())
 }
@@ -105,6 +110,20 @@ async fn what_is_no_success_is_an_error_that_says_whether_to_try_again_and_nothi
     let body = "x".repeat(MAX_ANSWER_BYTES + 1);
     let large = post(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())).await.0.err().unwrap();
     assert!(matches!(large, OutboundError::TooLarge) && !large.is_transient());
+}
+
+#[tokio::test]
+async fn who_takes_a_call_has_taken_it_however_long_or_broken_an_answer_is_that_nobody_reads() {
+    let long = "x".repeat(4 * MAX_ANSWER_BYTES);
+    let long = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{long}", long.len());
+    let cut = "HTTP/1.1 202 Accepted\r\ncontent-length: 14\r\n\r\nli@".to_owned();
+    for (answer, status) in [(long, 200), (cut, 202)] {
+        let answered = post_and(false, answer).await.0.ok().unwrap();
+        assert_eq!(answered.status, status);
+        assert!(answered.body.len() <= MAX_ANSWER_BYTES);
+    }
+    let refused = post_and(false, "HTTP/1.1 400 What\r\ncontent-length: 0\r\n\r\n".to_owned()).await.0.err().unwrap();
+    assert!(matches!(refused, OutboundError::Refused { status: 400 }));
 }
 
 #[test]

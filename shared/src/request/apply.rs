@@ -162,6 +162,8 @@ impl Change {
     pub(super) fn end(&mut self, now: Timestamp) {
         let request = &mut self.request;
         request.ended_at = Some(now);
+        // What keeps something is in `kept`; for the rest it waits no more.
+        request.waits_for.clear();
         if request.aftercare.is_none() {
             request.sealed = None;
         }

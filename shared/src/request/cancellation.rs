@@ -176,14 +176,15 @@ impl Change {
         if status != Status::AwaitingVerification {
             self.notify(NoticeKind::Withdrawn);
         }
-        if status == Status::CoolingOff {
+        // Whatever is held again was let go when it was held.
+        if matches!(status, Status::CoolingOff | Status::UnderReview) {
             self.tell_app(AppEvent::Unfreeze);
         }
         self.end(now);
         Ok(())
     }
 
-    fn remember(&mut self, addresses: Addresses) {
+    pub(super) fn remember(&mut self, addresses: Addresses) {
         if self.request.contact.is_none() {
             self.request.contact = addresses.first;
         }
@@ -209,7 +210,8 @@ impl Change {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::{Matter, NewRequest, Right};
+    use crate::holds::Held;
+    use crate::request::{Ground, Matter, NewRequest, Right};
 
     fn now() -> Timestamp {
         "2026-11-21T08:00:00Z".parse().unwrap()
@@ -276,6 +278,18 @@ mod tests {
         let cancelling = withdrawn.request.cancelling.unwrap();
         assert_eq!((cancelling.app_user, cancelling.others.len(), withdrawn.request.contact), (None, 0, None));
         assert!(cooling_off(false).app_messages.is_empty());
+    }
+
+    #[test]
+    fn a_request_that_was_refused_or_taken_back_waits_for_no_hold() {
+        let mut waiting = cooling_off(false).request;
+        let hold = "b".repeat(32).parse().unwrap();
+        waiting.waits_for.push(Held { hold, basis: "a case".into(), until: day(100) });
+        let ground = Ground { ground: "malice".into(), source: "5(7)5".into() };
+        for ended in [waiting.denied(ground, now()), waiting.withdrawn(now())] {
+            let ended = ended.unwrap().request;
+            assert!(ended.status.is_end() && ended.waits_for.is_empty(), "{:?}", ended.status);
+        }
     }
 
     #[test]

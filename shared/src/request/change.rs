@@ -63,6 +63,14 @@ pub enum NoticeKind {
     Held,
 }
 
+impl NoticeKind {
+    /// Whether it says that what was asked for has been done. Where a part was refused, it must say so.
+    #[must_use]
+    pub fn tells_what_was_done(self) -> bool {
+        matches!(self, Self::PackageReady | Self::Erased | Self::Cancelled)
+    }
+}
+
 /// What the app is told of an account that is to be cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AppEvent {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::cancellation::Addresses;
 use super::change::{AppEvent, Change, NoticeKind, StepNumber, Wake};
 use super::life::{LifeError, REMINDER_PERIOD, Request, after};
 use super::state::{IllegalTransition, Status, Transition};
@@ -63,10 +64,17 @@ impl Request {
         matches!(self.status, Status::UnderReview | Status::OnHold | Status::CoolingOff | Status::Accepted)
     }
 
-    /// The cooling-off period ended, and an operator looks at it before the work is planned.
-    pub fn cooled_off_for_review(&self, now: Timestamp) -> Result<Change, LifeError> {
+    /// The cooling-off period ended, these checks passed once more, and an operator looks at it before the work is planned.
+    /// Addresses that came on file since are told too.
+    pub fn cooled_off_for_review(
+        &self,
+        checks: Vec<String>,
+        addresses: Addresses,
+        now: Timestamp,
+    ) -> Result<Change, LifeError> {
         let mut change = self.begin_change();
-        change.ask_for_review(self.factors.clone(), Actor::System, now)?;
+        change.remember(addresses);
+        change.review(self.factors.clone(), checks, Actor::System, now)?;
         Ok(change)
     }
 
@@ -151,11 +159,21 @@ impl Request {
 impl Change {
     /// As [`Request::review_asked`], on a change that has already begun.
     pub fn ask_for_review(&mut self, factors: Vec<Factor>, actor: Actor, now: Timestamp) -> Result<(), LifeError> {
+        self.review(factors, Vec::new(), actor, now)
+    }
+
+    fn review(
+        &mut self,
+        factors: Vec<Factor>,
+        checks: Vec<String>,
+        actor: Actor,
+        now: Timestamp,
+    ) -> Result<(), LifeError> {
         self.go(Transition::Review)?;
         self.request.factors.clone_from(&factors);
         let near = self.request.due_at.checked_sub(REMINDED_BEFORE).unwrap_or(now);
         self.request.wake = Some(Wake { at: near.max(after(now, REMINDER_PERIOD)), queue: Queue::Notify });
-        self.record(now, actor, Fact::ReviewAsked { factors });
+        self.record(now, actor, Fact::ReviewAsked { factors, checks });
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! A cancellation is checked, told to the app, reminded of, taken back by a sign-in, and cannot be undone once it has begun.
 
 use habeas::evidence::Fact;
-use habeas::request::{Request, Right, Status};
+use habeas::ledger::Extra;
+use habeas::request::{Matter, NewRequest, Request, Right, Status};
 use habeas_e2e::World;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -149,22 +150,65 @@ async fn an_account_whose_cancellation_an_operator_refuses_is_free_again() {
     check_evidence(&world, &id).await;
 }
 
-#[tokio::test]
-async fn an_account_is_closed_only_once_an_operator_has_its_cancellation_go_on() {
+/// A world in which an operator looks at each cancellation, and one that cools off.
+async fn to_be_reviewed() -> (World, String) {
     let world = World::under_small(|bundle| {
         bundle.policy.rights.get_mut(&Right::AccountCancellation).unwrap().review = true;
     })
     .await;
     settle(&world).await;
     let id = confirmed(&world).await;
+    (world, id)
+}
+
+/// The same, once it has cooled off.
+async fn under_review() -> (World, String) {
+    let (world, id) = to_be_reviewed().await;
     after(&world, DAY * 15).await;
     assert_eq!(request(&world, &id).await.status, Status::UnderReview);
     assert_eq!(told(&world), ["account.freeze"]);
+    (world, id)
+}
+
+#[tokio::test]
+async fn an_account_whose_cancellation_is_taken_back_under_review_is_free_again() {
+    let (world, id) = under_review().await;
+    let before = world.data().await;
+    let withdrawn = world.call("DELETE", &format!("/v1/requests/{id}"), Some(&fresh(&world, LI)), None).await;
+    assert_eq!(withdrawn.body["status"], "withdrawn", "{}", withdrawn.body);
+    after(&world, DAY * 20).await;
+    assert_eq!(told(&world), ["account.freeze", "account.unfreeze"]);
+    assert_eq!(world.data().await, before);
+    check_evidence(&world, &id).await;
+}
+
+#[tokio::test]
+async fn an_account_is_closed_only_once_an_operator_has_its_cancellation_go_on() {
+    let (world, id) = under_review().await;
     let accepted = decide(&world, &id, json!({"accept": {}})).await;
     assert_eq!(accepted.status, 200, "{}", accepted.body);
     world.run_to_end(&id).await;
     assert_eq!(told(&world), ["account.freeze", "account.close", "account.cancelled"]);
     check_evidence(&world, &id).await;
+}
+
+#[tokio::test]
+async fn what_an_operator_is_to_look_at_was_checked_and_addresses_that_came_since_are_told() {
+    let (world, id) = to_be_reviewed().await;
+    let since = "+8613900000000";
+    set(&world, "phone", since).await;
+    after(&world, DAY * 15).await;
+    let facts = facts(&world, &id).await;
+    let checks = facts.into_iter().find_map(|fact| match fact {
+        Fact::ReviewAsked { checks, .. } => Some(checks),
+        _ => None,
+    });
+    assert_eq!(checks.unwrap(), ["credentials", "status", "disputes", "balance"]);
+    let before = world.mails().len();
+    assert_eq!(decide(&world, &id, json!({"accept": {}})).await.status, 200);
+    world.run_to_end(&id).await;
+    let told: Vec<String> = world.mails().into_iter().skip(before).map(|(address, _)| address).collect();
+    assert_eq!(told[..3], [LI_EMAIL, LI_PHONE, since], "that it begins");
 }
 
 #[tokio::test]
@@ -265,6 +309,35 @@ async fn a_sign_in_to_the_app_takes_a_cancellation_back_that_cools_off() {
 }
 
 #[tokio::test]
+async fn a_cancellation_cannot_be_hidden_from_a_sign_in_behind_newer_requests() {
+    let world = world().await;
+    let id = confirmed(&world).await;
+    let digest = request(&world, &id).await.subject.unwrap();
+    world.advance(DAY);
+    let now = world.now();
+    for number in 0..205 {
+        let newer = Request::open(NewRequest {
+            id: format!("{number:032x}").parse().unwrap(),
+            matter: Matter::Right(Right::Access),
+            policy: world.policy.digest().clone(),
+            received_at: now,
+            due_at: now + DAY,
+            subject: Some(digest.clone()),
+            language: "en".into(),
+            sealed: None,
+            submission: None,
+            factors: Vec::new(),
+        });
+        let listed = Extra::SubjectIndex { digest: digest.clone() };
+        world.ledger().commit(&newer, vec![listed], None).await.unwrap();
+    }
+    let body = json!({"type": "account.signed_in", "data": {"user_id": LI, "at": now}}).to_string();
+    let taken_back = world.call_as_app(&body, now).await;
+    assert_eq!((taken_back.status, &taken_back.body["withdrawn"]), (200, &json!(1)), "{}", taken_back.body);
+    assert_eq!(request(&world, &id).await.status, Status::Withdrawn);
+}
+
+#[tokio::test]
 async fn the_plan_is_shown_by_category_before_the_person_confirms() {
     let world = world().await;
     let id = asked(&world).await;
@@ -289,6 +362,26 @@ async fn the_plan_is_shown_by_category_before_the_person_confirms() {
     assert_eq!(content, ["deleted", "anonymised"]);
     let ids: Vec<&str> = next["checks"].as_array().unwrap().iter().map(|check| check["id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["credentials", "status", "disputes", "balance"]);
+}
+
+#[tokio::test]
+async fn what_an_operator_leaves_out_is_not_shown_as_deleted_to_whoever_is_to_confirm() {
+    let world = world().await;
+    let id = asked(&world).await;
+    let exempt = json!([{"collection": "small_app.posts", "ground": "criminal_process"}]);
+    let decided = decide(&world, &id, json!({"exempt": exempt})).await;
+    assert_eq!(decided.body["status"], "on_hold", "{}", decided.body);
+    let shown = world.call("GET", &format!("/v1/requests/{id}"), Some(&fresh(&world, LI)), None).await.body;
+    let plan = shown["next"]["plan"].as_array().unwrap();
+    let outcomes: Vec<&Value> = plan.iter().flat_map(|entry| entry["outcomes"].as_array().unwrap()).collect();
+    let of_posts = |outcome: &&Value| outcome["collections"].as_array().unwrap().contains(&json!("small_app.posts"));
+    let posts: Vec<&Value> = outcomes.iter().copied().filter(of_posts).collect();
+    assert!(!posts.is_empty(), "{plan:?}");
+    for outcome in posts {
+        assert_eq!((&outcome["what"], &outcome["irreversible"]), (&json!("left_out"), &json!(false)));
+        assert_eq!(outcome["basis"], "A crime is being looked into (5(7)3)");
+    }
+    assert!(outcomes.iter().any(|outcome| outcome["what"] == "deleted"), "all else goes: {plan:?}");
 }
 
 #[tokio::test]

@@ -100,6 +100,9 @@ async fn what_is_left_out_stays_where_it_is_and_is_named_with_its_ground() {
     assert!(file.certificate.results.iter().all(|result| result.work.collection() != Some("small_app.orders")));
     let page = world.page(&format!("/v1/requests/{id}/certificate"), Some(&fresh(&world, LI))).await.text;
     assert!(page.contains("What was refused, and why") && page.contains("5(7)3"), "{page}");
+    let says_so = |text: &str| text.contains("we refused to delete a part of it") && text.contains("Complain to us");
+    let mails = world.mails();
+    assert!(mails.iter().any(|(address, text)| address == LI_EMAIL && says_so(text)), "{mails:?}");
     let late = decide(&world, &id, exempt_orders()).await;
     assert_eq!(late.status, 409, "{}", late.body);
 }
@@ -118,6 +121,8 @@ async fn a_copy_is_without_what_is_left_out_and_its_first_page_says_so() {
         page.contains("What is not in this copy, and why") && page.contains("A crime is being looked into (5(7)3)")
     );
     assert_eq!(check_evidence(&world, &id).await.outcome, Some(Outcome::Partial));
+    let told = world.mails().pop().unwrap().1;
+    assert!(told.contains("The copy is without a part of your data") && told.contains("Complain to us"), "{told}");
 }
 
 #[tokio::test]
