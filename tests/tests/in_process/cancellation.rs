@@ -411,43 +411,52 @@ async fn killed_at(part: Part, call: usize, answer_is_lost: bool) -> Option<(Wor
     Some((world, id, is_left))
 }
 
+/// Kills the process at each call of a part; in the end the app was told this, once.
+async fn is_killed_at_each_call(part: Part, messages: &[&str]) {
+    for answer_is_lost in [false, true] {
+        let mut call = 0;
+        while let Some((world, id, is_left)) = killed_at(part, call, answer_is_lost).await {
+            let at = format!("{part:?}, killed at call {call}, answer lost: {answer_is_lost}");
+            let facts = facts(&world, &id).await;
+            let count = |is: &dyn Fn(&Fact) -> bool| facts.iter().filter(|fact| is(fact)).count();
+            assert_eq!(count(&|fact| matches!(fact, Fact::Confirmed { .. })), 1, "{at}");
+            let reminders = usize::from(part != Part::Confirmation) + usize::from(part == Part::End);
+            let reminded = count(&|fact| matches!(fact, Fact::CancellationReminded { .. }));
+            // Of reminders that are late together one is given.
+            assert!((1..=reminders).contains(&reminded) || reminders == reminded, "{at}: {reminded}");
+            let told_of = count(&|fact| matches!(fact, Fact::AppTold { delivered: true, .. }));
+            assert_eq!(told_of, messages.len(), "{at}");
+            // A message whose answer was lost is sent again, and known again by its id.
+            let mut got = world.app_told();
+            got.retain(|told| told.kind != "account.check");
+            got.dedup();
+            let kinds: Vec<&str> = got.iter().map(|told| told.kind.as_str()).collect();
+            assert_eq!(kinds, messages, "{at}");
+            if part == Part::End {
+                assert!(world.data().await["small-users"].iter().all(|user| user["user_id"] != LI), "{at}");
+            }
+            // To die after a call is to die before the next: both ways together stop at each place once.
+            call += 2;
+            assert!(call < MANY_CALLS, "{at}: {part:?} has no end in {MANY_CALLS} calls");
+            if is_left {
+                break;
+            }
+        }
+        assert!(call > 8, "the matrix is not empty: {part:?} {call}");
+    }
+}
+
+#[tokio::test]
+async fn a_confirmation_that_is_killed_at_any_call_ends_the_same() {
+    is_killed_at_each_call(Part::Confirmation, &["account.freeze"]).await;
+}
+
+#[tokio::test]
+async fn a_reminder_that_is_killed_at_any_call_is_given_once() {
+    is_killed_at_each_call(Part::Reminder, &["account.freeze"]).await;
+}
+
 #[tokio::test]
 async fn a_cancellation_that_is_killed_at_any_call_ends_the_same() {
-    for (part, messages) in [
-        (Part::Confirmation, &["account.freeze"][..]),
-        (Part::Reminder, &["account.freeze"]),
-        (Part::End, &["account.freeze", "account.close", "account.cancelled"]),
-    ] {
-        for answer_is_lost in [false, true] {
-            let mut call = 0;
-            while let Some((world, id, is_left)) = killed_at(part, call, answer_is_lost).await {
-                let at = format!("{part:?}, killed at call {call}, answer lost: {answer_is_lost}");
-                let facts = facts(&world, &id).await;
-                let count = |is: &dyn Fn(&Fact) -> bool| facts.iter().filter(|fact| is(fact)).count();
-                assert_eq!(count(&|fact| matches!(fact, Fact::Confirmed { .. })), 1, "{at}");
-                let reminders = usize::from(part != Part::Confirmation) + usize::from(part == Part::End);
-                let reminded = count(&|fact| matches!(fact, Fact::CancellationReminded { .. }));
-                // Of reminders that are late together one is given.
-                assert!((1..=reminders).contains(&reminded) || reminders == reminded, "{at}: {reminded}");
-                let told_of = count(&|fact| matches!(fact, Fact::AppTold { delivered: true, .. }));
-                assert_eq!(told_of, messages.len(), "{at}");
-                // A message whose answer was lost is sent again, and known again by its id.
-                let mut got = world.app_told();
-                got.retain(|told| told.kind != "account.check");
-                got.dedup();
-                let kinds: Vec<&str> = got.iter().map(|told| told.kind.as_str()).collect();
-                assert_eq!(kinds, messages, "{at}");
-                if part == Part::End {
-                    assert!(world.data().await["small-users"].iter().all(|user| user["user_id"] != LI), "{at}");
-                }
-                // To die after a call is to die before the next: both ways together stop at each place once.
-                call += 2;
-                assert!(call < MANY_CALLS, "{at}: {part:?} has no end in {MANY_CALLS} calls");
-                if is_left {
-                    break;
-                }
-            }
-            assert!(call > 8, "the matrix is not empty: {part:?} {call}");
-        }
-    }
+    is_killed_at_each_call(Part::End, &["account.freeze", "account.close", "account.cancelled"]).await;
 }

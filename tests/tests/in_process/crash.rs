@@ -58,7 +58,7 @@ pub(crate) async fn dies_and_comes_back(
         }
         after(world, SignedDuration::from_mins(1)).await;
     }
-    panic!("killed at call {call}, answer lost: {answer_is_lost}: it is never done");
+    unreachable!("killed at call {call}, answer lost: {answer_is_lost}: it is never done");
 }
 
 pub(crate) async fn check_evidence(world: &World, id: &str) -> Certificate {
