@@ -365,13 +365,13 @@ pub(crate) enum HoldCommand {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 pub(crate) struct HeldArgs {
-    /// A person: every identity that is known, each as KIND=VALUE
+    /// A person: every identity that is known, one of each kind, each as KIND=VALUE
     #[arg(long = "identity", value_name = "KIND=VALUE", value_parser = personal, conflicts_with_all = ["collection", "request"])]
     pub(crate) identities: Vec<Personal<String>>,
     /// A collection, whoever's rows are in it
     #[arg(long, value_name = "DATASET.COLLECTION", conflicts_with = "request")]
     pub(crate) collection: Option<String>,
-    /// What this request would erase
+    /// What this request would erase; other requests and the sweep go on
     #[arg(long, value_name = "ID")]
     pub(crate) request: Option<String>,
 }

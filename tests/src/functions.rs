@@ -123,8 +123,7 @@ impl Running {
                 platform,
             })),
             Function::VerifyIdentity => Self::VerifyIdentity(Arc::new(verify_identity::Function {
-                keys: platform.digest_keys().await?,
-                sign_ins: platform.sign_ins()?,
+                operators: platform.operators().await?,
                 connectors: connectors(),
                 sender: Arc::new(cloud.sender(function, &platform)?),
                 platform,

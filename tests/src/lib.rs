@@ -18,6 +18,7 @@ mod app;
 mod calls;
 mod cloud;
 mod deployed;
+pub mod described;
 mod faults;
 mod functions;
 mod gate;

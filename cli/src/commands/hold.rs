@@ -80,7 +80,10 @@ impl Wanted<'_> {
             let mut subject = Map::new();
             for identity in self.identities {
                 let identity = parse(identity.expose())?;
-                subject.insert(identity.kind().name().to_owned(), identity.value().expose().as_str().into());
+                let kind = identity.kind().name();
+                if subject.insert(kind.to_owned(), identity.value().expose().as_str().into()).is_some() {
+                    return Err(CommandError::IdentityTwice(kind));
+                }
             }
             body["subject"] = subject.into();
         }
@@ -107,5 +110,16 @@ mod tests {
         assert_eq!(wanted.body().unwrap(), expected);
         let on = Wanted { identities: &[], collection: Some("app.posts"), ..wanted };
         assert_eq!(on.body().unwrap()["collection"], "app.posts");
+    }
+
+    #[test]
+    fn a_second_identity_of_a_kind_is_refused_and_not_dropped() {
+        let identities = ["email=li.wei@mail.example", "user_id=u-li", "email=li@work.example"];
+        let identities = identities.map(|text| Personal::new(text.to_owned()));
+        let until = "2028-12-31T00:00:00Z".parse().unwrap();
+        let wanted = Wanted { identities: &identities, collection: None, request: None, basis: "a case", until };
+        let refused = wanted.body().unwrap_err().to_string();
+        assert!(refused.contains("email") && refused.contains("second hold"), "{refused}");
+        assert!(!refused.contains("li@work"), "nobody is named");
     }
 }

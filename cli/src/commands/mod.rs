@@ -55,6 +55,9 @@ pub enum CommandError {
     /// The person is named by something that cannot be.
     #[error(transparent)]
     Identity(#[from] habeas::personal::IdentityError),
+    /// A person is named twice by the same kind of identity.
+    #[error("name one identity of each kind; place a second hold for the other {0}")]
+    IdentityTwice(&'static str),
     /// The systems cannot be looked at.
     #[error("there is no dry run. Check AWS_ENDPOINT_URL (unset: the real AWS), the credentials and what they allow")]
     DryRun(#[from] habeas::dry_run::DryRunError),

@@ -9,7 +9,7 @@ use habeas::api::{Call, Problem, ProblemKind, json_response};
 use habeas::connectors::ConnectorError;
 use habeas::holds::{HoldId, LONGEST, LegalHold, MAX_BASIS, MOST_IN_FORCE, Scope, digests_of};
 use habeas::identity::{Operator, SubjectKeys};
-use habeas::ledger::{Idempotency, LedgerError};
+use habeas::ledger::{Idempotency, LedgerError, Replay};
 use habeas::personal::{Identity, IdentityKind};
 use habeas::policy::Pinned;
 use habeas::request::RequestId;
@@ -50,7 +50,16 @@ impl Function {
     pub(crate) async fn place(&self, call: &Call, operator: &Operator) -> Result<Response<Body>, Problem> {
         let key = call.idempotency_key()?;
         let body: HoldBody = call.json()?;
+        let record = Idempotency {
+            caller: operator.digest.clone(),
+            key: self.operators.keys.labelled("idempotency key", &[&key]),
+            body: self.operators.keys.labelled("body", &[&String::from_utf8_lossy(call.body()?)]),
+        };
         let driver = &self.platform.driver;
+        // Before anything is judged anew: the end may have come since, the room been used, the person be gone.
+        if let Some(replay) = driver.ledger.answered(&record).await? {
+            return replayed(&replay, &record.body);
+        }
         let now = driver.clock.now();
         let ends_at = ends_at(&body.ends_at, now)?;
         let named = body.subject.as_ref().map_or_else(|| Ok(Vec::new()), SubjectBody::identities)?;
@@ -75,25 +84,13 @@ impl Function {
         if let Some(rows) = found.rows {
             response["subject_rows"] = rows.into();
         }
-        let record = Idempotency {
-            caller: operator.digest.clone(),
-            key: self.operators.keys.labelled("idempotency key", &[&key]),
-            body: self.operators.keys.labelled("body", &[&String::from_utf8_lossy(call.body()?)]),
-        };
         let sent = record.body.clone();
         match driver.ledger.place_hold(&hold, record, &response.to_string()).await {
             Ok(()) => {
                 tracing::info!(operator = operator.digest, hold = %hold.id, ends_at = %hold.ends_at, "an operator placed a legal hold");
                 Ok(json_response(StatusCode::CREATED, &response))
             }
-            Err(LedgerError::Replayed(replay)) if replay.body == sent => {
-                let saved: Value = serde_json::from_str(&replay.response).map_err(|error| Problem::internal(&error))?;
-                Ok(json_response(StatusCode::CREATED, &saved))
-            }
-            Err(LedgerError::Replayed(_)) => {
-                let detail = "Use a new key for another hold, or send the same body again.";
-                Err(Problem::new(ProblemKind::IdempotencyKeyReused, detail))
-            }
+            Err(LedgerError::Replayed(replay)) => replayed(&replay, &sent),
             Err(error) => Err(error.into()),
         }
     }
@@ -153,6 +150,16 @@ impl SubjectBody {
         }
         Ok(given)
     }
+}
+
+/// What was answered when the key was used before, if it came with the same body.
+fn replayed(replay: &Replay, body: &str) -> Result<Response<Body>, Problem> {
+    if replay.body != body {
+        let detail = "Use a new key for another hold, or send the same body again.";
+        return Err(Problem::new(ProblemKind::IdempotencyKeyReused, detail));
+    }
+    let saved: Value = serde_json::from_str(&replay.response).map_err(|error| Problem::internal(&error))?;
+    Ok(json_response(StatusCode::CREATED, &saved))
 }
 
 /// In whole seconds, as keys have it.

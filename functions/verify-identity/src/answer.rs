@@ -58,7 +58,9 @@ impl Function {
         let typed = Code::parse(&body.code)
             .map_err(|error| Problem::new(ProblemKind::CodeWrong, format!("{}.", sentence(&error))))?;
         let now = self.platform.driver.clock.now();
-        let caller = Caller::from_header(call.header("authorization"), &self.keys, &self.sign_ins, now).await?;
+        let caller =
+            Caller::from_header(call.header("authorization"), &self.operators.keys, &self.operators.sign_ins, now)
+                .await?;
         let challenge = self.check(&id, &typed, now).await?;
         let request = self.verified(&id, &caller, &challenge).await?;
         let policy = self.platform.policies.policy(&request.policy).await?;
@@ -70,7 +72,8 @@ impl Function {
             "next": next_of(&request, &policy, language),
         });
         if !matches!(caller, Caller::SignedIn { .. }) {
-            let (token, expires_at) = token::issue(&self.keys, &id, now).map_err(|error| Problem::internal(&error))?;
+            let (token, expires_at) =
+                token::issue(&self.operators.keys, &id, now).map_err(|error| Problem::internal(&error))?;
             body["token"] = json!(token);
             body["token_expires_at"] = json!(keys::moment(expires_at));
         }
@@ -87,7 +90,7 @@ impl Function {
         };
         let attempt = ledger.count_attempt(id, now).await?.ok_or_else(spent)?;
         let stored = attempt.challenge.code.clone().unwrap_or_else(CodeDigest::of_nothing);
-        if !typed.digest(&self.keys, id, attempt.challenge.sends).matches(&stored) {
+        if !typed.digest(&self.operators.keys, id, attempt.challenge.sends).matches(&stored) {
             let left = MAX_ATTEMPTS.saturating_sub(attempt.challenge.attempts);
             let detail = match left {
                 0 => "That was the last try for this code. Ask for a new one.".to_owned(),

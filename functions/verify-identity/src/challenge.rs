@@ -51,7 +51,7 @@ impl Function {
         };
         let code = Code::new(driver.random.as_ref());
         let sealed = driver.sealer.seal(id, seal::end::CONTACT, &contact).await?;
-        let digest = code.digest(&self.keys, id, claim.sends);
+        let digest = code.digest(&self.operators.keys, id, claim.sends);
         driver.ledger.code_made(id, &claim, Some((digest, sealed)), driver.clock.now()).await?;
         let message = messages::code(
             policy.language(language.as_deref().or(Some(&request.language))),

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use habeas::api::{Call, Problem, ProblemKind, json_response};
-use habeas::identity::{Operator, OperatorError, seal};
+use habeas::identity::seal;
 use habeas::ledger::{LedgerError, RequestView, Step, StepStatus};
 use habeas::plan::{Plan, Work};
 use habeas::policy::Pinned;
@@ -71,7 +71,8 @@ impl Decision {
 impl Function {
     /// Writes what an operator decided.
     pub(crate) async fn decide(&self, call: &Call) -> Result<Response<Body>, Problem> {
-        let operator = self.operator(call).await?;
+        let now = self.platform.driver.clock.now();
+        let operator = self.operators.of(call.header("authorization"), now, "tried to decide about a request").await?;
         let id = call.request_id()?;
         let body: DecisionBody = call.json()?;
         let driver = &self.platform.driver;
@@ -143,17 +144,6 @@ impl Function {
             request.contact = Some(sealed.map_err(|error| Problem::unavailable(&error))?);
         }
         Ok(())
-    }
-
-    async fn operator(&self, call: &Call) -> Result<Operator, Problem> {
-        let now = self.platform.driver.clock.now();
-        let operator = Operator::from_header(call.header("authorization"), &self.keys, &self.sign_ins, now).await;
-        operator.map_err(|error| {
-            if let OperatorError::NotAnOperator { digest } = &error {
-                tracing::warn!(caller = digest, "somebody who is no operator tried to decide about a request");
-            }
-            error.into()
-        })
     }
 }
 

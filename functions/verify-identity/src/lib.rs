@@ -12,8 +12,7 @@ use std::sync::Arc;
 use habeas::api::{Answer, Call, Problem, Trigger};
 use habeas::aws::{Platform, Sender, StartError};
 use habeas::connectors::Connectors;
-use habeas::identity::DigestKeys;
-use habeas::identity::oidc::SignInVerifier;
+use habeas::identity::Operators;
 use habeas::request::EffectItem;
 use habeas::steps::{Handled, Message, handle_batch};
 use jiff::Timestamp;
@@ -25,10 +24,8 @@ use lambda_runtime::Error;
 pub struct Function {
     /// Ledger, queues, clock, policies.
     pub platform: Platform,
-    /// The digest keys.
-    pub keys: DigestKeys,
-    /// Checks sign-ins.
-    pub sign_ins: SignInVerifier,
+    /// Tells who is an operator; has the digest keys, and checks everybody's sign-ins.
+    pub operators: Operators,
     /// Reads the subject collection.
     pub connectors: Connectors,
     /// Sends codes.
@@ -40,8 +37,7 @@ impl Function {
     pub async fn start() -> Result<Self, StartError> {
         let platform = Platform::start().await?;
         Ok(Self {
-            keys: platform.digest_keys().await?,
-            sign_ins: platform.sign_ins()?,
+            operators: platform.operators().await?,
             connectors: platform.connectors(),
             sender: Arc::new(platform.sender()?),
             platform,

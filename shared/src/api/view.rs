@@ -57,7 +57,8 @@ pub fn next_of(request: &Request, policy: &Pinned, language: &str) -> Value {
             let consequences = rule
                 .and_then(|rule| rule.consequences.as_ref())
                 .and_then(|all| all.get(language).or_else(|| all.values().next()));
-            let plan = dry_run::consequences(policy, request.matter, &request.left_out.collections, language).unwrap_or_default();
+            let plan = dry_run::consequences(policy, request.matter, &request.left_out.collections, language)
+                .unwrap_or_default();
             let mut next = json!({
                 "action": "confirm",
                 "phrase": phrase,

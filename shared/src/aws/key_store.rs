@@ -107,6 +107,13 @@ impl KeyStore for S3KeyStore {
         Ok(Some(self.chunk(request, staging::keys(request, set, chunk)).await?.keys))
     }
 
+    /// By a listing: whoever may not list the bucket as it is, but its versions, is told nothing by a read of what is not there.
+    async fn has(&self, request: &RequestId, set: &KeySet) -> Result<bool, ConnectorError> {
+        let keys = S3::new(self.client.clone(), self.clock.clone());
+        let page = keys.versions(&self.bucket, &staging::keys(request, set, 0), None).await?;
+        Ok(page.rows.iter().any(|row| row.is_current))
+    }
+
     async fn forget(&self, request: &RequestId) -> Result<(), ConnectorError> {
         let keys = S3::new(self.client.clone(), self.clock.clone());
         // Always the first page: what was listed is gone when the next is asked for.

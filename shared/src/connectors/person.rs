@@ -34,6 +34,9 @@ pub trait KeyStore: Send + Sync {
         chunk: usize,
     ) -> Result<Option<Arc<Vec<Tuple>>>, ConnectorError>;
 
+    /// Whether the first chunk of a set is there: it was captured, and was not forgotten since.
+    async fn has(&self, request: &RequestId, set: &KeySet) -> Result<bool, ConnectorError>;
+
     /// Forgets all sets of a request.
     async fn forget(&self, request: &RequestId) -> Result<(), ConnectorError>;
 }
@@ -56,6 +59,10 @@ impl KeyStore for NoKeyStore {
     }
 
     async fn get(&self, _: &RequestId, _: &KeySet, _: usize) -> Result<Option<Arc<Vec<Tuple>>>, ConnectorError> {
+        Err((*self).into())
+    }
+
+    async fn has(&self, _: &RequestId, _: &KeySet) -> Result<bool, ConnectorError> {
         Err((*self).into())
     }
 

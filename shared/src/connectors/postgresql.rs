@@ -274,7 +274,10 @@ impl Session {
             if let Action::Move(to) = action
                 && !elsewhere.contains_key(to)
             {
-                elsewhere.insert(to.clone(), relation_of(self, target.policy, to).await?);
+                let relation = relation_of(self, target.policy, to).await?;
+                let rules = [target.name, to.as_str()].into_iter().filter_map(|name| target.policy.rule(name));
+                let written = rules.flat_map(|rule| rule.erasure.writes().map(|(field, _)| field.clone())).collect();
+                elsewhere.insert(to.clone(), apply::There { relation, written });
             }
         }
         self.apply(&relation, &key, actions, &elsewhere).await

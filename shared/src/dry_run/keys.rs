@@ -38,6 +38,10 @@ impl KeyStore for MemoryKeys {
         Ok((chunk == 0).then(|| keys.clone()))
     }
 
+    async fn has(&self, _: &RequestId, set: &KeySet) -> Result<bool, ConnectorError> {
+        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(set))
+    }
+
     async fn forget(&self, _: &RequestId) -> Result<(), ConnectorError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
         Ok(())

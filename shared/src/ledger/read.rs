@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use super::keys;
 use super::step::Step;
-use super::{Item, Ledger, LedgerError, failed, text};
+use super::{Idempotency, Item, Ledger, LedgerError, Replay, failed, text};
 use crate::evidence::{Anchored, Event};
 use crate::request::{Request, RequestId, StepNumber};
 
@@ -45,6 +45,22 @@ impl Ledger {
             .await
             .map_err(failed("GetItem"))?;
         output.item.map(read_request).transpose()
+    }
+
+    /// What was answered when an idempotency key was used before, if it was.
+    pub async fn answered(&self, record: &Idempotency) -> Result<Option<Replay>, LedgerError> {
+        let key = keys::idempotency(&record.caller, &record.key);
+        let output = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", text(&key))
+            .key("sk", text(key))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(failed("GetItem"))?;
+        Ok(output.item.map(serde_dynamo::from_item).transpose()?)
     }
 
     /// A step of a request.

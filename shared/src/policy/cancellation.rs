@@ -5,7 +5,8 @@ use jiff::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::model::{Period, RightRule, Text};
+use super::model::{Period, Text};
+use super::rights::RightRule;
 use crate::outbound::Endpoint;
 
 /// Something that is checked before an account is cancelled. Exactly one of its kinds is given.

@@ -4,7 +4,8 @@ use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use jiff::{RoundMode, Span, Timestamp, TimestampRound, ToSpan as _, Unit, Zoned};
 
-use super::model::{Period, ResponseTime, TimeUnit};
+use super::model::Period;
+use super::rights::{ResponseTime, TimeUnit};
 
 /// Why a moment cannot be computed.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +69,7 @@ fn end_of_day(day: &Zoned) -> Result<Timestamp, jiff::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::model::StartEvent;
+    use crate::policy::rights::StartEvent;
 
     fn limit(limit: u16, unit: TimeUnit) -> ResponseTime {
         ResponseTime { limit, unit, from: StartEvent::Receipt, source: String::new() }

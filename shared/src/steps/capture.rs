@@ -74,7 +74,8 @@ pub async fn forget_page(job: &Job, store: &dyn KeyStore) -> Result<Page, StepEr
 }
 
 /// Captures, into a chunk that follows those that are there, the keys of a set that have come since: what was captured
-/// before the erasure stays, since rows elsewhere may still refer to it. Doing it again writes the same chunk again.
+/// before the erasure stays, since rows elsewhere may still refer to it. Doing it again writes the same chunk again. Where none
+/// are there, since none were captured or they are gone, the first chunk is written: without it nothing could be looked for.
 pub async fn recapture_page(
     job: &Job,
     connectors: &Connectors,
@@ -86,10 +87,20 @@ pub async fn recapture_page(
     let step = ConnectorError::into_step;
     let (mut seen, mut last) = (HashSet::new(), None);
     let mut chunk = 0;
-    while let Some(keys) = store.get(request, set, chunk).await.map_err(step)? {
-        seen.extend(keys.iter().map(digest));
-        last = Some(keys);
-        chunk += 1;
+    loop {
+        match store.get(request, set, chunk).await {
+            Ok(Some(keys)) => {
+                seen.extend(keys.iter().map(digest));
+                last = Some(keys);
+                chunk += 1;
+            }
+            Ok(None) => break,
+            Err(ConnectorError::Keys(_)) if chunk == 0 && !store.has(request, set).await.map_err(step)? => {
+                tracing::warn!(request_id = %request, "no captured keys are there; those of the rows that are left are captured");
+                break;
+            }
+            Err(error) => return Err(step(error)),
+        }
     }
     let target = Target::of(&job.policy, &set.collection).map_err(step)?;
     let connector = connectors.of(target.place).map_err(step)?;
@@ -106,10 +117,14 @@ pub async fn recapture_page(
             None => break,
         }
     }
-    if let (false, Some(last)) = (fresh.is_empty(), last) {
-        // The chunk before it says that it follows only once it is there.
-        store.put(request, set, chunk, fresh, false).await.map_err(step)?;
-        store.put(request, set, chunk - 1, last.to_vec(), true).await.map_err(step)?;
+    match last {
+        None => store.put(request, set, 0, fresh, false).await.map_err(step)?,
+        Some(_) if fresh.is_empty() => {}
+        Some(last) => {
+            // The chunk before it says that it follows only once it is there.
+            store.put(request, set, chunk, fresh, false).await.map_err(step)?;
+            store.put(request, set, chunk - 1, last.to_vec(), true).await.map_err(step)?;
+        }
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ mod anchors;
 mod commitments;
 mod events;
 mod findings;
+mod limits;
 mod openapi;
 mod permissions;
 mod roles;

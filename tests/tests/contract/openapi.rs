@@ -11,6 +11,7 @@ use habeas::request::{Exemptions, Ground, Matter, Right};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use habeas_e2e::described::{assert_described, contract};
 use habeas_e2e::template::Template;
 use habeas_e2e::yaml;
 
@@ -137,47 +138,9 @@ fn answers_refer_only_to_what_the_contract_has() {
     }
 }
 
-/// A schema behind its references.
-fn resolved<'a>(openapi: &'a Value, schema: &'a Value) -> &'a Value {
-    match schema["$ref"].as_str() {
-        Some(reference) => resolved(openapi, openapi.pointer(&reference[1..]).unwrap()),
-        None => schema,
-    }
-}
-
-/// Every field of an answer must be in its schema, and what the schema requires must be there.
-fn assert_described(openapi: &Value, schema: &Value, answer: &Value, path: &str) {
-    let schema = resolved(openapi, schema);
-    let schema = match (schema["oneOf"].as_array(), answer["because"].as_str()) {
-        (Some(arms), Some(word)) => arms.iter().find(|arm| arm["properties"]["because"]["const"] == word).unwrap(),
-        _ => schema,
-    };
-    if let Some(words) = schema["enum"].as_array() {
-        assert!(words.contains(answer), "{path}: {answer}");
-    }
-    match answer {
-        Value::Object(fields) => {
-            for required in schema["required"].as_array().into_iter().flatten() {
-                assert!(fields.contains_key(required.as_str().unwrap()), "{path} has no {required}");
-            }
-            for (name, value) in fields {
-                let field = schema["properties"].get(name);
-                let field = field.unwrap_or_else(|| unreachable!("{path}.{name} is not in the contract"));
-                assert_described(openapi, field, value, &format!("{path}.{name}"));
-            }
-        }
-        Value::Array(values) => {
-            for value in values {
-                assert_described(openapi, &schema["items"], value, &format!("{path}[]"));
-            }
-        }
-        _ => {}
-    }
-}
-
 #[test]
 fn anchors_are_as_the_contract_describes_them() {
-    let openapi = yaml::read("infra/openapi.yaml");
+    let openapi = contract();
     let (hash, tree) = (TreeHash::leaf(b"a"), Tree::new(vec![TreeHash::leaf(b"a"), TreeHash::leaf(b"b")]));
     let signature = AnchorSignature {
         algorithm: "ECDSA_P256_SHA256".to_owned(),
@@ -194,12 +157,12 @@ fn anchors_are_as_the_contract_describes_them() {
         signature,
     };
     let described = &openapi["components"]["schemas"]["Anchored"];
-    assert_described(&openapi, described, &serde_json::to_value(anchored).unwrap(), "anchored");
+    assert_described(described, &serde_json::to_value(anchored).unwrap(), "anchored");
 }
 
 #[test]
 fn consequences_are_as_the_contract_describes_them_and_say_why_something_is_kept() {
-    let openapi = yaml::read("infra/openapi.yaml");
+    let openapi = contract();
     let schema = &openapi["components"]["schemas"]["Consequence"];
     for name in ["yallo", "yuncan"] {
         let policy = habeas::policy::load::load(&yaml::path("policies").join(name)).unwrap();
@@ -213,7 +176,7 @@ fn consequences_are_as_the_contract_describes_them_and_say_why_something_is_kept
             for consequence in &shown {
                 let kept = consequence.outcomes.iter().filter(|fate| fate.what == What::Retained);
                 assert!(kept.clone().all(|fate| fate.basis.is_some() && !fate.irreversible), "{consequence:?}");
-                assert_described(&openapi, schema, &serde_json::to_value(consequence).unwrap(), "consequence");
+                assert_described(schema, &serde_json::to_value(consequence).unwrap(), "consequence");
             }
             assert!(shown.iter().any(|it| it.outcomes.iter().any(|fate| fate.what == What::Retained)), "{name}");
         }
@@ -222,7 +185,7 @@ fn consequences_are_as_the_contract_describes_them_and_say_why_something_is_kept
 
 #[test]
 fn plans_are_as_the_contract_describes_them() {
-    let openapi = yaml::read("infra/openapi.yaml");
+    let openapi = contract();
     let policy = habeas::policy::load::load(&yaml::path("policies/yallo")).unwrap();
     let schema = &openapi["components"]["schemas"]["Plan"];
     for right in [Right::Access, Right::Erasure, Right::AccountCancellation] {
@@ -240,8 +203,8 @@ fn plans_are_as_the_contract_describes_them() {
         let held = Held { hold: "ab".repeat(16).parse().unwrap(), basis: "a case".to_owned(), until: at };
         let holds = vec![PlannedHold { held, collection: Some("yallo_app.posts".to_owned()), waits: true }];
         let plan = DryRun { outline, at, subject, begins: false, holds, obstacles: vec![obstacle], total };
-        assert_described(&openapi, schema, &serde_json::to_value(plan).unwrap(), "plan");
+        assert_described(schema, &serde_json::to_value(plan).unwrap(), "plan");
     }
     let example = &openapi["paths"]["/v1/plans"]["post"]["responses"]["200"]["content"]["application/json"]["example"];
-    assert_described(&openapi, schema, example, "example");
+    assert_described(schema, example, "example");
 }

@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use export_data::Limits;
 use habeas::evidence::{Certificate, EvidenceFile, verify};
 use habeas_e2e::World;
+use jiff::SignedDuration;
 use serde_json::json;
 
 use crate::people::{LI, fresh, world};
+use crate::recheck::after;
 use crate::stories::package;
 
 /// So little at once that a package of a few rows has a dozen pages and parts.
@@ -21,21 +23,42 @@ async fn killed_at(right: &str, call: usize, answer_is_lost: bool) -> Option<(Wo
     world.limit_packages(SMALL);
     let answer = world.call("POST", "/v1/requests", Some(&fresh(&world, LI)), Some(json!({"right": right}))).await;
     let id = answer.body["request_id"].as_str().unwrap().to_owned();
-    world.calls.die_after(call, answer_is_lost);
-    let mut died = false;
-    while world.step().await {
-        if world.calls.revive() {
-            died = true;
-            break;
-        }
-    }
-    if !died {
+    if !dies_at(&world, call, answer_is_lost).await {
         return None;
     }
     // The message that was being worked on comes back at once, as it may; the step's lease still stands.
     world.run_to_end(&id).await;
     world.run().await;
     Some((world, id))
+}
+
+/// Works on what waits until the process is killed at a call. False: there are fewer calls than that.
+pub(crate) async fn dies_at(world: &World, call: usize, answer_is_lost: bool) -> bool {
+    world.calls.die_after(call, answer_is_lost);
+    let mut died = false;
+    while !died && world.step().await {
+        died = world.calls.revive();
+    }
+    world.calls.disarm();
+    died
+}
+
+/// The same, and then it comes back and works, minute after minute, until it is done. False: there are fewer calls.
+pub(crate) async fn dies_and_comes_back(
+    world: &World,
+    call: usize,
+    answer_is_lost: bool,
+    is_done: impl AsyncFn() -> bool,
+) -> bool {
+    let died = dies_at(world, call, answer_is_lost).await;
+    for _ in 0..40 {
+        world.run().await;
+        if is_done().await {
+            return died;
+        }
+        after(world, SignedDuration::from_mins(1)).await;
+    }
+    unreachable!("killed at call {call}, answer lost: {answer_is_lost}: it is never done");
 }
 
 pub(crate) async fn check_evidence(world: &World, id: &str) -> Certificate {
@@ -122,7 +145,7 @@ async fn a_step_whose_workers_always_die_comes_to_an_operator_in_the_end() {
             return;
         }
         world.lose_messages();
-        world.advance(jiff::SignedDuration::from_mins(16));
+        world.advance(SignedDuration::from_mins(16));
         world.wake().await;
     }
     panic!("nobody is told");

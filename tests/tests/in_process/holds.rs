@@ -1,6 +1,9 @@
 //! Legal holds: an erasure waits for them or goes around them, as the policy says, and comes back; sweeps and replays leave
 //! what is held; only operators place and lift them; and nothing of it is silent.
 
+mod killed;
+mod placing;
+
 use habeas::evidence::{Certificate, Event, Fact, NotTold, Outcome};
 use habeas::request::{Request, Right, Status};
 use habeas_e2e::World;
@@ -343,77 +346,6 @@ async fn a_sweep_leaves_the_rows_of_whoever_is_held_and_collections_that_are_hel
 }
 
 #[tokio::test]
-async fn only_operators_place_list_and_lift_holds() {
-    let world = world().await;
-    let body = json!({"collection": "small_app.posts", "basis": BASIS, "ends_at": (world.now() + DAY).to_string()});
-    let held = hold(&world, json!({"collection": "small_app.posts"}), DAY).await;
-    let stale = token(&world, world.now() - SignedDuration::from_mins(31), &json!(["operators"]));
-    for (who, status) in [(None, 401), (Some(fresh(&world, LI)), 403), (Some(stale), 403)] {
-        for (method, path) in [
-            ("POST", "/v1/holds".to_owned()),
-            ("GET", "/v1/holds".to_owned()),
-            ("POST", format!("/v1/holds/{held}/lift")),
-        ] {
-            let answer = world.call(method, &path, who.as_deref(), Some(body.clone())).await;
-            assert_eq!(answer.status, status, "{method} {path} {}", answer.body);
-        }
-    }
-    assert_eq!(call(&world, "GET", "/v1/holds", "", None).await.1["holds"].as_array().unwrap().len(), 1);
-}
-
-#[tokio::test]
-async fn a_hold_needs_a_scope_that_is_there_a_basis_and_an_end_and_is_placed_once() {
-    let world = world().await;
-    let good =
-        json!({"subject": {"user_id": LI, "email": LI_EMAIL}, "basis": BASIS, "ends_at": "2027-01-01T00:00:00Z"});
-    for (field, wrong) in [
-        ("basis", json!(" ")),
-        ("basis", json!("x".repeat(501))),
-        ("basis", json!(format!("the case of {LI_EMAIL}"))),
-        ("ends_at", json!("2026-11-20T00:00:00Z")),
-        ("ends_at", json!("2046-11-20T00:00:00Z")),
-        ("ends_at", json!("soon")),
-        ("subject", json!({})),
-        ("subject", json!({"email": "li.wei"})),
-        ("subject", Value::Null),
-        ("collection", json!("small_app.posts")),
-        ("request_id", json!("0".repeat(32))),
-    ] {
-        let mut body = good.clone();
-        body[field] = wrong;
-        let (status, answer) = call(&world, "POST", "/v1/holds", "wrong", Some(&body)).await;
-        assert_eq!(
-            (status, &answer["type"]),
-            (400, &json!("urn:habeas:problem:malformed-request")),
-            "{field} {answer}"
-        );
-        assert!(!answer.to_string().contains("li.wei"));
-    }
-    for (scope, value) in [("collection", json!("small_app.nothing")), ("request_id", json!("0".repeat(32)))] {
-        let body = json!({scope: value, "basis": BASIS, "ends_at": "2027-01-01T00:00:00Z"});
-        assert_eq!(call(&world, "POST", "/v1/holds", "wrong", Some(&body)).await.0, 400);
-    }
-    assert_eq!(call(&world, "POST", "/v1/holds", "", Some(&good)).await.0, 400, "no key");
-    let (status, first) = call(&world, "POST", "/v1/holds", "once", Some(&good)).await;
-    assert_eq!((status, &first["subject_rows"]), (201, &json!(1)));
-    assert_eq!(call(&world, "POST", "/v1/holds", "once", Some(&good)).await, (201, first.clone()));
-    let mut other = good;
-    other["ends_at"] = "2028-01-01T00:00:00Z".into();
-    assert_eq!(call(&world, "POST", "/v1/holds", "once", Some(&other)).await.0, 409);
-    let ledger = format!("{:?}", habeas_e2e::dump(&world.dynamodb, "ledger").await);
-    assert!(!ledger.contains(LI) && !ledger.contains(LI_EMAIL), "digests only");
-
-    let id = first["hold_id"].as_str().unwrap();
-    assert_eq!(call(&world, "POST", &format!("/v1/holds/{}/lift", "0".repeat(32)), "", None).await.0, 404);
-    lift(&world, id).await;
-    let again = call(&world, "POST", &format!("/v1/holds/{id}/lift"), "", None).await.1;
-    let listed = async |path: &str| call(&world, "GET", path, "", None).await.1["holds"].clone();
-    assert_eq!(listed("/v1/holds").await, json!([]));
-    assert_eq!(listed("/v1/holds?ended=true").await, json!([again]));
-    assert!(again["lifted_at"].is_string() && again["lifted_by"] == again["placed_by"]);
-}
-
-#[tokio::test]
 async fn what_a_restore_brought_back_of_somebody_who_is_held_stays_until_the_hold_ends() {
     let world = world().await;
     ask(&world, "erasure").await;
@@ -453,75 +385,6 @@ async fn a_copy_is_made_under_a_hold() {
     hold(&world, json!({"subject": {"email": LI_EMAIL}}), DAY * 20).await;
     let id = ask(&world, "access").await;
     assert_eq!(request(&world, &id).await.status, Status::Completed);
-}
-
-/// Li's erasure under a hold, killed at a call once the hold has been placed; then the hold is lifted. None: there are fewer
-/// calls than that.
-async fn killed_at(world: World, on: Value, call: usize, answer_is_lost: bool) -> Option<(World, String)> {
-    let held = hold(&world, on, DAY * 60).await;
-    let answer = world.call("POST", "/v1/requests", Some(&fresh(&world, LI)), Some(json!({"right": "erasure"}))).await;
-    let id = answer.body["request_id"].as_str().unwrap().to_owned();
-    world.calls.die_after(call, answer_is_lost);
-    let mut died = false;
-    for lifted in [false, true] {
-        if lifted {
-            world.calls.aside(lift(&world, &held)).await;
-        }
-        for _ in 0..3 {
-            while world.step().await {
-                died |= world.calls.revive();
-            }
-            world.advance(if lifted { DAY } else { SignedDuration::from_mins(16) });
-            world.calls.aside(world.wake()).await;
-        }
-    }
-    world.calls.disarm();
-    if !died {
-        return None;
-    }
-    world.run_to_end(&id).await;
-    after(&world, DAY).await;
-    after(&world, DAY).await;
-    Some((world, id))
-}
-
-#[tokio::test]
-async fn an_erasure_that_waits_and_is_killed_at_any_call_ends_the_same() {
-    let undisturbed = world().await;
-    ask(&undisturbed, "erasure").await;
-    let expected = undisturbed.data().await;
-    for answer_is_lost in [false, true] {
-        let mut call = 0;
-        let on = || json!({"subject": {"email": LI_EMAIL}});
-        while let Some((world, id)) = killed_at(world().await, on(), call, answer_is_lost).await {
-            assert_eq!(world.data().await, expected, "killed at call {call}, answer lost: {answer_is_lost}");
-            assert_eq!(told(&world, &id).await, ["held", "lifted"], "killed at call {call}: {answer_is_lost}");
-            check_evidence(&world, &id).await;
-            // To die after a call is to die before the next: both ways together stop at each place once.
-            call += 2;
-        }
-        assert!(call > 40, "the matrix is not empty: {call}");
-    }
-}
-
-#[tokio::test]
-async fn an_erasure_that_goes_around_and_is_killed_at_many_calls_ends_the_same() {
-    let undisturbed = world_that_goes_around().await;
-    ask(&undisturbed, "erasure").await;
-    let expected = undisturbed.data().await;
-    for answer_is_lost in [false, true] {
-        // The steps are those of every erasure, which is killed at each of its calls elsewhere: here a part of them will do.
-        let mut call = usize::from(answer_is_lost);
-        let on = || json!({"collection": "small_app.posts"});
-        while let Some((world, id)) = killed_at(world_that_goes_around().await, on(), call, answer_is_lost).await {
-            assert_eq!(world.data().await, expected, "killed at call {call}, answer lost: {answer_is_lost}");
-            assert_eq!(told(&world, &id).await, ["lifted"], "killed at call {call}: {answer_is_lost}");
-            let certificate = check_evidence(&world, &id).await;
-            assert_eq!(certificate.total.held, 3, "killed at call {call}: {answer_is_lost}");
-            call += 7;
-        }
-        assert!(call > 40, "the matrix is not empty: {call}");
-    }
 }
 
 /// For the stories of the roles: holds of each kind, by each identity, listed and lifted.

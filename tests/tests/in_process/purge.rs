@@ -8,7 +8,7 @@ use habeas_e2e::World;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::crash::check_evidence;
+use crate::crash::{check_evidence, dies_and_comes_back};
 use crate::holds::{hold, lift};
 use crate::people::{LI, LI_EMAIL, fresh, world};
 use crate::recheck::{after, request};
@@ -213,23 +213,8 @@ async fn killed_at(call: usize, answer_is_lost: bool) -> Option<(World, String)>
     until_shortly_before(&world).await;
     world.advance(SignedDuration::from_hours(2));
     world.wake().await;
-    world.calls.die_after(call, answer_is_lost);
-    let mut died = false;
-    while world.step().await {
-        if world.calls.revive() {
-            died = true;
-            break;
-        }
-    }
-    world.calls.disarm();
-    for _ in 0..40 {
-        world.run().await;
-        if request(&world, &id).await.aftercare.is_none() {
-            return died.then_some((world, id));
-        }
-        after(&world, SignedDuration::from_mins(1)).await;
-    }
-    unreachable!("the purge never ends");
+    let is_done = async || request(&world, &id).await.aftercare.is_none();
+    dies_and_comes_back(&world, call, answer_is_lost, is_done).await.then_some((world, id))
 }
 
 #[tokio::test]

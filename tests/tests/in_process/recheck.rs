@@ -7,7 +7,7 @@ use habeas_e2e::World;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::crash::check_evidence;
+use crate::crash::{check_evidence, dies_and_comes_back};
 use crate::people::{LI, LI_EMAIL, fresh, world};
 use crate::stories::{evidence, exercise};
 
@@ -163,23 +163,8 @@ async fn killed_at(call: usize, answer_is_lost: bool) -> Option<(World, String)>
     write_late(&world).await;
     world.advance(DAY);
     world.wake().await;
-    world.calls.die_after(call, answer_is_lost);
-    let mut died = false;
-    while world.step().await {
-        if world.calls.revive() {
-            died = true;
-            break;
-        }
-    }
-    world.calls.disarm();
-    for _ in 0..40 {
-        world.run().await;
-        if !rechecks(&world, &id).await.is_empty() {
-            return died.then_some((world, id));
-        }
-        after(&world, SignedDuration::from_mins(1)).await;
-    }
-    unreachable!("the re-check never ends");
+    let is_done = async || !rechecks(&world, &id).await.is_empty();
+    dies_and_comes_back(&world, call, answer_is_lost, is_done).await.then_some((world, id))
 }
 
 #[tokio::test]

@@ -3,10 +3,10 @@
 //! The rule of this file: a row is changed only if it is still the version that was read (`xmin`); one that somebody changed
 //! meanwhile is left for the fresh read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::catalog::{KeyPart, Kind, Located, Relation};
+use super::catalog::{KeyPart, Kind, Located, Relation, text};
 use super::error::{Problem, permanent};
 use super::page::Key;
 use super::session::{Session, WRITE};
@@ -24,8 +24,23 @@ struct Batch {
     values: Vec<Vec<Option<String>>>,
 }
 
+/// A table that rows are moved to.
+pub(super) struct There {
+    pub(super) relation: Arc<Relation>,
+    /// Fields that a row which is there already may have other values in: those that the rules of both collections write.
+    pub(super) written: BTreeSet<String>,
+}
+
 /// The tables that rows are moved to, by the names of their collections.
-pub(super) type Elsewhere = BTreeMap<String, Arc<Relation>>;
+pub(super) type Elsewhere = BTreeMap<String, There>;
+
+/// What is done in a transaction.
+enum Deed {
+    /// Rows go or are changed.
+    Write(Statement),
+    /// Rows are moved to a table of this title; the answer says how many did not arrive.
+    Move(Statement, String),
+}
 
 impl Session {
     /// Erases, changes and moves rows.
@@ -40,18 +55,32 @@ impl Session {
         if relation.kind != Kind::Table {
             return Err(permanent(WRITE, Problem::ReadOnly { relation: about }));
         }
-        let statements = statements(relation, key, actions, elsewhere).map_err(|problem| match problem {
+        let deeds = deeds(relation, key, actions, elsewhere).map_err(|problem| match problem {
             Failure::Problem(problem) => permanent(WRITE, problem),
             Failure::Connector(error) => error,
         })?;
-        if statements.is_empty() {
+        if deeds.is_empty() {
             return Ok(());
         }
         self.begin(WRITE, &about, "BEGIN").await?;
-        for statement in &statements {
-            self.execute(WRITE, &about, statement).await?;
+        for deed in &deeds {
+            match deed {
+                Deed::Write(statement) => {
+                    self.execute(WRITE, &about, statement).await?;
+                }
+                Deed::Move(statement, there) => self.carry(&about, statement, there).await?,
+            }
         }
         self.commit(WRITE, &about).await
+    }
+
+    /// Moves rows. If one did not arrive the error gives up the transaction, and all of them stay where they were.
+    async fn carry(&self, about: &str, statement: &Statement, there: &str) -> Result<(), ConnectorError> {
+        let rows = self.answer(WRITE, about, statement).await?;
+        if rows.first().and_then(|row| text(row, 0)) == Some("0") {
+            return Ok(());
+        }
+        Err(permanent(WRITE, Problem::NotArrived { relation: there.to_owned() }))
     }
 }
 
@@ -66,12 +95,12 @@ impl From<Problem> for Failure {
     }
 }
 
-fn statements(
+fn deeds(
     relation: &Relation,
     key: &[KeyPart],
     actions: Vec<(Row, Action)>,
     elsewhere: &Elsewhere,
-) -> Result<Vec<Statement>, Failure> {
+) -> Result<Vec<Deed>, Failure> {
     let mut erased = Batch::default();
     let mut moved: BTreeMap<String, Batch> = BTreeMap::new();
     let mut changed: BTreeMap<Vec<String>, Batch> = BTreeMap::new();
@@ -103,33 +132,66 @@ fn statements(
             }
         }
     }
-    let mut statements = Vec::new();
+    let mut deeds = Vec::new();
     if !erased.rows.is_empty() {
         let (mut values, table) = (Values::default(), relation.sql());
         let (source, same) = matched(key, &erased, &mut values);
-        statements.push(values.into_statement(format!("DELETE FROM {table} AS c USING {source} WHERE {same}")));
+        let text = format!("DELETE FROM {table} AS c USING {source} WHERE {same}");
+        deeds.push(Deed::Write(values.into_statement(text)));
     }
     for (to, batch) in moved {
         let there = elsewhere.get(&to).ok_or(Failure::Connector(ConnectorError::WrongKind))?;
-        statements.push(moving(relation, key, there, &batch));
+        deeds.push(Deed::Move(moving(relation, key, there, &batch), there.relation.title()));
     }
     for (fields, batch) in changed {
-        statements.push(update(relation, key, &fields, &batch)?);
+        deeds.push(Deed::Write(update(relation, key, &fields, &batch)?));
     }
-    Ok(statements)
+    Ok(deeds)
 }
 
-/// Moves rows in one statement: a row is here or there at any moment, and what is there already stays as it is.
-fn moving(relation: &Relation, key: &[KeyPart], there: &Relation, batch: &Batch) -> Statement {
+/// Moves rows in one statement: a row is here or there at any moment. One that is there already, restored or written again,
+/// stays there as it is. Whatever else keeps a row from being inserted (another row of the same key, a unique value that is
+/// taken) is an error, so that none goes that does not arrive; how many a trigger swallowed is the answer.
+fn moving(relation: &Relation, key: &[KeyPart], there: &There, batch: &Batch) -> Statement {
     let mut values = Values::default();
     let (source, same) = matched(key, batch, &mut values);
     let columns = relation.columns.iter().map(|column| quoted(&column.name)).collect::<Vec<_>>().join(", ");
+    let (from, to) = (relation.sql(), there.relation.sql());
+    let is_new = match known(relation, there) {
+        Some(known) => format!(" WHERE NOT EXISTS (SELECT FROM {to} AS t WHERE {known})"),
+        None => String::new(),
+    };
     values.into_statement(format!(
-        "WITH gone AS (DELETE FROM {} AS c USING {source} WHERE {same} RETURNING c.*) \
-         INSERT INTO {} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM gone ON CONFLICT DO NOTHING",
-        relation.sql(),
-        there.sql()
+        "WITH gone AS (DELETE FROM {from} AS c USING {source} WHERE {same} RETURNING c.*), \
+         fresh AS (SELECT {columns} FROM gone AS g{is_new}), \
+         arrived AS (INSERT INTO {to} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM fresh RETURNING 1) \
+         SELECT ((SELECT pg_catalog.count(*) FROM fresh) OPERATOR(pg_catalog.-) \
+         (SELECT pg_catalog.count(*) FROM arrived))::pg_catalog.text"
     ))
+}
+
+/// What makes a row that is there, called `t`, the same as one that is to come, called `g`: every column but those that the
+/// rules write. None if nothing is unique there: then the same row may well be there twice.
+fn known(relation: &Relation, there: &There) -> Option<String> {
+    let unique: BTreeSet<&String> =
+        there.relation.indexes.iter().filter(|index| index.is_unique).flat_map(|index| &index.columns).collect();
+    if unique.is_empty() {
+        return None;
+    }
+    let written: BTreeSet<&str> =
+        there.written.iter().filter_map(|field| Some(relation.located(field).ok()?.column.name.as_str())).collect();
+    let columns = relation.columns.iter().filter(|column| !written.contains(column.name.as_str()));
+    let same = columns.map(|column| {
+        let name = quoted(&column.name);
+        let is_required = there.relation.column(&column.name).is_some_and(|other| other.is_required);
+        if unique.contains(&column.name) && column.is_required && is_required {
+            // In its own type, so that the index is used.
+            return format!("t.{name} OPERATOR(pg_catalog.=) g.{name}");
+        }
+        let (here, there) = (format!("g.{name}::pg_catalog.text"), format!("t.{name}::pg_catalog.text"));
+        format!("CASE WHEN {here} IS NULL THEN {there} IS NULL ELSE {there} OPERATOR(pg_catalog.=) {here} END")
+    });
+    Some(same.collect::<Vec<_>>().join(" AND "))
 }
 
 /// The rows of a batch as a source called `v`, and what makes a row of the table, called `c`, one of them.

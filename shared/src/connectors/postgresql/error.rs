@@ -24,6 +24,10 @@ pub(super) enum Problem {
     TooLarge { relation: String, most: usize },
     #[error("the value for {field} of {relation} cannot be written into a column of its type")]
     NotWritable { relation: String, field: String },
+    #[error(
+        "rows that were moved to {relation} did not arrive there, so none was moved: does a trigger or a rule keep them out?"
+    )]
+    NotArrived { relation: String },
     #[error("PostgreSQL's answer about {relation} is not what was asked for")]
     Unexpected { relation: String },
     #[error("the secret is not the JSON that RDS writes: {0}")]

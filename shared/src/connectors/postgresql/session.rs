@@ -144,8 +144,18 @@ impl Session {
 
     /// Few rows.
     pub(super) async fn rows(&self, about: &str, statement: &Statement) -> Result<Vec<Row>, ConnectorError> {
+        self.answer(READ, about, statement).await
+    }
+
+    /// The few rows that a statement answers with, whatever it does.
+    pub(super) async fn answer(
+        &self,
+        operation: &'static str,
+        about: &str,
+        statement: &Statement,
+    ) -> Result<Vec<Row>, ConnectorError> {
         let rows = self.client()?.query_typed(&statement.text, &statement.values()).await;
-        rows.map_err(|error| failed(READ, about, &error))
+        rows.map_err(|error| failed(operation, about, &error))
     }
 
     /// How many rows a statement changed.

@@ -153,6 +153,10 @@ impl KeyStore for Captured {
         Ok(self.0.get(&set.collection).filter(|_| chunk == 0).cloned())
     }
 
+    async fn has(&self, _: &RequestId, set: &KeySet) -> Result<bool, ConnectorError> {
+        Ok(self.0.contains_key(&set.collection))
+    }
+
     async fn forget(&self, _: &RequestId) -> Result<(), ConnectorError> {
         unreachable!("nothing is forgotten here")
     }

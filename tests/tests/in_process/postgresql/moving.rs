@@ -2,11 +2,12 @@
 
 use habeas::connectors::{Obstacle, obstacles_of};
 use habeas::evidence::Certificate;
+use habeas::request::Status;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::story::{Shop, shop};
-use crate::crash::check_evidence;
+use crate::crash::{check_evidence, dies_at};
 use crate::people::fresh;
 use crate::recheck::after;
 use crate::stories::package;
@@ -91,17 +92,41 @@ async fn killed_at(call: usize, answer_is_lost: bool) -> Option<Shop> {
     let token = fresh(world, "7");
     let answer = world.call("POST", "/v1/requests", Some(&token), Some(json!({"right": "erasure"}))).await;
     let id = answer.body["request_id"].as_str().unwrap().to_owned();
-    world.calls.die_after(call, answer_is_lost);
-    let mut died = false;
-    while world.step().await {
-        if world.calls.revive() {
-            died = true;
-            break;
-        }
-    }
-    world.calls.disarm();
+    let died = dies_at(world, call, answer_is_lost).await;
     world.run_to_end(&id).await;
     died.then_some(shop)
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_arrive_stays_where_it_is_and_an_operator_is_told() {
+    const LIS: &str = "(1,7,\"1 Long Street\",2026-01-02,100)";
+    for in_the_way in [
+        "INSERT INTO restricted.invoices VALUES (1, 8, 'another of the same number', '2025-05-05')",
+        "CREATE UNIQUE INDEX ON restricted.invoices (issued_at);
+            INSERT INTO restricted.invoices VALUES (99, 8, 'another of the same day', '2026-01-02')",
+        "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+            CREATE TRIGGER swallow BEFORE INSERT ON restricted.invoices FOR EACH ROW EXECUTE FUNCTION swallow()",
+    ] {
+        let shop = shop().await;
+        shop.sql.batch_execute(in_the_way).await.unwrap();
+        let before = shop.lines(KEPT).await;
+        let (token, body) = (fresh(&shop.world, "7"), json!({"right": "erasure"}));
+        let answer = shop.world.call("POST", "/v1/requests", Some(&token), Some(body)).await;
+        shop.world.run().await;
+        let id = answer.body["request_id"].as_str().unwrap().parse().unwrap();
+        let request = shop.world.ledger().request(&id).await.unwrap().unwrap();
+        assert_eq!(request.status, Status::NeedsAttention, "{in_the_way}");
+        assert!(shop.lines(LEFT).await.contains(&LIS.to_owned()), "{in_the_way}");
+        assert_eq!(shop.lines(KEPT).await, before, "{in_the_way}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_unique_key_there_rows_arrive_all_the_same() {
+    let shop = shop().await;
+    shop.sql.batch_execute("ALTER TABLE restricted.invoices DROP CONSTRAINT invoices_pkey").await.unwrap();
+    shop.ask("erasure").await;
+    assert_eq!((shop.lines(KEPT).await, shop.lines(LEFT).await), (vec![MOVED.to_owned()], vec![ANNS.to_owned()]));
 }
 
 #[tokio::test]

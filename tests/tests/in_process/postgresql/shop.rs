@@ -53,6 +53,10 @@ impl KeyStore for Captured {
         Ok(self.0.get(at).cloned().map(Arc::new))
     }
 
+    async fn has(&self, _: &RequestId, _: &KeySet) -> Result<bool, ConnectorError> {
+        Ok(!self.0.is_empty())
+    }
+
     async fn forget(&self, _: &RequestId) -> Result<(), ConnectorError> {
         unreachable!("nothing is forgotten here")
     }

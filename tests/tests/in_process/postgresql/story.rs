@@ -249,3 +249,25 @@ async fn a_re_check_finds_late_rows_by_keys_that_were_captured_and_forgets_the_k
     let last = world.ledger().events(&id.parse().unwrap()).await.unwrap().pop().unwrap();
     assert_eq!(last.fact, Fact::SubjectDropped);
 }
+
+#[tokio::test]
+async fn a_re_check_that_finds_no_captured_keys_captures_those_of_the_rows_that_are_left() {
+    let shop = shop().await;
+    let world = &shop.world;
+    let id = shop.ask("erasure").await;
+    let keys = async || {
+        let listed =
+            world.s3.list_objects_v2().bucket(World::BUCKET).prefix(format!("keys/{id}/")).send().await.unwrap();
+        listed.contents().iter().map(|object| object.key().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    for key in keys().await {
+        world.delete(&key).await;
+    }
+    assert!(keys().await.is_empty());
+    shop.sql.batch_execute("INSERT INTO sales.orders VALUES ('o9', 7, NULL, '2026-11-22')").await.unwrap();
+    world.put("shop-tickets", &[("ticket_id", "t4"), ("order_id", "o9"), ("text", "late")]).await;
+    after(world, SignedDuration::from_hours(24)).await;
+    assert_eq!(rechecks(world, &id).await[0].found, 2, "the order and the ticket that hangs on it");
+    assert_eq!(habeas_e2e::dump(&world.dynamodb, "shop-tickets").await.len(), 1);
+    assert_eq!(shop.lines("SELECT id FROM sales.orders").await, ["o3"]);
+}
