@@ -258,7 +258,8 @@ impl Pinned {
         let omitted = &self.bundle.policy.export.omit;
         let leaves = |field: &Field| {
             let is_out = |of: &String| omitted.iter().any(|category| categories::is_within(of, category));
-            !field.data_categories.is_empty() && !field.data_categories.iter().any(is_out)
+            let is_personal = |of: &String| categories::is_within(of, "user");
+            field.data_categories.iter().any(is_personal) && !field.data_categories.iter().any(is_out)
         };
         let fields = self.collection(collection).map_or(&[][..], |collection| collection.fields.as_slice());
         let mut found = false;
