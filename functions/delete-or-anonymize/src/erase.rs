@@ -7,6 +7,7 @@ use habeas::connectors::{
 };
 use habeas::holds::{Held, HeldJudge, Keeps, Whom, merge};
 use habeas::plan::{Counts, Work};
+use habeas::policy::ErasureRule;
 use habeas::steps::{Job, Next, Page, StepError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -196,6 +197,9 @@ impl Function {
         }
         let next = if let Some(at) = acted.next {
             Cursor { at: Some(at), ..cursor }
+        } else if is_kept(job, collection) {
+            // Nothing can be left over of what nothing was to be done to.
+            return Ok((Progress::Done(Cursor::default()), counts));
         } else {
             let Cursor { round, found, groups, .. } = cursor;
             Cursor { phase: Phase::Verify, round, found, groups, ..Cursor::default() }
@@ -294,6 +298,11 @@ impl Function {
             _ => judge,
         })
     }
+}
+
+/// Whether all rows of a collection stay as they are.
+fn is_kept(job: &Job, collection: &str) -> bool {
+    matches!(job.policy.rule(collection).map(|rule| &rule.erasure), Some(ErasureRule::Keep { .. }))
 }
 
 /// Whether an erasure goes on.

@@ -5,13 +5,16 @@
 
 use super::Conditions;
 use super::catalog::Relation;
-use super::page::PAGE_ROWS;
 use super::session::{Session, WRITE};
 use super::statement::Given;
 use super::ways::{Stop, relation_of};
 use crate::connectors::walk::Step;
 use crate::connectors::{Acted, ConnectorError, Target, Who};
 use crate::plan::Counts;
+
+/// Most rows that go in one transaction. Nothing of them is held here, so there may be more than of rows that are read: each
+/// page looks at what leads to the rows anew, and passes over what went before.
+const ERASED_ROWS: u64 = 20_000;
 
 impl Session {
     /// Erases a page of a person's rows, if the table's rows have an address.
@@ -27,7 +30,7 @@ impl Session {
             return Ok(None);
         }
         let step = Step::parse(cursor)?;
-        let mut left = PAGE_ROWS as u64;
+        let mut left = ERASED_ROWS;
         let (mut stop, mut gone_so_far) = (Stop { link: step.link, chunk: step.chunk }, 0);
         while let Some((found, at)) = self.find(target, who, stop).await? {
             stop = at;

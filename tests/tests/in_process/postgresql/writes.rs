@@ -46,6 +46,29 @@ async fn what_went_before_an_erasure_met_an_error_is_counted_and_the_next_page_m
 }
 
 #[tokio::test]
+async fn rows_that_need_no_look_go_in_transactions_of_a_bounded_size() {
+    let shop = Shop::new(
+        "CREATE TABLE people (id int PRIMARY KEY, email text);
+        CREATE TABLE letters (no int PRIMARY KEY, owner int);
+        INSERT INTO letters SELECT n, 1 + n / 50000 FROM generate_series(1, 50002) n",
+        &[("people", &["id!", "email"]), ("letters", &["no!", "owner<people.id"])],
+    )
+    .await;
+    let (li, target) = (person("1", "li@mail.example"), shop.target("db.letters"));
+    let (mut gone, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = shop.connector().erase(&target, Who::Person(&li), cursor.as_deref()).await.unwrap().unwrap();
+        gone.push(page.counts.erased);
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(gone, [20_000, 20_000, 9_999]);
+    assert_eq!(shop.number("SELECT count(*) FROM letters").await, 3);
+}
+
+#[tokio::test]
 async fn what_is_written_is_what_the_column_means_and_rows_may_change_in_different_ways() {
     let shop = Shop::new(
         "CREATE TYPE mood AS ENUM ('glad', 'none');
