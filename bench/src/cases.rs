@@ -226,6 +226,8 @@ async fn measure(what: &str, task: &Task) -> Result<Outcome, BenchError> {
     let mut child = tokio::process::Command::new(itself()?)
         .arg("function")
         .env("RUST_LOG", "warn")
+        // As template.yaml has it for the functions.
+        .envs([("MALLOC_ARENA_MAX", "1"), ("MALLOC_MMAP_THRESHOLD_", "131072")])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)

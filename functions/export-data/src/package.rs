@@ -177,8 +177,6 @@ impl<'a> Making<'a> {
         };
         let mut rest = making.rest().await?;
         making.encrypt_rest(&mut rest).await?;
-        let room = making.part_bytes() + Archive::MOST_AT_ONCE;
-        rest.reserve_exact(room.saturating_sub(rest.len()));
         making.archive = Archive::resume(std::mem::take(&mut making.cursor.archive), rest);
         Ok(making)
     }

@@ -285,7 +285,9 @@ fn what_a_legal_hold_keeps_is_told_with_its_basis_and_end_beside_what_the_policy
     assert_eq!((file.certificate.after_holds[0].erased, file.certificate.holds[0].ended_at.is_some()), (3, true));
     let told = text(&file, &policy, "zh-Hans");
     assert!(
-        !section(&told).contains("尚未结束") && told.contains("依法保全已解除。") && told.contains("仍在保全中的除外")
+        !section(&told).contains("尚未结束")
+            && told.contains("依法保全已解除。")
+            && told.contains("仍在保全中或依法须继续保存的除外")
     );
     assert!(!text(&whole(&policy), &policy, "en").contains("id=\"held\""), "only where there was one");
 }

@@ -5,7 +5,7 @@ use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
-use habeas::export::{Chain, Columns, FinishedFile, Section, Sum, staging};
+use habeas::export::{Archive, Chain, Columns, FinishedFile, Section, Sum, staging};
 use habeas::request::RequestId;
 use habeas::steps::StepError;
 
@@ -15,6 +15,8 @@ use super::{Halt, Making, lines};
 
 /// Objects that are fetched at the same time.
 const AT_ONCE: usize = 8;
+/// What is read is not what the cursor pins.
+const NOT_AS_LEFT: &str = "a note is not as it was left";
 
 /// What is staged.
 #[derive(Clone, Copy)]
@@ -46,15 +48,24 @@ impl Making<'_> {
     pub(super) async fn batch(&mut self, kind: Kind, prefix: &str, after: &str) -> Result<Batch, Halt> {
         let limits = self.function.limits;
         let mut batch = self.listed(kind, prefix, after, limits.batch_objects).await?;
-        let mut bytes = 0;
+        let (mut bytes, most) = (0, self.batch_bytes());
         let fit = batch.objects.iter().take_while(|object| {
             bytes += object.bytes;
-            bytes <= limits.batch_bytes
+            bytes <= most
         });
         let fit = fit.count().max(1);
         batch.is_last &= fit >= batch.objects.len();
         batch.objects.truncate(fit);
         Ok(batch)
+    }
+
+    /// How many staged bytes may be read at once: the fewer, the more is ready to be uploaded, so that both together never
+    /// take more memory than the larger of them.
+    fn batch_bytes(&self) -> u64 {
+        let most = self.function.limits.batch_bytes;
+        let part = self.part_bytes().max(1) as u64;
+        let ready = (self.archive.ready_bytes() as u64).min(part);
+        most - most * ready / part
     }
 
     /// The next objects below a prefix, in order.
@@ -89,15 +100,19 @@ impl Making<'_> {
         }
     }
 
-    /// An object, whole.
-    async fn get(&self, key: &str) -> Result<Bytes, Halt> {
+    /// The content of an object, to be read.
+    async fn open(&self, key: &str) -> Result<ByteStream, Halt> {
         let object = self.function.s3.get_object().bucket(&self.function.package_bucket).key(key).send().await;
         let object = object.map_err(|error| {
             let is_gone = error.as_service_error().is_some_and(GetObjectError::is_no_such_key);
             if is_gone { Halt::Anew("a staged object or a note is gone") } else { StepError::transient(error).into() }
         });
-        let body = object?.body;
-        Ok(body.collect().await.map_err(StepError::transient)?.into_bytes())
+        Ok(object?.body)
+    }
+
+    /// An object, whole.
+    async fn get(&self, key: &str) -> Result<Bytes, Halt> {
+        Ok(self.open(key).await?.collect().await.map_err(StepError::transient)?.into_bytes())
     }
 
     /// Objects, whole, in order.
@@ -109,8 +124,8 @@ impl Making<'_> {
 
     /// Staged objects, whole, in order; with those that follow, if they have to be fetched.
     pub(super) async fn staged(&mut self, kind: Kind, keys: Vec<String>) -> Result<Vec<Bytes>, Halt> {
-        let limits = self.function.limits;
-        let missing = self.shelf(kind).absent(&keys, limits.batch_objects as usize, limits.batch_bytes);
+        let (most_objects, most_bytes) = (self.function.limits.batch_objects as usize, self.batch_bytes());
+        let missing = self.shelf(kind).absent(&keys, most_objects, most_bytes);
         for (key, body) in self.get_all(missing).await? {
             self.shelf(kind).keep(key, body);
         }
@@ -152,12 +167,18 @@ impl Making<'_> {
         Ok(())
     }
 
-    /// What the last page left of the archive.
+    /// What the last page left of the archive, with room for the rest of a part: read into one buffer, and never held twice.
     pub(super) async fn rest(&self) -> Result<Vec<u8>, Halt> {
+        let mut rest = Vec::with_capacity(self.part_bytes() + Archive::MOST_AT_ONCE);
         let Some(pin) = &self.cursor.rest else {
-            return Ok(Vec::new());
+            return Ok(rest);
         };
-        Ok(self.pinned(staging::rest(&self.job.request.id, self.cursor.making, pin.page), pin).await?.into())
+        let key = staging::rest(&self.job.request.id, self.cursor.making, pin.page);
+        let mut body = self.open(&key).await?;
+        while let Some(piece) = body.try_next().await.map_err(StepError::transient)? {
+            rest.extend_from_slice(&piece);
+        }
+        if Sum::of(&rest).hex() == pin.sha256 { Ok(rest) } else { Err(Halt::Anew(NOT_AS_LEFT)) }
     }
 
     /// Leaves what is not enough for a part to the next page.
@@ -196,7 +217,7 @@ impl Making<'_> {
 
     async fn pinned(&self, key: String, pin: &Pin) -> Result<Bytes, Halt> {
         let bytes = self.get(&key).await?;
-        if Sum::of(&bytes).hex() == pin.sha256 { Ok(bytes) } else { Err(Halt::Anew("a note is not as it was left")) }
+        if Sum::of(&bytes).hex() == pin.sha256 { Ok(bytes) } else { Err(Halt::Anew(NOT_AS_LEFT)) }
     }
 
     /// Writes down the files that were finished since the last time.
