@@ -221,13 +221,21 @@ fn rows(count: u64) -> f64 {
     count as f64
 }
 
+/// How the functions of a right take memory, as template.yaml has it.
+fn memory_of(right: Right) -> Vec<(&'static str, &'static str)> {
+    let mut settings = vec![("MALLOC_ARENA_MAX", "1")];
+    if matches!(right, Right::Access | Right::Portability) {
+        settings.push(("MALLOC_MMAP_THRESHOLD_", "131072"));
+    }
+    settings
+}
+
 /// Runs a task in a process of its own.
 async fn measure(what: &str, task: &Task) -> Result<Outcome, BenchError> {
     let mut child = tokio::process::Command::new(itself()?)
         .arg("function")
         .env("RUST_LOG", "warn")
-        // As template.yaml has it for the functions.
-        .envs([("MALLOC_ARENA_MAX", "1"), ("MALLOC_MMAP_THRESHOLD_", "131072")])
+        .envs(memory_of(task.right))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
