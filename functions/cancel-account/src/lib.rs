@@ -79,24 +79,18 @@ impl Function {
     }
 
     async fn attend(&self, message: &Message, deadline: Timestamp) -> Handled {
-        match message.item {
-            EffectItem::Step(number) => {
-                let policies = self.platform.policies.as_ref();
-                self.platform.driver.attend(&message.request_id, number, Queue::Cancel, policies, self, deadline).await
+        if message.item != EffectItem::Request {
+            let policies = self.platform.policies.as_ref();
+            return self.platform.driver.attend(message, Queue::Cancel, policies, self, deadline).await;
+        }
+        match self.time_is_up(&message.request_id).await {
+            Ok(()) => Handled::Done,
+            Err(error) if error.is_transient() => {
+                habeas::telemetry::warn_chain("a timer will come again", &error);
+                Handled::Retry
             }
-            EffectItem::Request => match self.time_is_up(&message.request_id).await {
-                Ok(()) => Handled::Done,
-                Err(error) if error.is_transient() => {
-                    habeas::telemetry::warn_chain("a timer will come again", &error);
-                    Handled::Retry
-                }
-                Err(error) => {
-                    habeas::telemetry::error_chain("cancellation_stuck", "a cancellation does not go on", &error);
-                    Handled::Retry
-                }
-            },
-            EffectItem::Notice(_) | EffectItem::App(_) | EffectItem::Challenge => {
-                tracing::error!(alarm = "misdirected", request_id = %message.request_id, "not for this function");
+            Err(error) => {
+                habeas::telemetry::error_chain("cancellation_stuck", "a cancellation does not go on", &error);
                 Handled::Retry
             }
         }

@@ -15,7 +15,7 @@ use habeas::holds::Held;
 use habeas::identity::DigestKeys;
 use habeas::plan::{Counts, Queue, Work};
 use habeas::policy::KeySet;
-use habeas::request::{EffectItem, Request};
+use habeas::request::Request;
 use habeas::steps::{
     Handled, Job, Message, Next, Page, StepError, Worker, capture_page, forget_page, handle_batch, narrow_page,
     preflight_page, resolve_again_page, resolve_page,
@@ -47,12 +47,8 @@ impl Function {
     }
 
     async fn attend(&self, message: &Message, deadline: Timestamp) -> Handled {
-        let EffectItem::Step(number) = message.item else {
-            tracing::error!(alarm = "misdirected", request_id = %message.request_id, "not for this function");
-            return Handled::Retry;
-        };
         let policies = self.platform.policies.as_ref();
-        self.platform.driver.attend(&message.request_id, number, Queue::Erase, policies, self, deadline).await
+        self.platform.driver.attend(message, Queue::Erase, policies, self, deadline).await
     }
 
     /// Writes a suppression entry for every value of the subject's own row that leads to them or to other rows: by any of

@@ -63,21 +63,14 @@ impl Function {
     }
 
     async fn attend(&self, message: &Message, deadline: Timestamp) -> Handled {
-        let driver = &self.platform.driver;
-        match message.item {
-            EffectItem::Step(number) => {
-                let policies = self.platform.policies.as_ref();
-                driver.attend(&message.request_id, number, Queue::Export, policies, self, deadline).await
-            }
-            EffectItem::Request => match self.expire_package(&message.request_id).await {
-                Ok(()) => Handled::Done,
-                Err(error) => {
-                    habeas::telemetry::warn_chain("an expired package is still there; it will be tried again", &error);
-                    Handled::Retry
-                }
-            },
-            EffectItem::Notice(_) | EffectItem::App(_) | EffectItem::Challenge => {
-                tracing::error!(alarm = "misdirected", request_id = %message.request_id, "not for this function");
+        if message.item != EffectItem::Request {
+            let policies = self.platform.policies.as_ref();
+            return self.platform.driver.attend(message, Queue::Export, policies, self, deadline).await;
+        }
+        match self.expire_package(&message.request_id).await {
+            Ok(()) => Handled::Done,
+            Err(error) => {
+                habeas::telemetry::warn_chain("an expired package is still there; it will be tried again", &error);
                 Handled::Retry
             }
         }

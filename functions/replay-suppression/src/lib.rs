@@ -16,7 +16,6 @@ use habeas::connectors::Connectors;
 use habeas::identity::Operators;
 use habeas::plan::{Queue, Work};
 use habeas::policy::PolicyDigest;
-use habeas::request::EffectItem;
 use habeas::steps::{Handled, Job, Message, Page, StepError, Worker, handle_batch};
 use jiff::Timestamp;
 use lambda_http::http::Method;
@@ -52,12 +51,8 @@ impl Function {
     }
 
     async fn attend(&self, message: &Message, deadline: Timestamp) -> Handled {
-        let EffectItem::Step(number) = message.item else {
-            tracing::error!(alarm = "misdirected", request_id = %message.request_id, "not for this function");
-            return Handled::Retry;
-        };
         let policies = self.platform.policies.as_ref();
-        self.platform.driver.attend(&message.request_id, number, Queue::Replay, policies, self, deadline).await
+        self.platform.driver.attend(message, Queue::Replay, policies, self, deadline).await
     }
 }
 

@@ -12,7 +12,7 @@ use habeas::ledger::LedgerError;
 use habeas::plan::{Counts, NotServed, Plan, Queue, Work};
 use habeas::policy::PolicyDigest;
 use habeas::request::life::LifeError;
-use habeas::request::{EffectItem, Matter, NewRequest, Request, RequestId};
+use habeas::request::{Matter, NewRequest, Request, RequestId};
 use habeas::steps::{Handled, Job, Message, Next, Page, StepError, Worker, handle_batch};
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::Error;
@@ -97,12 +97,8 @@ impl Function {
     }
 
     async fn attend(&self, message: &Message, deadline: Timestamp) -> Handled {
-        let EffectItem::Step(number) = message.item else {
-            tracing::error!(alarm = "misdirected", request_id = %message.request_id, "not for this function");
-            return Handled::Retry;
-        };
         let policies = self.platform.policies.as_ref();
-        self.platform.driver.attend(&message.request_id, number, Queue::Sweep, policies, self, deadline).await
+        self.platform.driver.attend(message, Queue::Sweep, policies, self, deadline).await
     }
 
     async fn sweep(&self, job: &Job, collection: &str, cursor: Option<&str>) -> Result<Page, StepError> {

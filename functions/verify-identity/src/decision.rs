@@ -150,9 +150,9 @@ impl Function {
 fn decision(body: DecisionBody, request: &Request, steps: &[Step], policy: &Pinned) -> Result<Decision, Problem> {
     match body {
         DecisionBody { retry: Some(Retry {}), accept: None, deny: None, exempt: None } => {
-            let failed = steps.iter().filter(|step| step.status == StepStatus::Failed);
             let is_stuck = request.status == Status::NeedsAttention;
-            Ok(Decision::Retry(failed.filter(|_| is_stuck).map(|step| step.number).collect()))
+            let failed = |step: &&Step| is_stuck && step.status == StepStatus::Failed && request.is_at(step.number);
+            Ok(Decision::Retry(steps.iter().filter(failed).map(|step| step.number).collect()))
         }
         DecisionBody { accept: Some(Accept {}), deny: None, exempt: None, retry: None } => Ok(Decision::Accept),
         DecisionBody { accept: None, deny: Some(Deny { ground }), exempt: None, retry: None } => {

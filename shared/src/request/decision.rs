@@ -124,16 +124,25 @@ impl Request {
         Ok(change)
     }
 
+    /// Whether a step is of the stage that is being worked on. What failed before it has been left behind.
+    #[must_use]
+    pub fn is_at(&self, step: StepNumber) -> bool {
+        let stage = self.stages.iter().find(|stage| stage.remaining > 0);
+        stage.is_some_and(|stage| (stage.first..StepNumber(stage.first.0 + stage.steps)).contains(&step))
+    }
+
     /// An operator has steps of the present stage tried again that failed for good.
     pub fn retried(&self, failed: &[StepNumber], now: Timestamp) -> Result<Change, LifeError> {
         let mut change = self.begin_change();
         change.go(Transition::Retry)?;
+        if let Some(elsewhere) = failed.iter().find(|step| !self.is_at(**step)) {
+            return Err(LifeError::WrongStage(*elsewhere));
+        }
         let stage = self.stages.iter().find(|stage| stage.remaining > 0);
         let queue = stage.map(|stage| stage.queue).ok_or(LifeError::WrongStage(StepNumber(0)))?;
         change.retried.extend(failed.iter().map(|step| (*step, queue)));
-        let near = after(now, REMINDER_PERIOD);
-        change.request.wake =
-            Some(Wake { at: if self.overdue { near } else { self.due_at.max(near) }, queue: Queue::Notify });
+        let at = if self.due_at > now { self.due_at } else { after(now, REMINDER_PERIOD) };
+        change.request.wake = Some(Wake { at, queue: Queue::Notify });
         change.record(now, Actor::Operator, Fact::Retried { steps: failed.to_vec() });
         Ok(change)
     }
@@ -196,5 +205,41 @@ impl Change {
             self.tell_app(AppEvent::Close);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::life::StageInfo;
+    use crate::request::{Matter, NewRequest, Right};
+
+    #[test]
+    fn only_what_failed_in_the_present_stage_is_tried_again() {
+        let now: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
+        let mut request = Request::open(NewRequest {
+            id: "1".repeat(32).parse().unwrap(),
+            matter: Matter::Right(Right::Erasure),
+            policy: "ab".repeat(32).try_into().unwrap(),
+            received_at: now,
+            due_at: now,
+            subject: None,
+            language: "en".into(),
+            sealed: None,
+            submission: None,
+            factors: Vec::new(),
+        })
+        .request;
+        let stage = |first, remaining, queue| StageInfo { queue, first: StepNumber(first), steps: 2, remaining };
+        request.stages = vec![stage(1, 0, Queue::Tell), stage(3, 2, Queue::Erase)];
+        assert!(request.retried(&[StepNumber(3)], now).is_err(), "it needs no attention");
+        request.status = Status::NeedsAttention;
+        assert!(request.retried(&[StepNumber(2)], now).is_err(), "a recipient that was not told has been left behind");
+        let change = request.retried(&[StepNumber(3)], now).unwrap();
+        assert_eq!(
+            (change.request.status, &change.retried[..]),
+            (Status::InProgress, &[(StepNumber(3), Queue::Erase)][..])
+        );
+        assert!(change.request.wake.unwrap().at > now, "it is overdue already");
     }
 }

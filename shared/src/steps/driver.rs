@@ -59,17 +59,21 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Runs the step that a message names. An error brings the message back; so does nothing else, since whatever gave the
-    /// step back has also set its timer.
+    /// Runs the step that a message names. An error brings the message back, and so does one that names none, for an operator
+    /// to look at; nothing else does, since whatever gave the step back has also set its timer.
     pub async fn attend(
         &self,
-        id: &RequestId,
-        number: StepNumber,
+        message: &Message,
         queue: Queue,
         policies: &dyn crate::aws::PolicySource,
         worker: &dyn Worker,
         deadline: Timestamp,
     ) -> super::Handled {
+        let id = &message.request_id;
+        let EffectItem::Step(number) = message.item else {
+            tracing::error!(alarm = "misdirected", request_id = %id, "not for this function");
+            return super::Handled::Retry;
+        };
         match self.run(id, number, queue, policies, worker, deadline).await {
             Ok(ran) => {
                 tracing::info!(request_id = %id, step = %number, ?ran, "attended");
