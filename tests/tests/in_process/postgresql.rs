@@ -3,6 +3,7 @@
 mod anonymity;
 mod cursors;
 mod groups;
+mod held;
 mod moving;
 mod paths;
 mod preflight;

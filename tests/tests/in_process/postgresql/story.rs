@@ -78,11 +78,16 @@ pub(super) struct Shop {
 }
 
 pub(super) async fn shop() -> Shop {
+    shop_in(async |secrets| World::with_database(secrets).await).await
+}
+
+/// The same in a world that is made of the secrets.
+pub(super) async fn shop_in(world: impl AsyncFnOnce(BTreeMap<String, String>) -> World) -> Shop {
     let database = TestDatabase::create().await;
     let sql = database.client().await;
     sql.batch_execute(TABLES).await.unwrap();
     let secrets = BTreeMap::from([("habeas/shop".to_owned(), database.secret().to_string())]);
-    let world = World::with_database(secrets).await;
+    let world = world(secrets).await;
     for (id, order, text) in [("t1", "o1", "Where is it?"), ("t2", "o3", "Thank you")] {
         world.put("shop-tickets", &[("ticket_id", id), ("order_id", order), ("text", text)]).await;
     }
@@ -101,7 +106,7 @@ impl Shop {
     }
 
     /// Everything of one customer, line by line.
-    async fn of(&self, customer: u8) -> Vec<String> {
+    pub(super) async fn of(&self, customer: u8) -> Vec<String> {
         self.lines(&format!(
             "SELECT c::text FROM customers c WHERE id = {customer} UNION ALL
             SELECT o::text FROM sales.orders o WHERE customer_id = {customer} UNION ALL
