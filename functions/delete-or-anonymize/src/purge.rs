@@ -8,7 +8,7 @@ use habeas::connectors::Person;
 use habeas::evidence::Purged;
 use habeas::holds::{Held, merge};
 use habeas::plan::{Counts, Plan};
-use habeas::steps::{Job, Next, Page, StepError, leads_to};
+use habeas::steps::{Job, Next, Page, StepError, is_out_of_reach};
 use serde::{Deserialize, Serialize};
 
 use crate::Function;
@@ -40,18 +40,6 @@ impl Function {
         // Captured keys have been forgotten: only values that are sealed lead anywhere.
         let person = Person::known_by(person.keys);
         let counts = match collections.get(place.done.len()) {
-            Some(collection) if !leads_to(&job.policy, &person.keys, collection) => {
-                tracing::error!(
-                    alarm = "purge_out_of_reach",
-                    request_id = %job.request.id,
-                    collection,
-                    "rows were to be erased that had been kept for a time, and nothing tells any more whose they are"
-                );
-                let collection = collection.clone();
-                let left = Purged { collection, erased: 0, retained: 0, retained_until: None, out_of_reach: true };
-                place.done.push(left);
-                Counts::default()
-            }
             Some(collection) => self.purge_page(job, &person, collection, &mut place).await?,
             None => Counts::default(),
         };
@@ -78,12 +66,21 @@ impl Function {
                 Ok(counts)
             }
             Progress::Done(cursor) => {
+                let out_of_reach = is_out_of_reach(&job.policy, &job.person()?.keys, &person.keys, collection);
+                if out_of_reach {
+                    tracing::error!(
+                        alarm = "purge_out_of_reach",
+                        request_id = %job.request.id,
+                        collection,
+                        "rows had been kept for a time, and of some nothing tells any more whose they are"
+                    );
+                }
                 place.done.push(Purged {
                     collection: collection.to_owned(),
                     erased: std::mem::take(&mut place.erased),
                     retained: cursor.retained,
                     retained_until: cursor.kept_until(),
-                    out_of_reach: false,
+                    out_of_reach,
                 });
                 let counts = Counts { retained: cursor.retained, marked: cursor.marked, held: cursor.held, ..counts };
                 merge(&mut place.holds, cursor.holds);

@@ -1,7 +1,7 @@
 //! One page of one collection, copied into the staging area.
 
 use aws_sdk_s3::primitives::ByteStream;
-use habeas::connectors::{ConnectorError, Handle, Lines, Row, Target, Who, exported, is_omitted, is_shown_whole};
+use habeas::connectors::{ConnectorError, Handle, Lines, Row, Target, Who, exported, is_shown_whole};
 use habeas::export::staging;
 use habeas::plan::Counts;
 use habeas::policy::{Pinned, Place};
@@ -98,5 +98,5 @@ impl Function {
 fn content_leaves(policy: &Pinned, collection: &str) -> bool {
     let content = policy.collection(collection).and_then(|collection| collection.field("content"));
     let categories = content.map_or(&[][..], |field| field.data_categories.as_slice());
-    !categories.iter().any(|category| is_omitted(&policy.policy().export, category))
+    !categories.iter().any(|category| policy.policy().export.omits(category))
 }

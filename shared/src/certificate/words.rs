@@ -61,8 +61,8 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("basis", "Why", "理由"),
     (
         "out_of_reach",
-        "not found again: whose the rows are by now cannot be told",
-        "未能再次定位：现已无法确认相关记录的归属",
+        "not all found again: whose some rows are by now cannot be told",
+        "未能全部再次定位：部分记录的归属现已无法确认",
     ),
     ("restricted", "Kept from being used", "限制使用方式"),
     ("purged", "Deleted since", "此后删除时间"),

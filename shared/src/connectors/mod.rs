@@ -23,7 +23,7 @@ pub use obstacles::obstacles_of;
 pub use person::{KeyStore, NoKeyStore, Person, Tuple};
 pub use postgresql::{AwsDatabaseCredentials, DatabaseCredentials, Postgresql};
 pub(crate) use rows::moment;
-pub use rows::{Decision, decide, decide_sweep, erases_all, exported, is_omitted, is_shown_whole, masked};
+pub use rows::{Decision, decide, decide_sweep, erases_all, exported, is_shown_whole, masked};
 pub use s3::{Objects, S3};
 
 use serde::Serialize;

@@ -251,7 +251,7 @@ pub fn is_shown_whole(target: &Target<'_>) -> bool {
 }
 
 fn is_whole(rules: &ExportRules, field: &Field) -> bool {
-    let is_touched = |category: &String| is_omitted(rules, category) || masked(rules, category).is_some();
+    let is_touched = |category: &String| rules.omits(category) || masked(rules, category).is_some();
     !field.data_categories.iter().any(is_touched) && field.fields.iter().all(|inner| is_whole(rules, inner))
 }
 
@@ -273,7 +273,7 @@ fn shown(rules: &ExportRules, fields: &[Field], record: &Record) -> Record {
     for (name, value) in record.iter() {
         let field = fields.iter().find(|field| field.name == name);
         let categories = field.map_or(&[][..], |field| field.data_categories.as_slice());
-        if categories.iter().any(|category| is_omitted(rules, category)) {
+        if categories.iter().any(|category| rules.omits(category)) {
             continue;
         }
         let keep_last = categories.iter().filter_map(|category| masked(rules, category)).min();
@@ -281,12 +281,6 @@ fn shown(rules: &ExportRules, fields: &[Field], record: &Record) -> Record {
         copy.set(name, show(rules, inner, keep_last, value.clone()));
     }
     copy
-}
-
-/// Whether a category never leaves.
-#[must_use]
-pub fn is_omitted(rules: &ExportRules, category: &str) -> bool {
-    rules.omit.iter().any(|omitted| categories::is_within(category, omitted))
 }
 
 /// How many characters of a category stay, if it is masked.

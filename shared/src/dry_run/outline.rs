@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::Rows;
-use crate::connectors::{is_omitted, masked};
+use crate::connectors::masked;
 use crate::mask::Class;
 use crate::plan::{NotServed, Plan, Queue, Work};
 use crate::policy::{
@@ -318,7 +318,7 @@ fn does(strategy: &Strategy) -> Does {
 fn export_actions(rules: &ExportRules, fields: &[Field], prefix: &str, actions: &mut Vec<FieldAction>) {
     for field in fields {
         let name = format!("{prefix}{}", field.name);
-        let is_left_out = field.data_categories.iter().any(|category| is_omitted(rules, category));
+        let is_left_out = field.data_categories.iter().any(|category| rules.omits(category));
         let keep_last = field.data_categories.iter().filter_map(|category| masked(rules, category)).min();
         let (action, how) = match keep_last {
             _ if is_left_out => (Does::Omit, None),

@@ -42,7 +42,7 @@ pub struct RetainedResult {
     /// When a purge found that nothing is kept any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purged_at: Option<Timestamp>,
-    /// Whether a purge could not tell any more which rows there are the person's, and left them all.
+    /// Whether a purge could not tell any more of all rows there whether they are the person's, and left those.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub out_of_reach: bool,
 }

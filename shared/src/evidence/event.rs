@@ -190,7 +190,7 @@ pub struct Purged {
     /// Until when the last of those is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retained_until: Option<Timestamp>,
-    /// Whether nobody can tell any more which rows there are the person's: nothing that leads to them is surely theirs still.
+    /// Whether there may be rows of the person's that were left: something that leads to them is not surely theirs any more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub out_of_reach: bool,
 }

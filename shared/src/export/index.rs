@@ -11,7 +11,7 @@ use super::kinds::{self, Kind, categories_of};
 use super::manifest::split;
 use super::section::{FileLink, Preview, Section};
 use super::words::{is_chinese, words};
-use crate::connectors::{is_omitted, masked};
+use crate::connectors::masked;
 use crate::policy::{Field, Pinned, in_language, refusal_text};
 use crate::request::{Ground, LeftOut, Request};
 
@@ -162,7 +162,7 @@ fn withheld(policy: &Pinned, fields: &[Field], language: &str) -> (Vec<Withheld>
     };
     let (mut left_out, mut hidden) = (Vec::new(), Vec::new());
     for field in fields {
-        if let Some(category) = field.data_categories.iter().find(|category| is_omitted(export, category)) {
+        if let Some(category) = field.data_categories.iter().find(|category| export.omits(category)) {
             left_out.push(of(field, category, 0));
             continue;
         }

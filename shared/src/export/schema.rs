@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::manifest::split;
 use super::table::{Columns, Kind, Kinds};
-use crate::connectors::{is_omitted, masked};
+use crate::connectors::masked;
 use crate::policy::{ExportRules, Field, Pinned};
 
 /// The schema of `data/<dataset>/<collection>.json`.
@@ -22,7 +22,7 @@ pub fn schema(policy: &Pinned, name: &str, columns: &Columns) -> Value {
         let field = fields.iter().find(|field| field.name == column.name);
         properties.insert(column.name.clone(), property(export, field, column.kinds));
     }
-    let is_left_out = |field: &&Field| field.data_categories.iter().any(|category| is_omitted(export, category));
+    let is_left_out = |field: &&Field| field.data_categories.iter().any(|category| export.omits(category));
     let left_out: Vec<Value> = fields
         .iter()
         .filter(is_left_out)

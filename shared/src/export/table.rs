@@ -11,7 +11,6 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use crate::connectors::is_omitted;
 use crate::policy::Pinned;
 
 /// What the manifest says of tables.
@@ -160,7 +159,7 @@ impl Columns {
         let mut columns = Self::default();
         let fields = policy.collection(collection).map_or(&[][..], |collection| collection.fields.as_slice());
         let export = &policy.policy().export;
-        let stays = |category: &String| !is_omitted(export, category);
+        let stays = |category: &String| !export.omits(category);
         for field in fields.iter().filter(|field| field.data_categories.iter().all(stays)) {
             columns.push(&field.name);
         }

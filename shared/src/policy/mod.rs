@@ -255,11 +255,10 @@ impl Pinned {
     /// Whether a copy shows anything personal of a collection: a field with a category that leaves.
     #[must_use]
     pub fn leaves_with_a_copy(&self, collection: &str) -> bool {
-        let omitted = &self.bundle.policy.export.omit;
+        let export = &self.bundle.policy.export;
         let leaves = |field: &Field| {
-            let is_out = |of: &String| omitted.iter().any(|category| categories::is_within(of, category));
             let is_personal = |of: &String| categories::is_within(of, "user");
-            field.data_categories.iter().any(is_personal) && !field.data_categories.iter().any(is_out)
+            field.data_categories.iter().any(is_personal) && !field.data_categories.iter().any(|of| export.omits(of))
         };
         let fields = self.collection(collection).map_or(&[][..], |collection| collection.fields.as_slice());
         let mut found = false;

@@ -290,6 +290,14 @@ pub struct ExportRules {
     pub mask: Vec<MaskRule>,
 }
 
+impl ExportRules {
+    /// Whether a category never leaves.
+    #[must_use]
+    pub fn omits(&self, category: &str) -> bool {
+        self.omit.iter().any(|omitted| super::categories::is_within(category, omitted))
+    }
+}
+
 /// Masking in an export.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -26,7 +26,7 @@ pub use message::{Message, NotAMessage};
 pub use newcomers::{Doubtful, Holders, has_holders, holders, without_newcomers};
 pub use page::{Found, Job, Next, Page, StepError, Worker};
 pub use preflight::preflight_page;
-pub use purge::{leads_to, narrow_page};
+pub use purge::{is_out_of_reach, narrow_page};
 pub use queue::{QueueError, Queues, SqsQueues};
 pub use resolve::{ResolveError, Resolved, find_contact, resolve, resolve_page};
 pub use resolve_again::resolve_again_page;

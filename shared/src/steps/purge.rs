@@ -32,8 +32,9 @@ pub async fn narrow_page(
     Ok(Page { next: Next::Done { package: None, captured }, ..Page::last(Counts::default()) })
 }
 
-/// The values that lead to rows of some collections.
-fn leading<'a>(policy: &'a Pinned, collections: impl Iterator<Item = &'a str>, keys: &SubjectKeys) -> SubjectKeys {
+/// The fields of the subject's row whose values lead to rows of some collections, by themselves or through others of the same
+/// database.
+fn fields_to<'a>(policy: &'a Pinned, collections: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
     let (mut ahead, mut seen, mut fields) = (collections.collect::<Vec<_>>(), BTreeSet::new(), BTreeSet::new());
     while let Some(collection) = ahead.pop() {
         if !seen.insert(collection) {
@@ -46,11 +47,16 @@ fn leading<'a>(policy: &'a Pinned, collections: impl Iterator<Item = &'a str>, k
             }
         }
     }
-    let is_used = |field: &str| fields.contains(field);
+    fields
+}
+
+/// The values that lead to rows of some collections.
+fn leading<'a>(policy: &'a Pinned, collections: impl Iterator<Item = &'a str>, keys: &SubjectKeys) -> SubjectKeys {
+    let fields = fields_to(policy, collections);
     let keys_left: BTreeMap<String, Vec<String>> = keys
         .keys
         .iter()
-        .filter(|(field, _)| is_used(field))
+        .filter(|(field, _)| fields.contains(field.as_str()))
         .map(|(field, values)| (field.clone(), values.clone()))
         .collect();
     let is_there = keys_left.values().flatten().any(|value| *value == keys.value);
@@ -58,25 +64,12 @@ fn leading<'a>(policy: &'a Pinned, collections: impl Iterator<Item = &'a str>, k
     SubjectKeys { kind: keys.kind, value, keys: keys_left, named: Vec::new(), own_ids: BTreeMap::new() }
 }
 
-/// Whether any of the values leads to rows of a collection, by itself or through others of the same database.
+/// Whether some rows of a collection may not be found any more: of what is known of the person, a value that leads there is
+/// not among those that are still surely theirs.
 #[must_use]
-pub fn leads_to(policy: &Pinned, keys: &SubjectKeys, collection: &str) -> bool {
-    let (mut ahead, mut seen) = (vec![collection], BTreeSet::new());
-    while let Some(name) = ahead.pop() {
-        if !seen.insert(name) {
-            continue;
-        }
-        for link in policy.links(name).iter().filter(|link| !link.captured) {
-            let is_known = |field: &str| keys.keys.get(field).is_some_and(|values| !values.is_empty());
-            if link.subject_field().is_some_and(is_known) {
-                return true;
-            }
-            if let Origin::Collection(origin) = &link.origin {
-                ahead.push(origin);
-            }
-        }
-    }
-    false
+pub fn is_out_of_reach(policy: &Pinned, known: &SubjectKeys, theirs: &SubjectKeys, collection: &str) -> bool {
+    let values = |keys: &SubjectKeys, field: &str| keys.keys.get(field).map_or(0, Vec::len);
+    fields_to(policy, std::iter::once(collection)).into_iter().any(|field| values(theirs, field) < values(known, field))
 }
 
 impl Driver {

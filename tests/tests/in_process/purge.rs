@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::crash::{check_evidence, dies_and_comes_back};
 use crate::holds::{hold, lift};
-use crate::people::{LI, LI_EMAIL, fresh, world};
+use crate::people::{LI, LI_EMAIL, fresh, settle, world};
 use crate::recheck::{after, request};
 use crate::stories::{evidence, exercise};
 
@@ -111,6 +111,30 @@ async fn a_purge_leaves_what_is_held_by_then_and_it_goes_after_the_lift() {
     assert!(certificate.holds[0].ended_at.is_some() && certificate.retained[0].purged_at.is_some());
     world.advance(DAY * 400);
     assert_eq!(world.wake().await, 0, "nothing is ever to be done again");
+}
+
+#[tokio::test]
+async fn a_purge_that_cannot_tell_whose_rows_are_leaves_them_and_does_not_say_that_they_are_gone() {
+    let world = World::under_small(|bundle| {
+        bundle.policy.subject.created_field = Some("password_changed_at".into());
+    })
+    .await;
+    settle(&world).await;
+    let id = exercise(&world, "erasure").await;
+    until_shortly_before(&world).await;
+    let kept = orders(&world).await;
+    assert_eq!(kept.len(), 1);
+    let somebody_new =
+        [("user_id", LI), ("email", "new@mail.example"), ("password_changed_at", "2028-01-01T00:00:00Z")];
+    world.put("small-users", &somebody_new).await;
+    after(&world, DAY).await;
+    assert_eq!(orders(&world).await, kept, "by now the id is somebody else's");
+    let file = evidence(&world, &id).await;
+    let report = purges(&file.events).pop().unwrap();
+    assert!(report.somebody_new && report.collections[0].out_of_reach, "{report:?}");
+    let retained = &file.certificate.retained[0];
+    assert!(retained.out_of_reach && retained.purged_at.is_none() && retained.purged == 0, "{retained:?}");
+    assert!(request(&world, &id).await.purged.is_empty());
 }
 
 #[tokio::test]
