@@ -92,7 +92,7 @@ pub fn notice(
 ) -> Message {
     let what = words::matter(language, matter);
     let moment = moment.map(|moment| in_words(language, moment, time_zone));
-    let but_for = left_out.then(|| but_for(language, kind)).flatten();
+    let but_for = left_out.then(|| but_for(language, kind, moment.as_deref())).flatten();
     if words::is_chinese(language) {
         let Part { subject, body, sms } = chinese::notice(kind, what, moment.as_deref()).but_for(but_for);
         Message {
@@ -178,23 +178,22 @@ struct Part {
 }
 
 /// What is said where a part of what was asked for was refused.
-#[derive(Clone, Copy)]
 struct ButFor {
     /// After the body.
     body: &'static str,
     /// In the place of the text message.
-    sms: &'static str,
+    sms: String,
 }
 
 /// What a notice of what was done says of the part that was not; nothing in any other notice.
-fn but_for(language: &str, kind: NoticeKind) -> Option<ButFor> {
-    if words::is_chinese(language) { chinese::but_for(kind) } else { english::but_for(kind) }
+fn but_for(language: &str, kind: NoticeKind, moment: Option<&str>) -> Option<ButFor> {
+    if words::is_chinese(language) { chinese::but_for(kind, moment) } else { english::but_for(kind, moment) }
 }
 
 impl Part {
     fn but_for(self, left_out: Option<ButFor>) -> Self {
         let Some(ButFor { body, sms }) = left_out else { return self };
-        Self { body: format!("{}\n\n{body}", self.body), sms: sms.to_owned(), ..self }
+        Self { body: format!("{}\n\n{body}", self.body), sms, ..self }
     }
 }
 
@@ -306,6 +305,11 @@ mod tests {
                     part.body
                 );
                 assert_eq!(all == part, !must_say, "{kind:?}");
+                if kind == NoticeKind::PackageReady {
+                    let (until, matter) = ("2026-11-30T16:30:00Z".parse().ok(), Matter::Right(Right::Access));
+                    let part = notice(language, "yallo", kind, matter, "1", until, true, "UTC", "<here>");
+                    assert!(part.sms.contains("16:30"), "until when it can be fetched: {}", part.sms);
+                }
                 assert!(!(all.body.contains(refused) || all.sms.contains(refused)), "{kind:?} {}", all.body);
             }
         }

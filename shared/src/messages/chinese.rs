@@ -96,19 +96,19 @@ pub(super) fn notice(kind: NoticeKind, what: &str, moment: Option<&str>) -> Part
 }
 
 /// What is said of the part that an operator left out.
-pub(super) fn but_for(kind: NoticeKind) -> Option<ButFor> {
+pub(super) fn but_for(kind: NoticeKind, moment: Option<&str>) -> Option<ButFor> {
     match kind {
         NoticeKind::PackageReady => Some(ButFor {
             body: "副本不包含其中一部分个人信息：我们决定不予提供该部分。您可以在该请求中查看是哪一部分及其理由。",
-            sms: "您的个人信息副本已备好，其中一部分决定不予提供，范围和理由见该请求。",
+            sms: format!("您的信息副本请{}下载；其中一部分不予提供，理由见请求。", around("于 ", moment, " 前")),
         }),
         NoticeKind::Erased => Some(ButFor {
             body: "以上不适用于您的全部个人信息：我们决定不予删除其中一部分，该部分保持原状。您可以在该请求中查看是哪一部分及其理由。",
-            sms: "您的个人信息已删除，其中一部分决定不予删除，范围和理由见该请求。",
+            sms: "您的个人信息已删除，其中一部分决定不予删除，范围和理由见该请求。".to_owned(),
         }),
         NoticeKind::Cancelled => Some(ButFor {
             body: "以上不适用于您的全部个人信息：我们决定不予删除其中一部分，该部分保持原状。您可以在该请求中查看是哪一部分及其理由。",
-            sms: "您的账号已注销，其中一部分个人信息决定不予删除，范围和理由见该请求。",
+            sms: "您的账号已注销，其中一部分个人信息决定不予删除，范围和理由见该请求。".to_owned(),
         }),
         _ => None,
     }

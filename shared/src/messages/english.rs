@@ -119,23 +119,26 @@ pub(super) fn notice(kind: NoticeKind, what: &str, moment: Option<&str>) -> Part
 }
 
 /// What is said of the part that an operator left out.
-pub(super) fn but_for(kind: NoticeKind) -> Option<ButFor> {
+pub(super) fn but_for(kind: NoticeKind, moment: Option<&str>) -> Option<ButFor> {
     match kind {
         NoticeKind::PackageReady => Some(ButFor {
             body: "The copy is without a part of your data: we refused to give you that part. Your request shows which it is \
                    and on which ground.",
-            sms: "the copy of your data is ready, without a part that was refused. Your request shows which and why.",
+            sms: format!(
+                "the copy of your data is ready{}, without a part that was refused. Your request shows which and why.",
+                around(" until ", moment, "")
+            ),
         }),
         NoticeKind::Erased => Some(ButFor {
             body: "This does not hold for all of your data: we refused to delete a part of it. That part has stayed as it \
                    was, and your request shows which it is and on which ground.",
-            sms: "your data has been deleted, but for a part where that was refused. Your request shows which and why.",
+            sms: "your data has been deleted, but for a part where that was refused. Your request shows which and why.".to_owned(),
         }),
         NoticeKind::Cancelled => Some(ButFor {
             body: "This does not hold for all of your data: we refused to delete a part of it. That part has stayed as it \
                    was, and your request shows which it is and on which ground.",
             sms: "your account has been cancelled. To delete a part of its data was refused: your request shows which and \
-                  why.",
+                  why.".to_owned(),
         }),
         _ => None,
     }
