@@ -9,7 +9,7 @@ use habeas::outbound::SignedHeaders;
 use habeas::personal::{Identity, IdentityKind};
 use habeas::policy::AppWebhook;
 use habeas::request::{Matter, Request, Right, Status};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Response};
 use serde_json::{Value, json};
@@ -18,8 +18,8 @@ use crate::Function;
 
 /// How often a withdrawal is tried to be written while the request changes under it.
 const TRIES: usize = 5;
-/// How many pages of an account's requests are looked through, a hundred requests each: what there is time for in one call.
-const MOST_PAGES: usize = 500;
+/// How long before a call has to be over no more of an account's requests are looked through.
+const TIME_RESERVE: SignedDuration = SignedDuration::from_secs(5);
 
 /// There may be a cancellation that was not looked at.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -27,12 +27,14 @@ const MOST_PAGES: usize = 500;
 struct TooManyRequests;
 
 impl Function {
-    pub(crate) async fn app_event(&self, call: &Call) -> Result<Response<Body>, Problem> {
+    pub(crate) async fn app_event(&self, call: &Call, deadline: Timestamp) -> Result<Response<Body>, Problem> {
         let policy = self.platform.policies.policy(&self.current).await?;
         let app = policy.policy().app.as_ref().ok_or_else(Problem::not_found)?;
         self.check_signature(call, &app.webhook).await?;
         let answer = match call.json()? {
-            FromApp::SignedIn { user_id, at } => json!({"withdrawn": self.signed_in(&user_id, at).await?}),
+            FromApp::SignedIn { user_id, at } => {
+                json!({"withdrawn": self.signed_in(&user_id, at, deadline).await?})
+            }
             FromApp::Identity { kind, value } => self.was_cancelled(kind, &value).await?,
         };
         Ok(json_response(StatusCode::OK, &answer))
@@ -68,17 +70,17 @@ impl Function {
 
     /// Takes back what cools off of an account; how many requests that were. All of the account's requests are looked at:
     /// whoever has stolen a session could otherwise hide a cancellation behind newer ones.
-    async fn signed_in(&self, user_id: &str, at: Timestamp) -> Result<usize, Problem> {
+    async fn signed_in(&self, user_id: &str, at: Timestamp, deadline: Timestamp) -> Result<usize, Problem> {
         let mut withdrawn = 0;
         for digest in self.keys.user_id_under_all(user_id) {
-            withdrawn += self.withdraw_all(&digest, at).await?;
+            withdrawn += self.withdraw_all(&digest, at, deadline).await?;
         }
         Ok(withdrawn)
     }
 
-    async fn withdraw_all(&self, digest: &str, at: Timestamp) -> Result<usize, Problem> {
+    async fn withdraw_all(&self, digest: &str, at: Timestamp, deadline: Timestamp) -> Result<usize, Problem> {
         let (mut withdrawn, mut from) = (0, None);
-        for _ in 0..MOST_PAGES {
+        loop {
             let page = self.platform.driver.ledger.requests_page(digest, from).await?;
             for request in page.requests {
                 withdrawn += usize::from(self.withdraw(request, at).await?);
@@ -87,13 +89,15 @@ impl Function {
                 return Ok(withdrawn);
             }
             from = page.next;
+            if deadline.duration_since(self.platform.driver.clock.now()) < TIME_RESERVE {
+                habeas::telemetry::error_chain(
+                    "sign_in_not_heard",
+                    "a sign-in may not have taken a cancellation back",
+                    &TooManyRequests,
+                );
+                return Err(Problem::unavailable(&TooManyRequests));
+            }
         }
-        habeas::telemetry::error_chain(
-            "sign_in_not_heard",
-            "a sign-in may not have taken a cancellation back",
-            &TooManyRequests,
-        );
-        Err(Problem::unavailable(&TooManyRequests))
     }
 
     /// Takes one request back, if it is a cancellation that was confirmed before the sign-in and cools off.

@@ -66,11 +66,11 @@ impl Function {
         })
     }
 
-    async fn answer(&self, request: Request) -> Result<Response<Body>, Problem> {
+    async fn answer(&self, request: Request, deadline: Timestamp) -> Result<Response<Body>, Problem> {
         if request.uri().path().contains(APP) {
             let call = Call::parse_at(APP, request)?;
             return match (&call.method, call.path.iter().map(String::as_str).collect::<Vec<_>>().as_slice()) {
-                (&Method::POST, ["events"]) => self.app_event(&call).await,
+                (&Method::POST, ["events"]) => self.app_event(&call, deadline).await,
                 _ => Err(Problem::not_found()),
             };
         }
@@ -131,7 +131,7 @@ impl Worker for Function {
 pub async fn handle(function: Arc<Function>, trigger: Trigger, deadline: Timestamp) -> Result<Answer, Error> {
     match trigger {
         Trigger::Http(request) => {
-            let answered = function.answer(*request).await;
+            let answered = function.answer(*request, deadline).await;
             Ok(Answer::http(answered.unwrap_or_else(|problem| problem.to_response())))
         }
         Trigger::Queue(event) => {

@@ -234,8 +234,11 @@ fn too_late(status: Status) -> Problem {
         Status::AwaitingVerification => "Nobody has shown who they are yet. Decide once they have.",
         Status::InProgress => "The work has begun. What was not done yet is done.",
         Status::NeedsAttention => "The work has begun, and something failed. Mend it, and have it tried again (retry).",
+        Status::UnderReview => {
+            "It waits for a decision: accept it, refuse it (deny), or leave a part of it out (exempt)."
+        }
         Status::Accepted | Status::OnHold | Status::CoolingOff => {
-            "It waits for no decision. It can be refused (deny), or a part of it left out (exempt)."
+            "It waits for no decision, and nothing of it has failed. It can be refused (deny), or a part of it left out (exempt)."
         }
         _ => "The request has ended.",
     };

@@ -274,6 +274,9 @@ async fn a_cancellation_cannot_be_hidden_from_a_sign_in_behind_newer_requests() 
         world.ledger().commit(&newer, vec![listed], None).await.unwrap();
     }
     let body = json!({"type": "account.signed_in", "data": {"user_id": LI, "at": now}}).to_string();
+    world.give_time(SignedDuration::from_secs(1));
+    assert_eq!(world.call_as_app(&body, now).await.status, 503, "there is no time to look at all of them");
+    world.give_time(SignedDuration::from_secs(30));
     let taken_back = world.call_as_app(&body, now).await;
     assert_eq!((taken_back.status, &taken_back.body["withdrawn"]), (200, &json!(1)), "{}", taken_back.body);
     assert_eq!(request(&world, &id).await.status, Status::Withdrawn);
