@@ -120,8 +120,8 @@ impl Function {
             submission: None,
             factors: Vec::new(),
         });
-        let exempt = found.iter().flat_map(|found| found.exempt.clone());
-        change.leave_out_again(exempt.filter(|(name, _)| collections.contains(name)).collect(), now);
+        // All of it, whatever this replay is about: the list of erasures learns it from here for the next one.
+        change.leave_out_again(found.iter().flat_map(|found| found.exempt.clone()).collect(), now);
         let plan = Plan::again(&job.policy, collections, state_of);
         change.accept(Vec::new(), &plan, now).map_err(StepError::permanent)?;
         match driver.ledger.commit(&change, Vec::new(), None).await {

@@ -138,15 +138,19 @@ async fn what_an_operator_left_out_of_an_erasure_stays_when_it_is_done_again() {
     assert_eq!(decide(&world, &id, exempt).await.status, 200);
     world.run_to_end(&id).await;
     let erased = world.data().await;
+    restore(&world, &before, &["small-orders"]).await;
+    let of_orders = json!({"state_of": YESTERDAY, "systems": ["app"], "collections": ["small_app.orders"]});
+    assert_eq!(replay(&world, of_orders).await.outcome, Some(Outcome::Full));
+    assert_eq!(world.data().await, erased);
     restore(&world, &before, &EVERYTHING).await;
     let certificate = replay(&world, json!({"state_of": YESTERDAY})).await;
     assert_eq!(certificate.outcome, Some(Outcome::Full));
     assert_eq!(counted(&certificate, "scan")["small_app.posts"].1, 0, "they do not count as erased");
-    assert_eq!(world.data().await, erased);
-    let again = erased_again(&world).await;
-    let of_again = check_evidence(&world, again[0].as_str()).await;
-    assert_eq!((of_again.outcome, of_again.exempt.len()), (Some(Outcome::Partial), 1));
-    assert_eq!(of_again.exempt["small_app.posts"].source, "5(7)3");
+    assert_eq!(world.data().await, erased, "whatever was replayed in between");
+    for again in erased_again(&world).await {
+        let of_again = check_evidence(&world, again.as_str()).await;
+        assert_eq!(of_again.exempt["small_app.posts"].source, "5(7)3");
+    }
 }
 
 #[tokio::test]
