@@ -13,7 +13,7 @@ use std::str::FromStr;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-pub use keeps::{HeldJudge, Keeps, merge};
+pub use keeps::{HeldJudge, Keeps, keep, merge};
 
 use crate::identity::{DigestKeys, SubjectKeys};
 use crate::personal::Identity;
@@ -158,6 +158,23 @@ pub struct Held {
     pub basis: String,
     /// When it ends at the latest.
     pub until: Timestamp,
+}
+
+/// A legal hold that keeps something, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The hold.
+    #[serde(flatten)]
+    pub held: Held,
+    /// Where it was met: names of collections.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub collections: BTreeSet<String>,
+}
+
+impl From<Held> for Kept {
+    fn from(held: Held) -> Self {
+        Self { held, collections: BTreeSet::new() }
+    }
 }
 
 /// The holds in force at a moment.

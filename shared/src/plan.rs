@@ -9,7 +9,7 @@
 mod counts;
 mod work;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use counts::Counts;
 pub use work::Work;
 
-use crate::policy::{ErasureRule, KeySet, Pinned, Place, Recipient, RightRule};
+use crate::policy::{ErasureRule, KeySet, Origin, Pinned, Place, Recipient, RightRule};
 use crate::request::{Aftercare, Matter, Narrowing, Right};
 
 /// The queues that functions take work from.
@@ -242,6 +242,7 @@ fn end_erasure(right: Right, policy: &Pinned, stages: &mut Vec<Stage>) -> Option
     }
     Some(Aftercare {
         has_keys: !rechecks.is_empty() && !policy.graph().captures().is_empty(),
+        forgetting: 0,
         rechecks,
         step: None,
         until: None,
@@ -253,15 +254,31 @@ fn end_erasure(right: Right, policy: &Pinned, stages: &mut Vec<Stage>) -> Option
     })
 }
 
-/// Collections in which rows may be kept for a time, and that values of the subject's own row lead to, by themselves or through
-/// the same database: captured keys are not kept for years.
+/// Collections in which rows may be kept for a time, and that only values of the subject's own row lead to, by themselves or
+/// through the same database: captured keys are not kept for years.
 fn purgeable(policy: &Pinned) -> Vec<String> {
     let keeps = |name: &str| {
         let is_retained = policy.rule(name).is_some_and(|rule| matches!(rule.erasure, ErasureRule::Retain { .. }));
         is_retained || matches!(policy.place(name), Some(Place::Objects { .. } | Place::Rows { .. }))
     };
-    let is_led_to = |name: &str| policy.links(name).iter().any(|link| !link.captured);
-    policy.collections().filter(|name| keeps(name) && is_led_to(name)).map(ToOwned::to_owned).collect()
+    let stays_known = |name: &&str| keeps(name) && needs_no_captured_key(policy, name);
+    policy.collections().filter(stays_known).map(ToOwned::to_owned).collect()
+}
+
+/// Whether all rows of a collection are found without captured keys.
+fn needs_no_captured_key(policy: &Pinned, collection: &str) -> bool {
+    let (mut ahead, mut seen) = (vec![collection], BTreeSet::new());
+    while let Some(name) = ahead.pop() {
+        if policy.links(name).iter().any(|link| link.captured) {
+            return false;
+        }
+        let origins = policy.links(name).iter().filter_map(|link| match &link.origin {
+            Origin::Collection(origin) => Some(origin.as_str()),
+            Origin::Subject => None,
+        });
+        ahead.extend(origins.filter(|origin| seen.insert(*origin)));
+    }
+    !policy.links(collection).is_empty()
 }
 
 fn export_stages(policy: &Pinned, stages: &mut Vec<Stage>) {

@@ -5,7 +5,7 @@ use habeas::connectors::{
     Connector, ConnectorError, Decision, ErasureJudge, Groups, Judge as _, Person, Target, Who, erases_all,
     erasure_judge,
 };
-use habeas::holds::{Held, HeldJudge, Keeps, Whom, merge};
+use habeas::holds::{Held, HeldJudge, Keeps, Kept, Whom, merge};
 use habeas::plan::{Counts, Work};
 use habeas::policy::ErasureRule;
 use habeas::steps::{Job, Next, Page, StepError};
@@ -91,7 +91,7 @@ impl Function {
                 let retained_until = cursor.kept_until();
                 let next = match cursor.holds {
                     holds if holds.is_empty() => Next::Done { package: None, captured: None },
-                    holds => Next::Kept { holds, retained: Vec::new() },
+                    holds => Next::Kept { holds: holds.into_iter().map(Kept::from).collect(), retained: Vec::new() },
                 };
                 Ok(Page { counts, retained_until, next })
             }

@@ -83,7 +83,7 @@ impl Worker for Function {
             }
             // What holds keep is found by these keys once the holds have ended.
             Work::Forget if !job.request.kept.is_empty() && !job.request.status.is_end() => {
-                let holds = job.request.kept.iter().map(|kept| kept.held.clone()).collect();
+                let holds = job.request.kept.iter().map(|kept| kept.held.clone().into()).collect();
                 Ok(Page {
                     counts: Counts::default(),
                     retained_until: None,

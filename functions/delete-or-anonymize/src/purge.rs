@@ -6,13 +6,14 @@
 
 use habeas::connectors::Person;
 use habeas::evidence::Purged;
-use habeas::holds::{Held, merge};
-use habeas::plan::{Counts, Plan};
+use habeas::holds::{Kept, keep};
+use habeas::plan::{Counts, Plan, Work};
 use habeas::steps::{Job, Next, Page, StepError, is_out_of_reach};
 use serde::{Deserialize, Serialize};
 
 use crate::Function;
 use crate::erase::{Cursor, Progress};
+use crate::recheck::told_out_of_reach;
 
 /// Where a purge stands.
 #[derive(Default, Serialize, Deserialize)]
@@ -25,7 +26,7 @@ struct Place {
     erased: u64,
     somebody_new: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    holds: Vec<Held>,
+    holds: Vec<Kept>,
 }
 
 impl Function {
@@ -35,7 +36,7 @@ impl Function {
             Some(json) => serde_json::from_str(json).map_err(StepError::permanent)?,
         };
         let collections = Plan::in_order(&job.policy, &job.request.to_purge());
-        let (person, somebody_new) = self.still_erased(job).await?;
+        let (person, somebody_new) = self.still_erased(job, None).await?;
         place.somebody_new |= somebody_new;
         // Captured keys have been forgotten: only values that are sealed lead anywhere.
         let person = Person::known_by(person.keys);
@@ -67,13 +68,11 @@ impl Function {
             }
             Progress::Done(cursor) => {
                 let out_of_reach = is_out_of_reach(&job.policy, &job.person()?.keys, &person.keys, collection);
-                if out_of_reach {
-                    tracing::error!(
-                        alarm = "purge_out_of_reach",
-                        request_id = %job.request.id,
-                        collection,
-                        "rows had been kept for a time, and of some nothing tells any more whose they are"
-                    );
+                // Before its time it is nobody's matter: it may be told again by then.
+                let until = job.request.to_purge().get(collection).copied();
+                let is_due = matches!(job.claim.step.work, Work::Purge { at } if until.is_none_or(|until| until <= at));
+                if out_of_reach && is_due {
+                    told_out_of_reach(job, collection);
                 }
                 place.done.push(Purged {
                     collection: collection.to_owned(),
@@ -83,7 +82,9 @@ impl Function {
                     out_of_reach,
                 });
                 let counts = Counts { retained: cursor.retained, marked: cursor.marked, held: cursor.held, ..counts };
-                merge(&mut place.holds, cursor.holds);
+                for held in &cursor.holds {
+                    keep(&mut place.holds, held, [collection]);
+                }
                 Ok(counts)
             }
         }

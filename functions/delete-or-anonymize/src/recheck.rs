@@ -6,11 +6,11 @@
 
 use habeas::connectors::{ConnectorError, Person};
 use habeas::evidence::RetainedRows;
-use habeas::holds::{Held, merge};
+use habeas::holds::{Kept, keep};
 use habeas::plan::{Counts, Plan, Work};
 use habeas::policy::KeySet;
 use habeas::request::Matter;
-use habeas::steps::{Doubtful, Found, Job, Next, Page, StepError, recapture_page, without_newcomers};
+use habeas::steps::{Doubtful, Found, Job, Next, Page, StepError, is_out_of_reach, recapture_page, without_newcomers};
 use serde::{Deserialize, Serialize};
 
 use crate::Function;
@@ -30,15 +30,29 @@ struct Place {
     #[serde(default)]
     retained: Vec<RetainedRows>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    holds: Vec<Held>,
+    holds: Vec<Kept>,
+}
+
+/// Whether holds kept something of a collection.
+fn was_kept(job: &Job, collection: &str) -> bool {
+    job.request.kept.iter().any(|kept| kept.collections.contains(collection))
 }
 
 /// Whether a collection is of those that the request is about: not one that an operator left out, and, where somebody is erased
 /// again, one in which something was kept.
 fn is_to_be_looked_at(job: &Job, collection: &str) -> bool {
-    let was_kept = || job.request.kept.iter().any(|kept| kept.collections.contains(collection));
     let is_again = job.request.matter == Matter::ErasedAgain;
-    job.request.exemption(collection).is_none() && (!is_again || was_kept())
+    job.request.exemption(collection).is_none() && (!is_again || was_kept(job, collection))
+}
+
+/// Calls an operator: rows had been kept, and of some nobody can tell any more whose they are.
+pub(crate) fn told_out_of_reach(job: &Job, collection: &str) {
+    tracing::error!(
+        alarm = "purge_out_of_reach",
+        request_id = %job.request.id,
+        collection,
+        "rows had been kept, and of some nothing tells any more whose they are"
+    );
 }
 
 impl Function {
@@ -49,7 +63,12 @@ impl Function {
         };
         let mut works = Plan::recheck(&job.policy);
         works.retain(|work| !matches!(work, Work::Erase { collection } if !is_to_be_looked_at(job, collection)));
-        let (mut person, somebody_new) = self.still_erased(job).await?;
+        let place_of = |work: &Work| match work {
+            Work::Capture { collection, .. } | Work::Erase { collection } => Some(collection.clone()),
+            _ => None,
+        };
+        let (mut person, somebody_new) =
+            self.still_erased(job, works.get(place.work).and_then(place_of).as_deref()).await?;
         // What leads to kept rows only is all that is known any more: there are no captured keys, and none are to come.
         if job.request.is_narrowed() {
             works.retain(|work| !matches!(work, Work::Capture { .. }));
@@ -99,27 +118,37 @@ impl Function {
             Progress::Done(cursor) => {
                 place.work += 1;
                 let (rows, marked, until) = (cursor.retained - cursor.held, cursor.marked, cursor.kept_until());
-                if rows > 0 {
-                    place.retained.push(RetainedRows { collection: collection.to_owned(), rows, marked, until });
+                let out_of_reach = job.claim.step.work == Work::EraseHeld
+                    && was_kept(job, collection)
+                    && is_out_of_reach(&job.policy, &job.person()?.keys, &person.keys, collection);
+                if out_of_reach {
+                    told_out_of_reach(job, collection);
+                }
+                if rows > 0 || out_of_reach {
+                    let collection = collection.to_owned();
+                    place.retained.push(RetainedRows { collection, rows, marked, until, out_of_reach });
                 }
                 if cursor.found > 0 {
                     place.found += cursor.found;
                     place.found_in.push(collection.to_owned());
                 }
-                merge(&mut place.holds, cursor.holds);
+                for held in &cursor.holds {
+                    keep(&mut place.holds, held, [collection]);
+                }
                 let (retained, held) = (cursor.retained, cursor.held);
                 Ok(Counts { read: cursor.found + retained, retained, held, marked: cursor.marked, ..counts })
             }
         }
     }
 
-    /// The person by the keys that are still theirs alone, and whether somebody new holds any of the others.
-    pub(crate) async fn still_erased(&self, job: &Job) -> Result<(Person, bool), StepError> {
+    /// The person by the keys that are still theirs alone in a collection, and whether somebody new holds any of the others.
+    pub(crate) async fn still_erased(&self, job: &Job, collection: Option<&str>) -> Result<(Person, bool), StepError> {
         let driver = &self.platform.driver;
         let keys = job.person()?.keys.clone();
         let since = job.request.received_at;
-        // What holds have kept was the erased person's when they kept it.
-        let doubtful = if job.claim.step.work == Work::EraseHeld { Doubtful::Erased } else { Doubtful::New };
+        // What holds have kept was the erased person's when they kept it; what stands elsewhere may be somebody new's.
+        let is_held = |collection: &str| job.claim.step.work == Work::EraseHeld && was_kept(job, collection);
+        let doubtful = if collection.is_some_and(is_held) { Doubtful::Erased } else { Doubtful::New };
         let theirs = without_newcomers(&self.connectors, &job.policy, keys, since, doubtful).await;
         let (keys, somebody_new) = theirs.map_err(ConnectorError::into_step)?;
         Ok((Person::of(job.request.id.clone(), keys, driver.key_store.clone()), somebody_new))

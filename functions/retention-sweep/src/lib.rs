@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use habeas::api::{Answer, Trigger};
 use habeas::aws::{Platform, PolicySourceError, StartError};
 use habeas::connectors::{ConnectorError, Connectors, Row, Target, Who, decide_sweep};
-use habeas::holds::{Held, HeldJudge, Keeps, merge};
+use habeas::holds::{Held, HeldJudge, Keeps, Kept, merge};
 use habeas::identity::DigestKeys;
 use habeas::ledger::LedgerError;
 use habeas::plan::{Counts, NotServed, Plan, Queue, Work};
@@ -114,7 +114,7 @@ impl Function {
             return Ok(Page {
                 counts: Counts::default(),
                 retained_until: None,
-                next: Next::Kept { holds: place.holds, retained: Vec::new() },
+                next: Next::Kept { holds: place.holds.into_iter().map(Kept::from).collect(), retained: Vec::new() },
             });
         }
         let random = self.platform.driver.random.as_ref();
@@ -131,7 +131,7 @@ impl Function {
                 Next::Page(serde_json::to_string(&place).map_err(StepError::permanent)?)
             }
             None if place.holds.is_empty() => Next::Done { package: None, captured: None },
-            None => Next::Kept { holds: place.holds, retained: Vec::new() },
+            None => Next::Kept { holds: place.holds.into_iter().map(Kept::from).collect(), retained: Vec::new() },
         };
         Ok(Page { counts, retained_until: None, next })
     }

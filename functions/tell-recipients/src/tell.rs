@@ -1,9 +1,11 @@
 //! One recipient is told, by the means that the policy names.
 
+use std::cell::RefCell;
+
 use habeas::aws::{RecipientQueueError, SendError};
 use habeas::connectors::Target;
 use habeas::evidence::{Means, NotTold};
-use habeas::holds::{Keeps, Whom};
+use habeas::holds::{Keeps, Whom, merge};
 use habeas::identity::{Contact, reply};
 use habeas::messages;
 use habeas::outbound::{Answered, OutboundCall, OutboundError};
@@ -34,8 +36,8 @@ impl Function {
     pub(crate) async fn tell(&self, job: &Job, recipient: &str) -> Result<Page, StepError> {
         let tell = job.policy.recipient(recipient).and_then(|recipient| recipient.tell.as_ref());
         let tell = tell.ok_or_else(|| StepError::permanent(TellError::NobodyToTell))?;
-        if let Some(reason) = self.nothing_goes(job, recipient)? {
-            return Ok(page(Telling::NotTold(reason)));
+        if let Some(telling) = self.nothing_goes(job, recipient)? {
+            return Ok(page(telling));
         }
         let known = recipients::known(&job.policy, tell, &job.person()?.keys);
         if known.is_empty() {
@@ -72,19 +74,23 @@ impl Function {
     }
 
     /// Why nothing is erased that a recipient got, if nothing is.
-    fn nothing_goes(&self, job: &Job, recipient: &str) -> Result<Option<NotTold>, StepError> {
+    fn nothing_goes(&self, job: &Job, recipient: &str) -> Result<Option<Telling>, StepError> {
         let is_exempt = |collection: &str| job.request.exemption(collection).is_some();
         if !job.policy.concerns(recipient, &is_exempt) {
-            return Ok(Some(NotTold::NothingErased));
+            return Ok(Some(Telling::NotTold(NotTold::NothingErased)));
         }
         let whom = self.whom(job)?;
+        let met = RefCell::new(Vec::new());
         let is_held = |collection: &str| {
             let keeps =
                 |target| Keeps::of_person(target, &self.keys, &job.holds, &whom, &job.request.kept).everything();
-            Target::of(&job.policy, collection).is_ok_and(|target| !keeps(target).is_empty())
+            let held = Target::of(&job.policy, collection).map(keeps).unwrap_or_default();
+            merge(&mut met.borrow_mut(), held.iter().cloned());
+            !held.is_empty()
         };
         let is_left = |collection: &str| is_exempt(collection) || is_held(collection);
-        Ok((!job.policy.concerns(recipient, &is_left)).then_some(NotTold::Held))
+        let is_passed_over = !job.policy.concerns(recipient, &is_left);
+        Ok(is_passed_over.then(|| Telling::Held(met.into_inner())))
     }
 
     /// Whom the request is about, as holds know people.

@@ -131,7 +131,7 @@ fn retained(view: &RequestView) -> Vec<RetainedRows> {
         let rows = step.counts.retained.saturating_sub(step.counts.held);
         let is_said = rows > 0 && !after_holds.contains_key(collection);
         let (marked, until) = (step.counts.marked, step.retained_until);
-        is_said.then(|| RetainedRows { collection: collection.clone(), rows, marked, until })
+        is_said.then(|| RetainedRows { collection: collection.clone(), rows, marked, until, out_of_reach: false })
     };
     view.steps.iter().filter_map(of_step).chain(after_holds.values().cloned()).collect()
 }
@@ -141,7 +141,7 @@ fn kept_json(kept: &RetainedRows, request: &Request, policy: &Pinned, language: 
         "collection": kept.collection,
         "rows": kept.rows,
         "until": kept.until.map(keys::moment),
-        "basis": certificate::basis(policy, &kept.collection, language)?,
+        "basis": certificate::basis(policy, &kept.collection, language, kept.out_of_reach)?,
     });
     let is_moved_here =
         |name: &str| policy.rule(name).and_then(|rule| rule.erasure.move_to()) == Some(kept.collection.as_str());
@@ -149,6 +149,9 @@ fn kept_json(kept: &RetainedRows, request: &Request, policy: &Pinned, language: 
         entry["restricted"] = json!("marked");
     } else if policy.collections().any(is_moved_here) {
         entry["restricted"] = json!("moved");
+    }
+    if request.out_of_reach.contains(&kept.collection) {
+        entry["out_of_reach"] = json!(true);
     }
     if let Some(at) = request.purged.get(&kept.collection) {
         entry["purged_at"] = json!(keys::moment(*at));

@@ -162,11 +162,12 @@ impl Clock {
 }
 
 /// Why rows of a collection are kept that an erasure came upon: as the policy says, or since their system lets nobody
-/// delete them.
+/// delete them; or, `out_of_reach`, since nothing tells any more whose they are.
 #[must_use]
-pub fn basis<'a>(policy: &'a Pinned, collection: &str, language: &str) -> Option<&'a str> {
+pub fn basis<'a>(policy: &'a Pinned, collection: &str, language: &str, out_of_reach: bool) -> Option<&'a str> {
     Some(match &policy.rule(collection)?.erasure {
         ErasureRule::Retain { basis, .. } => in_language(basis, language),
+        _ if out_of_reach => words::out_of_reach(language),
         ErasureRule::Erase { .. } | ErasureRule::Anonymise { .. } | ErasureRule::Keep { .. } => words::locked(language),
     })
 }
@@ -208,7 +209,7 @@ pub fn page(file: &EvidenceFile, policy: &Pinned, language: &str) -> Page {
         restricted: restricted(certificate, policy, entry, language),
         purged: entry.purged_at.map(|at| clock.say(at)),
         out_of_reach: entry.out_of_reach,
-        basis: basis(policy, &entry.collection, language).unwrap_or_default().to_owned(),
+        basis: basis(policy, &entry.collection, language, entry.out_of_reach).unwrap_or_default().to_owned(),
     });
     let refused = |name: Option<&String>, description: String, ground: &Ground| LeftOut {
         name: name.cloned(),

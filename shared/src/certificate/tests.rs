@@ -260,7 +260,7 @@ fn what_a_legal_hold_keeps_is_told_with_its_basis_and_end_beside_what_the_policy
             counts,
             retained_until: None,
             exempt: false,
-            holds,
+            holds: holds.into_iter().map(Into::into).collect(),
             retained: Vec::new(),
         })
     };

@@ -121,6 +121,10 @@ pub(super) fn words(language: &str) -> BTreeMap<&'static str, &'static str> {
 
 /// Why rows are kept that the policy would have erased: their system lets nobody.
 #[must_use]
+pub(super) fn out_of_reach(language: &str) -> &'static str {
+    words(language).get("out_of_reach").copied().unwrap_or_default()
+}
+
 pub(super) fn locked(language: &str) -> &'static str {
     choose(
         language,

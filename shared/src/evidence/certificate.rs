@@ -202,14 +202,19 @@ impl Certificate {
                     result.ended_at = Some(event.at);
                 }
             }
-            Fact::Rechecked(RecheckReport { holds, .. }) | Fact::Purged(PurgeReport { holds, .. }) => {
+            Fact::RecipientNotTold { holds, .. } => {
                 for held in holds {
                     self.hold(held);
                 }
             }
+            Fact::Rechecked(RecheckReport { holds, .. }) | Fact::Purged(PurgeReport { holds, .. }) => {
+                for kept in holds {
+                    self.hold(&kept.held);
+                }
+            }
             Fact::StepDone(report) => {
-                for held in &report.holds {
-                    let result = self.hold(held);
+                for kept in &report.holds {
+                    let result = self.hold(&kept.held);
                     if let Some(collection) = report.work.collection() {
                         let kept = KeptRows { collection: collection.to_owned(), rows: report.counts.held };
                         result.kept.push(kept);
@@ -220,7 +225,8 @@ impl Certificate {
                 }
                 for kept in &report.retained {
                     let entry = self.retained(&kept.collection);
-                    (entry.rows, entry.marked, entry.until) = (kept.rows, kept.marked, kept.until);
+                    (entry.rows, entry.marked, entry.until) = (entry.purged + kept.rows, kept.marked, kept.until);
+                    entry.out_of_reach = kept.out_of_reach;
                 }
             }
             _ => {}
@@ -240,12 +246,11 @@ impl Certificate {
     fn purged(&mut self, purged: &Purged, at: Timestamp) {
         let entry = self.retained(&purged.collection);
         entry.purged += purged.erased;
-        if purged.out_of_reach {
-            entry.out_of_reach = true;
-        } else if purged.retained == 0 {
-            entry.purged_at = Some(at);
-        } else {
+        entry.out_of_reach = purged.out_of_reach;
+        if purged.retained > 0 {
             entry.until = purged.retained_until;
+        } else if !purged.out_of_reach {
+            entry.purged_at = Some(at);
         }
     }
 

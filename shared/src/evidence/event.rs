@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
 use super::recipients::{Means, NotTold, Receipt};
-use crate::holds::{Held, HoldId};
+use crate::holds::{Held, HoldId, Kept};
 use crate::plan::{Counts, Work};
 use crate::policy::{Factor, Period, PolicyDigest};
 use crate::request::{AppEvent, Ground, LeftOut, Matter, RequestId, StepNumber};
@@ -111,7 +111,7 @@ pub struct StepReport {
     pub exempt: bool,
     /// The legal holds that keep what is held.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub holds: Vec<Held>,
+    pub holds: Vec<Kept>,
     /// Of what was held before: what is kept for a time nevertheless.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retained: Vec<RetainedRows>,
@@ -130,6 +130,9 @@ pub struct RetainedRows {
     /// Until when the last of them is kept, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+    /// Whether there may be rows of the person's that were left: something that leads to them is not surely theirs any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub out_of_reach: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -156,7 +159,7 @@ pub struct RecheckReport {
     pub somebody_new: bool,
     /// The legal holds that keep what is held.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub holds: Vec<Held>,
+    pub holds: Vec<Kept>,
 }
 
 /// What a purge did: the rows that had been kept for a time, and whose time has come.
@@ -175,7 +178,7 @@ pub struct PurgeReport {
     pub somebody_new: bool,
     /// Legal holds that keep something of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub holds: Vec<Held>,
+    pub holds: Vec<Kept>,
 }
 
 /// What a purge did in one collection.
@@ -348,6 +351,9 @@ pub enum Fact {
         recipient: String,
         /// Why.
         reason: NotTold,
+        /// The legal holds that keep what it got, if it is for those.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        holds: Vec<Held>,
     },
     /// A recipient said how far it is.
     RecipientAnswered {

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use sha2::Digest as _;
 
-use super::{Held, Holds, LegalHold, Scope, Whom, told};
+use super::{Held, Holds, Kept, LegalHold, Scope, Whom, told};
 use crate::connectors::{ConnectorError, Decision, Handle, Judge, Row, Target};
 use crate::identity::DigestKeys;
 use crate::policy::{Pinned, Place};
@@ -34,13 +34,12 @@ impl<'a> Keeps<'a> {
         keys: &'a DigestKeys,
         holds: &'a Holds,
         whom: &'a Whom,
-        around: &[crate::request::Kept],
+        around: &[Kept],
     ) -> Self {
         let mut keeps = Self::new(target, keys, holds);
         keeps.everything.extend(holds.on(whom));
-        let goes_before = |kept: &&crate::request::Kept| {
-            kept.collections.iter().any(|earlier| refers(target.policy, earlier, target.name))
-        };
+        let goes_before =
+            |kept: &&Kept| kept.collections.iter().any(|earlier| refers(target.policy, earlier, target.name));
         for kept in around.iter().filter(goes_before) {
             keeps.everything.extend(holds.iter().filter(|hold| hold.id == kept.held.hold));
         }
@@ -178,6 +177,18 @@ impl Judge for HeldJudge<'_> {
             Decision::Act(_) | Decision::Retain { .. } if self.is_kept(row) => Decision::Leave,
             decision => decision,
         })
+    }
+}
+
+/// Adds a hold, and where it was met, to those that are known: each once.
+pub fn keep<'a>(known: &mut Vec<Kept>, held: &Held, collections: impl IntoIterator<Item = &'a str>) {
+    let at = known.iter().position(|kept| kept.held.hold == held.hold).or_else(|| {
+        let is_room = known.len() < super::MOST_TOLD;
+        is_room.then(|| known.push(held.clone().into()))?;
+        Some(known.len() - 1)
+    });
+    if let Some(kept) = at.and_then(|at| known.get_mut(at)) {
+        kept.collections.extend(collections.into_iter().map(ToOwned::to_owned));
     }
 }
 

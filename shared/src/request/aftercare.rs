@@ -8,17 +8,22 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::change::{Change, NewStep, NoticeKind, StepNumber};
-use super::life::{Captured, LifeError, Request};
+use super::life::{Captured, LifeError, Request, after, is_zero};
 use super::state::Status;
-use crate::evidence::{Actor, Fact, FailureReason, PurgeReport, Purged, RecheckReport, StepReport};
-use crate::holds::next_look;
+use crate::evidence::{Actor, Fact, FailureReason, PurgeReport, RecheckReport, StepReport};
+use crate::holds::{Kept, next_look};
 use crate::plan::{Queue, Work};
 use crate::policy::Period;
+
+/// How often it is begun to forget captured keys, should it fail; then they are left to the bucket's own rules.
+const TRIES_TO_FORGET: u16 = 30;
+/// How long after it failed.
+const FORGET_AGAIN: SignedDuration = SignedDuration::from_hours(24);
 
 /// What is still to be done after the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +32,9 @@ pub struct Aftercare {
     pub rechecks: Vec<Period>,
     /// Whether there are captured keys, to be forgotten when the last re-check is over.
     pub has_keys: bool,
+    /// How often it was begun to forget them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub forgetting: u16,
     /// The step that waits for its time, or is being done; none before the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<StepNumber>,
@@ -127,9 +135,7 @@ impl Request {
             return Err(LifeError::WrongStage(report.step));
         }
         let mut change = self.begin_change();
-        for held in &report.holds {
-            change.request.keep(held, None);
-        }
+        change.request.keep_all(&report.holds);
         if let Some(aftercare) = &mut change.request.aftercare {
             for (collection, until) in kept {
                 aftercare.keep(collection, *until);
@@ -145,24 +151,26 @@ impl Request {
             return Err(LifeError::WrongStage(report.step));
         }
         let mut change = self.begin_change();
-        for held in &report.holds {
-            change.request.keep(held, None);
-        }
+        change.request.keep_all(&report.holds);
         let (mut is_last, step) = (false, report.step);
         let keeps_nothing = report.holds.is_empty()
             && report.collections.iter().all(|purged| purged.retained == 0 && !purged.out_of_reach);
         if let Some(aftercare) = &mut change.request.aftercare {
             for purged in &report.collections {
-                match purged.retained_until.filter(|until| *until > report.at) {
+                // What cannot be told apart before its time may be by then: whoever holds an identity now may be gone.
+                let known = aftercare.retained.get(&purged.collection).filter(|_| purged.out_of_reach).copied();
+                match purged.retained_until.max(known).filter(|until| *until > report.at) {
                     Some(until) => drop(aftercare.retained.insert(purged.collection.clone(), until)),
                     None => drop(aftercare.retained.remove(&purged.collection)),
                 }
             }
             is_last = aftercare.keeps_contact && aftercare.retained.is_empty() && keeps_nothing;
         }
-        let is_gone = |purged: &&Purged| purged.retained == 0 && !purged.out_of_reach;
-        for purged in report.collections.iter().filter(is_gone) {
-            change.request.purged.insert(purged.collection.clone(), now);
+        for purged in &report.collections {
+            change.request.is_reached(&purged.collection, !purged.out_of_reach);
+            if purged.retained == 0 && !purged.out_of_reach {
+                change.request.purged.insert(purged.collection.clone(), now);
+            }
         }
         change.record(now, Actor::System, Fact::Purged(report));
         if is_last {
@@ -170,6 +178,21 @@ impl Request {
         }
         change.care_goes_on(step, now);
         Ok(change)
+    }
+
+    /// Takes note of a collection in which not all kept rows can be told to be the person's any more, or can again.
+    pub(super) fn is_reached(&mut self, collection: &str, is_reached: bool) {
+        if is_reached {
+            self.out_of_reach.remove(collection);
+        } else {
+            self.out_of_reach.insert(collection.to_owned());
+        }
+    }
+
+    fn keep_all(&mut self, holds: &[Kept]) {
+        for Kept { held, collections } in holds {
+            self.keep(held, collections.iter().map(String::as_str));
+        }
     }
 
     /// Another step that follows the end has been done.
@@ -182,6 +205,10 @@ impl Request {
             && report.work == Work::Narrow
         {
             aftercare.narrowing = Narrowing::Done;
+        }
+        if let Some(aftercare) = &mut change.request.aftercare
+            && matches!(report.work, Work::Narrow | Work::Forget)
+        {
             aftercare.has_keys = false;
         }
         change.care_ended(report.step, Fact::StepDone(report), now);
@@ -283,8 +310,14 @@ impl Change {
                 aftercare.narrowing = Narrowing::Asked;
                 (Work::Narrow, None)
             }
-        } else if std::mem::take(&mut aftercare.has_keys) {
-            (Work::Forget, None)
+        } else if aftercare.has_keys && aftercare.forgetting < TRIES_TO_FORGET {
+            let is_again = aftercare.forgetting > 0;
+            aftercare.forgetting += 1;
+            if is_again {
+                // The keys of rows are found by the request's id, and need nobody's identity to go.
+                request.sealed = None;
+            }
+            (Work::Forget, is_again.then(|| after(now, FORGET_AGAIN)))
         } else {
             request.aftercare = None;
             request.sealed = None;

@@ -2,32 +2,18 @@
 //!
 //! The rule of this room: a hold is told of once, when it is first met, and once more when it counts no more.
 
-use std::collections::BTreeSet;
-
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 
 use super::change::{Change, NoticeKind};
 use super::life::{LifeError, Request, after};
 use super::{Aftercare, Matter};
 use crate::evidence::{Actor, Fact, StepReport};
-use crate::holds::{Held, HoldId, Holds, MOST_TOLD};
+use crate::holds::{Held, HoldId, Holds, Kept, MOST_TOLD, keep};
 use crate::plan::Work;
 
 /// How long after the last hold should have ended it is still tried to erase what it kept. Nobody's identity is kept for
 /// longer because something fails.
-const TRIED_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
-
-/// A legal hold that keeps something of what a request would erase.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
-    /// The hold.
-    #[serde(flatten)]
-    pub held: Held,
-    /// Where it was met: names of collections.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub collections: BTreeSet<String>,
-}
+pub(super) const TRIED_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 impl Request {
     /// What the holds that it waits for have come to: those that are new, and those that count no more. None: nothing has
@@ -63,7 +49,7 @@ impl Request {
         }
         let mut change = self.begin_change();
         // One that ended after some rows had been left for it is come back for, and counts until then.
-        let still = |kept: &&Kept| report.holds.iter().any(|held| held.hold == kept.held.hold);
+        let still = |kept: &&Kept| report.holds.iter().any(|held| held.held.hold == kept.held.hold);
         for kept in self.kept.iter().filter(|kept| over.contains(&kept.held.hold) && !still(kept)) {
             change.record(now, Actor::System, ended(&kept.held, now));
         }
@@ -73,6 +59,7 @@ impl Request {
                 aftercare.keep(&kept.collection, until);
             }
             change.request.retained_after_holds.insert(kept.collection.clone(), kept.clone());
+            change.request.is_reached(&kept.collection, !kept.out_of_reach);
         }
         change.keep_what_is_held(&report);
         if !over.is_empty() {
@@ -103,8 +90,8 @@ impl Change {
     /// Remembers which holds a step has gone around, and where.
     pub(super) fn keep_what_is_held(&mut self, report: &StepReport) {
         let request = &mut self.request;
-        for held in &report.holds {
-            request.keep(held, report.work.collection());
+        for kept in &report.holds {
+            request.keep(&kept.held, kept.collections.iter().map(String::as_str).chain(report.work.collection()));
         }
         if report.work == Work::Forget && !report.holds.is_empty() {
             let aftercare = Aftercare { has_keys: true, ..Aftercare::default() };
@@ -130,19 +117,14 @@ impl Change {
         let request = &mut self.request;
         if request.held_until().is_some_and(|until| after(until, TRIED_FOR) < now) {
             request.kept.clear();
+            self.tell_who_was_passed_over();
         }
     }
 }
 
 impl Request {
-    pub(super) fn keep(&mut self, held: &Held, collection: Option<&str>) {
-        let at = self.kept.iter().position(|kept| kept.held.hold == held.hold).or_else(|| {
-            let is_room = self.kept.len() < MOST_TOLD;
-            is_room.then(|| self.kept.push(Kept { held: held.clone(), collections: BTreeSet::new() }))?;
-            Some(self.kept.len() - 1)
-        });
-        if let (Some(kept), Some(collection)) = (at.and_then(|at| self.kept.get_mut(at)), collection) {
-            kept.collections.insert(collection.to_owned());
-        }
+    /// Remembers that a hold keeps something, and where.
+    pub(super) fn keep<'a>(&mut self, held: &Held, collections: impl IntoIterator<Item = &'a str>) {
+        keep(&mut self.kept, held, collections);
     }
 }

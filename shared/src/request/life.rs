@@ -1,6 +1,6 @@
 //! What each thing that happens makes of a request: pure functions from a request to a [`Change`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::cancellation::Cancelling;
 use super::change::{Change, StepNumber, Wake};
 use super::state::{IllegalTransition, Status, Transition};
-use super::{Aftercare, Ground, Kept, LeftOut, Matter, RequestId};
+use super::{Aftercare, Ground, LeftOut, Matter, RequestId};
 use crate::evidence::{
     Actor, EventHash, Fact, FailureReason, Obstructed, Outcome, RecipientResult, RetainedRows, StepReport,
 };
-use crate::holds::Held;
+use crate::holds::{Held, Kept};
 use crate::plan::{Counts, Plan, Queue, Work};
 use crate::policy::{Factor, PolicyDigest};
 
@@ -175,6 +175,9 @@ pub struct Request {
     /// What is kept for a time of what holds had kept, by collection, now that it was looked at again.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub retained_after_holds: BTreeMap<String, RetainedRows>,
+    /// Where rows that were kept for a time may be left: nothing tells any more whose they are.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub out_of_reach: BTreeSet<String>,
     /// The step that erases what is held when a hold has ended; none if there is nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_step: Option<StepNumber>,
@@ -184,7 +187,7 @@ pub struct Request {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
-fn is_zero(number: &u16) -> bool {
+pub(super) fn is_zero(number: &u16) -> bool {
     *number == 0
 }
 
@@ -254,6 +257,7 @@ impl Request {
             waits_for: Vec::new(),
             kept: Vec::new(),
             retained_after_holds: BTreeMap::new(),
+            out_of_reach: BTreeSet::new(),
             held_step: None,
             last_step: 0,
         };

@@ -20,7 +20,6 @@ pub use aftercare::{Aftercare, Narrowing};
 pub use cancellation::{Addresses, Cancelling, Confirmation};
 pub use change::{AppEvent, AppMessage, Change, Effect, EffectItem, NewStep, Notice, NoticeKind, StepNumber, Wake};
 pub use decision::{Exemptions, Ground, LeftOut};
-pub use held::Kept;
 pub use id::RequestId;
 pub use life::{Captured, LifeError, NewRequest, PackageInfo, Request, StageInfo};
 pub use recipients::Telling;

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use super::change::{Change, StepNumber};
 use super::life::{LifeError, Request};
 use crate::evidence::{Actor, Fact, Means, NotTold, Receipt, RecipientResult};
+use crate::holds::Held;
 
 /// What became of telling a recipient.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Telling {
     /// It took the message.
     Told {
@@ -18,6 +19,8 @@ pub enum Telling {
         /// Until when its receipt is expected.
         receipt_by: Option<Timestamp>,
     },
+    /// It is told later: these legal holds keep all that it got.
+    Held(Vec<Held>),
     /// It was not told.
     NotTold(NotTold),
 }
@@ -33,9 +36,15 @@ impl Request {
     ) -> Result<Change, LifeError> {
         let mut change = self.begin_change();
         let recipient = recipient.to_owned();
+        let not_told = |recipient, reason, holds| Fact::RecipientNotTold { step, recipient, reason, holds };
         let fact = match telling {
             Telling::Told { by, receipt_by } => Fact::RecipientTold { step, recipient, by, receipt_by },
-            Telling::NotTold(reason) => Fact::RecipientNotTold { step, recipient, reason },
+            // It is come back for them as for what they keep here, even if that is nothing.
+            Telling::Held(holds) => {
+                holds.iter().for_each(|held| change.request.keep(held, []));
+                not_told(recipient, NotTold::Held, holds)
+            }
+            Telling::NotTold(reason) => not_told(recipient, reason, Vec::new()),
         };
         if self.is_cared_for_by(step) {
             change.record_of_recipient(now, Actor::System, fact);

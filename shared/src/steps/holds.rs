@@ -7,7 +7,7 @@ use super::driver::{Driver, Ran};
 use super::message::Message;
 use super::page::{Job, StepError, Worker};
 use crate::evidence::{RetainedRows, StepReport};
-use crate::holds::{Held, HoldId, Holds, next_look};
+use crate::holds::{Held, HoldId, Holds, Kept, next_look};
 use crate::ledger::{Claim, Extra, LedgerError};
 use crate::plan::Work;
 use crate::request::life::LifeError;
@@ -70,7 +70,7 @@ impl Driver {
     pub(super) async fn done_but_for(
         &self,
         job: Job,
-        holds: Vec<Held>,
+        holds: Vec<Kept>,
         retained: Vec<RetainedRows>,
     ) -> Result<Ran, LedgerError> {
         let step = &job.claim.step;

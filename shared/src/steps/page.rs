@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::connectors::{Obstacle, Person};
 use crate::evidence::{Obstructed, Purged, RetainedRows};
-use crate::holds::{Held, Holds};
+use crate::holds::{Held, Holds, Kept};
 use crate::ledger::Claim;
 use crate::plan::{Counts, Work};
 use crate::policy::Pinned;
@@ -133,14 +133,14 @@ pub enum Next {
         /// Whether an account made since holds one of the identities.
         somebody_new: bool,
         /// Legal holds that keep something of it.
-        holds: Vec<Held>,
+        holds: Vec<Kept>,
     },
     /// Nothing: a recipient was told, or is not told and will not be.
     Told(Telling),
     /// Nothing: the step is done but for what these legal holds keep.
     Kept {
         /// The holds.
-        holds: Vec<Held>,
+        holds: Vec<Kept>,
         /// What a step that comes back for what was held found to be kept for a time.
         retained: Vec<RetainedRows>,
     },
@@ -158,7 +158,7 @@ pub struct Found {
     /// Where rows are kept, and until when the last of them is.
     pub kept: BTreeMap<String, Timestamp>,
     /// The legal holds that keep something of it.
-    pub holds: Vec<Held>,
+    pub holds: Vec<Kept>,
 }
 
 impl Page {

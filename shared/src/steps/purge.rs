@@ -8,7 +8,7 @@ use super::driver::{Driver, Ran};
 use super::forget_page;
 use super::page::{Job, Next, Page, StepError};
 use crate::evidence::{PurgeReport, Purged};
-use crate::holds::Held;
+use crate::holds::Kept;
 use crate::identity::{Sealer, SubjectKeys, seal};
 use crate::ledger::{Extra, LedgerError};
 use crate::plan::{Counts, Work};
@@ -69,7 +69,8 @@ fn leading<'a>(policy: &'a Pinned, collections: impl Iterator<Item = &'a str>, k
 #[must_use]
 pub fn is_out_of_reach(policy: &Pinned, known: &SubjectKeys, theirs: &SubjectKeys, collection: &str) -> bool {
     let values = |keys: &SubjectKeys, field: &str| keys.keys.get(field).map_or(0, Vec::len);
-    fields_to(policy, std::iter::once(collection)).into_iter().any(|field| values(theirs, field) < values(known, field))
+    let fields = fields_to(policy, std::iter::once(collection));
+    fields.into_iter().any(|field| values(theirs, field) < values(known, field))
 }
 
 impl Driver {
@@ -79,7 +80,7 @@ impl Driver {
         job: Job,
         collections: Vec<Purged>,
         somebody_new: bool,
-        holds: Vec<Held>,
+        holds: Vec<Kept>,
     ) -> Result<Ran, LedgerError> {
         let step = &job.claim.step;
         let Work::Purge { at } = step.work else {

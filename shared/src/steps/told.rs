@@ -21,12 +21,10 @@ impl Driver {
             return Err(LedgerError::Missing("recipient"));
         };
         let number = claim.step.number;
-        let decide = |request: &Request, now| request.recipient_told(number, recipient, telling, now);
+        let decide = |request: &Request, now| request.recipient_told(number, recipient, telling.clone(), now);
         let extra: fn(Claim) -> Extra = match telling {
-            Telling::Told { .. } | Telling::NotTold(NotTold::NothingKnown | NotTold::NothingErased | NotTold::Held) => {
-                Extra::StepTold
-            }
             Telling::NotTold(NotTold::Refused | NotTold::TooManyAttempts) => Extra::StepFailed,
+            Telling::Told { .. } | Telling::Held(_) | Telling::NotTold(_) => Extra::StepTold,
         };
         let ended = self.commit_step(claim, known, &decide, &extra).await?;
         Ok(if ended { Ran::Done } else { Ran::NotMine })

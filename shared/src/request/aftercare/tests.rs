@@ -1,6 +1,7 @@
 use jiff::ToSpan as _;
 
 use super::*;
+use crate::evidence::Purged;
 use crate::plan::Counts;
 use crate::request::{Matter, NewRequest, Right};
 
@@ -23,6 +24,7 @@ fn ended(rechecks: Vec<Period>, has_keys: bool, retained: &[(&str, &str)]) -> Ch
     change.request.aftercare = Some(Aftercare {
         rechecks,
         has_keys,
+        forgetting: 0,
         step: None,
         until: None,
         purgeable: retained.iter().map(|(name, _)| (*name).to_owned()).collect(),
@@ -103,6 +105,39 @@ fn each_purge_is_at_its_time_and_the_address_goes_with_the_last() {
 }
 
 #[test]
+fn what_cannot_be_told_apart_before_its_time_is_looked_at_again_when_it_has_come() {
+    let (one, two) = ("2027-05-01T00:00:00Z", "2029-01-31T00:00:00Z");
+    let end = ended(Vec::new(), true, &[("a.logs", one), ("a.orders", two)]);
+    let narrowed = narrowed(&end, moment("2026-11-22T00:00:00Z"));
+    let purged = |step, at, unreached: &[&str]| {
+        let left = |name: &&str| Purged {
+            collection: (*name).into(),
+            erased: 0,
+            retained: 0,
+            retained_until: None,
+            out_of_reach: true,
+        };
+        let collections = unreached.iter().map(left).collect();
+        PurgeReport {
+            step,
+            at: moment(at),
+            collections,
+            counts: Counts::default(),
+            somebody_new: true,
+            holds: Vec::new(),
+        }
+    };
+    let first = narrowed.request.purged(purged(next(&narrowed).0, one, &["a.logs", "a.orders"]), moment(one)).unwrap();
+    assert_eq!(next(&first).1, Work::Purge { at: moment(two) }, "whoever holds the identity now may be gone by then");
+    assert_eq!(first.request.out_of_reach.len(), 2);
+    let mut report = purged(next(&first).0, two, &["a.orders"]);
+    report.collections[0].out_of_reach = false;
+    let last = first.request.purged(report, moment(two)).unwrap();
+    assert_eq!(last.request.purged.keys().collect::<Vec<_>>(), ["a.orders"]);
+    assert_eq!(last.request.out_of_reach.iter().collect::<Vec<_>>(), ["a.logs"]);
+}
+
+#[test]
 fn what_cannot_be_narrowed_or_purged_is_left_to_the_sweep_and_nobody_stays_known_for_it() {
     let (one, two) = ("2027-05-01T00:00:00Z", "2029-01-31T00:00:00Z");
     let end = ended(Vec::new(), true, &[("a.logs", one), ("a.orders", two)]);
@@ -110,7 +145,7 @@ fn what_cannot_be_narrowed_or_purged_is_left_to_the_sweep_and_nobody_stays_known
     let not_narrowed = failed(&end, now);
     assert_eq!(next(&not_narrowed).1, Work::Forget, "captured keys are forgotten by themselves");
     let dropped = failed(&not_narrowed, now);
-    assert_eq!((dropped.request.sealed, dropped.request.aftercare), (None, None));
+    assert_eq!((dropped.request.sealed.as_ref(), next(&dropped).1), (None, Work::Forget), "and that is tried again");
     let narrowed = narrowed(&end, now);
     let second = failed(&narrowed, moment(one));
     assert_eq!(next(&second).1, Work::Purge { at: moment(two) });
@@ -138,7 +173,19 @@ fn whom_it_is_about_is_kept_until_the_last_re_check_and_no_longer_whatever_fails
     let forget = failed.new_steps.last().unwrap();
     assert_eq!((&forget.work, forget.begins_at), (&Work::Forget, None));
     assert!(failed.request.sealed.is_some(), "until the keys are forgotten");
-    let last = failed.request.step_failed(forget.number, FailureReason::Permanent, Vec::new(), late).unwrap();
+    let (mut last, mut now) = (failed, late);
+    for _ in 1..TRIES_TO_FORGET {
+        last = self::failed(&last, now);
+        now = after(now, FORGET_AGAIN);
+        let again = last.new_steps.last().unwrap();
+        assert_eq!(
+            (&again.work, again.begins_at),
+            (&Work::Forget, Some(now)),
+            "keys are not left there because it fails"
+        );
+        assert_eq!(last.request.sealed, None, "whose they are is not needed for that");
+    }
+    let last = self::failed(&last, now);
     assert_eq!(last.events.last().unwrap().fact, Fact::SubjectDropped);
     assert_eq!((last.request.sealed, last.request.aftercare, last.new_steps.len()), (None, None, 0));
 }
