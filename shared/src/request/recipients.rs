@@ -41,7 +41,9 @@ impl Request {
             Telling::Told { by, receipt_by } => Fact::RecipientTold { step, recipient, by, receipt_by },
             // It is come back for them as for what they keep here, even if that is nothing.
             Telling::Held(holds) => {
-                holds.iter().for_each(|held| change.request.keep(held, []));
+                for held in &holds {
+                    change.request.keep(held, []);
+                }
                 not_told(recipient, NotTold::Held, holds)
             }
             Telling::NotTold(reason) => not_told(recipient, reason, Vec::new()),
