@@ -39,10 +39,15 @@ fn was_kept(job: &Job, collection: &str) -> bool {
 }
 
 /// Whether a collection is of those that the request is about: not one that an operator left out, and, where somebody is erased
-/// again, one in which something was kept.
+/// again, one in which something was kept. What holds kept has not turned up again, so a re-check leaves those collections to
+/// the step that comes back for them.
 fn is_to_be_looked_at(job: &Job, collection: &str) -> bool {
-    let is_again = job.request.matter == Matter::ErasedAgain;
-    job.request.exemption(collection).is_none() && (!is_again || was_kept(job, collection))
+    let is_wanted = match (&job.claim.step.work, job.request.matter) {
+        (Work::Recheck { .. }, _) => !was_kept(job, collection),
+        (_, Matter::ErasedAgain) => was_kept(job, collection),
+        _ => true,
+    };
+    is_wanted && job.request.exemption(collection).is_none()
 }
 
 /// Calls an operator: rows had been kept, and of some nobody can tell any more whose they are.

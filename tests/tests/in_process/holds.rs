@@ -243,6 +243,8 @@ async fn all_of_a_person_is_kept_by_a_hold_on_them_and_goes_after_the_lift() {
         assert_eq!(of_li(&world, table, field).await, 0, "{table}");
     }
     assert_eq!(told(&world, &id).await, ["lifted"]);
+    let rechecks = check_evidence(&world, &id).await.rechecks;
+    assert!(rechecks.len() == 1 && rechecks[0].found == 0, "what was held has not turned up again: {rechecks:?}");
     let [kept] = check_evidence(&world, &id).await.retained.try_into().unwrap();
     assert_eq!((kept.collection.as_str(), kept.rows, kept.marked), ("small_app.orders", 1, 1));
     let shown = &seen(&world, &id).await["retained"][0];

@@ -8,4 +8,5 @@ mod world;
 mod a_stories;
 mod b_kills;
 mod c_edges;
+mod c_restores;
 mod d_rights;
