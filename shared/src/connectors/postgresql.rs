@@ -6,6 +6,7 @@
 mod apply;
 mod catalog;
 mod credentials;
+mod draw;
 mod erase;
 mod error;
 mod groups;
@@ -28,9 +29,12 @@ pub use credentials::{AwsDatabaseCredentials, DatabaseCredentials};
 
 use super::walk::Step;
 use super::{
-    Acted, Action, Connector, ConnectorError, GroupValues, Judge, Lines, Obstacle, ReadPage, Row, Target, Who, judged,
+    Acted, Action, Connector, ConnectorError, GroupValues, Judge, Lines, Obstacle, Person, ReadPage, Row, Target, Who,
+    judged,
 };
+use crate::mask::Samples;
 use crate::policy::{CollectionRule, Database, Field, Origin, Place, Strategy};
+use crate::random::Random;
 use catalog::{KeyPart, Relation};
 use error::permanent;
 use page::{Key, Purpose, Query, Room, Taken};
@@ -133,6 +137,18 @@ impl Connector for Postgresql {
         let mut session = self.session(database(target)?).await?;
         let sizes = session.sizes_of(target, fields, groups).await;
         session.unless_failed(sizes)
+    }
+
+    async fn sample(
+        &self,
+        target: &Target<'_>,
+        person: &Person,
+        fields: &[String],
+        random: &dyn Random,
+    ) -> Result<Samples, ConnectorError> {
+        let mut session = self.session(database(target)?).await?;
+        let samples = session.sample(target, person, fields, random).await;
+        session.unless_failed(samples)
     }
 
     async fn preflight(
