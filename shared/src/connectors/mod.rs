@@ -146,11 +146,14 @@ pub enum Handle {
 }
 
 /// Rows, and where the next page begins.
+#[derive(Default)]
 pub struct ReadPage {
     /// The rows, each once: a row that several links lead to comes with the first.
     pub rows: Vec<Row>,
     /// Where the next page begins; none: this was the last.
     pub next: Option<String>,
+    /// With the last page of everybody's rows: how many objects and rows could not be read. Of a person's rows that is an error.
+    pub unread: u64,
 }
 
 /// What to do to a row.

@@ -184,7 +184,7 @@ impl Session {
         let mut taken = Taken::Rows { link: 0, rows: Vec::new() };
         let next = self.gather(target, who, cursor, purpose, &mut taken).await?;
         let Taken::Rows { rows, .. } = taken else { return Err(ConnectorError::Cursor) };
-        Ok(ReadPage { rows, next })
+        Ok(ReadPage { rows, next, unread: 0 })
     }
 
     /// The same as lines of JSON, just as the database writes it; none where it writes bytes otherwise than an export does.

@@ -186,6 +186,20 @@ async fn what_is_drawn_is_of_others_in_their_shares_and_follows_from_the_randomn
 }
 
 #[tokio::test]
+async fn of_a_table_in_parts_all_parts_are_drawn_from() {
+    let parts = "CREATE TABLE people (id int, email text, born date, height numeric, mood text, rare text, known boolean)
+            PARTITION BY RANGE (id);
+        CREATE TABLE people_1 PARTITION OF people FOR VALUES FROM (0) TO (100);
+        CREATE TABLE people_2 PARTITION OF people FOR VALUES FROM (100) TO (200);
+        INSERT INTO people (id, email, mood) SELECT n, CASE WHEN n % 10 > 0 THEN n || '@mail.example' ELSE 'li@mail.example' END,
+            CASE WHEN n % 10 > 0 THEN 'part ' || n / 100 ELSE 'hers' END FROM generate_series(0, 199) n";
+    let shop = shop::Shop::new(parts, &[("people", PEOPLE)]).await;
+    let samples = sample(&shop, &["mood"], &SeededRandom::new(1)).await;
+    let moods: BTreeSet<String> = drawn(&samples, "mood", 500).into_iter().collect();
+    assert_eq!(moods.into_iter().collect::<Vec<_>>(), ["part 0", "part 1"]);
+}
+
+#[tokio::test]
 async fn of_a_large_table_some_pages_are_read_whatever_is_known_of_its_size() {
     let shop = shop::Shop::new(MANY, &[("people", PEOPLE)]).await;
     let more = "INSERT INTO people SELECT n, n || '@mail.example', date '1990-01-01' + n % 10000, n % 400, 'bad', NULL, \
