@@ -418,6 +418,10 @@ fn plain(fact: &Fact) -> Option<(&'static str, &'static str)> {
         Fact::Completed { .. } => ("Everything was finished.", "办理完毕。"),
         Fact::Withdrawn => ("The person took the request back.", "本人撤回请求。"),
         Fact::Denied(_) => ("The company refused the request.", "公司决定不予办理该请求。"),
+        Fact::ReviewPassed => (
+            "The company had it go on, if nothing speaks against it when it is checked once more.",
+            "公司审核通过，再次核查无误后开始办理。",
+        ),
         Fact::Retried { .. } => ("The company tried again what had failed.", "公司对失败的步骤重新进行了处理。"),
         Fact::Exempted(_) => ("The company left a part out of the request.", "公司决定该请求的部分事项不予办理。"),
         Fact::Expired => ("Nobody answered in time.", "未在期限内完成验证或确认。"),
