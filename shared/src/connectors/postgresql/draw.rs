@@ -54,7 +54,8 @@ impl Session {
         let facts = Facts::of_all(self, target, person).await?;
         let mut ways = Ways::new(&facts);
         let theirs = ways.any(target).map_err(|problem| permanent(READ, problem))?;
-        let columns: Vec<&Column> = fields.iter().filter_map(|field| relation.column(field)).collect();
+        let columns = fields.iter().filter_map(|field| relation.column(field));
+        let columns: Vec<&Column> = columns.filter(|column| is_drawn(&column.family)).collect();
         let mut samples = Samples::default();
         let Some(theirs) = theirs.filter(|_| !columns.is_empty()) else { return Ok(samples) };
         let preamble = ways.preamble();

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use habeas::connectors::{Connector as _, Obstacle};
+use habeas::dry_run::{Does, Outline, consequences};
 use habeas::mask::Samples;
 use habeas::policy::CollectionRule;
 use habeas::random::{Random, SeededRandom};
-use habeas::request::Status;
+use habeas::request::{Exemptions, Matter, Right, Status};
 use habeas_e2e::{TestDatabase, World, yaml};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -107,6 +108,25 @@ async fn a_persons_values_are_gone_and_others_rows_are_as_they_were_to_the_byte(
     let again = surveys.ask("second").await;
     surveys.world.run_to_end(&again).await;
     assert_eq!((surveys.hers().await, surveys.others().await), (hers, others));
+}
+
+#[tokio::test]
+async fn operators_and_people_are_told_what_takes_the_place_of_a_value_and_what_that_amounts_to() {
+    let policy = surveys().await.world.policy.clone();
+    let erasure = Matter::Right(Right::Erasure);
+    let outline = Outline::of(&policy, erasure, false).unwrap();
+    let step = outline.steps.iter().find(|step| step.work.collection() == Some("shop_db.surveys")).unwrap();
+    let city = step.actions.iter().find(|action| action.field == "city").unwrap();
+    assert_eq!(
+        (city.action, city.how.as_deref()),
+        (Does::Randomise, Some("a value of somebody else's, drawn at random"))
+    );
+    assert!(city.source.unwrap().starts_with("WP216 3.1.2"));
+    for (language, says) in [("en", "Yours is deleted"), ("zh-Hans", "以随机抽取的他人数据代替")] {
+        let told = consequences(&policy, erasure, &Exemptions::new(), language).unwrap();
+        let city = told.iter().find(|told| told.category == "user.contact.address.city").unwrap();
+        assert!(city.outcomes[0].text.contains(says) && city.outcomes[0].irreversible, "{}", city.outcomes[0].text);
+    }
 }
 
 #[tokio::test]
