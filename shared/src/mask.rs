@@ -9,6 +9,7 @@ mod class;
 mod format;
 mod generalise;
 mod scan;
+mod shuffle;
 mod token;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use sha2::Digest as _;
 
 pub use class::Class;
 pub use scan::{MARK, Scanner};
+pub use shuffle::{LEAST_DRAWN_FROM, MOST_DRAWN_FROM, Samples};
 pub use token::{LEAST_TOKEN_LENGTH, TOKEN_LENGTH};
 
 use crate::policy::Strategy;
@@ -36,6 +38,8 @@ pub struct Context<'a> {
     pub today: Date,
     /// Finds what is known of the person; none if the work is about nobody in particular.
     pub scanner: Option<&'a Scanner>,
+    /// Values of others that one is drawn from; none: nothing is, and what would be replaced so goes.
+    pub samples: Option<&'a Samples>,
 }
 
 /// What becomes of a value.
@@ -52,7 +56,8 @@ pub enum Masked {
 /// Applies a strategy to a value; [`Masked::Kept`] if it has been applied already, which of [`Strategy::RandomFormat`]
 /// only [`is_masked`] can tell. What takes the place of a list is put into each of its elements, so that it stays a list.
 /// A value that cannot be generalised (a date that is no date) is removed: nothing personal is kept for being malformed.
-/// Strategies that are no erasure and no anonymisation remove as well; a checked policy has none.
+/// Strategies that are no erasure and no anonymisation remove as well; a checked policy has none but [`Strategy::Shuffle`],
+/// which needs to know of which field and row a value is: see [`shuffled`].
 pub fn apply(strategy: &Strategy, value: &Value, context: &Context<'_>) -> Masked {
     if is_applied(strategy, value, context) {
         return Masked::Kept;
@@ -111,14 +116,38 @@ pub fn apply_at(strategy: &Strategy, path: &str, value: &Value, context: &Contex
     }
 }
 
+/// What becomes of the value of a field of a row whose values are drawn from those of others. Nothing in a drawn value tells
+/// that it was drawn, so the row's tokens tell; where there is no place for one, the value goes, which tells by itself.
+pub fn shuffled(
+    fields: &BTreeMap<String, Strategy>,
+    field: &str,
+    value: &Value,
+    record: &Record,
+    context: &Context<'_>,
+) -> Masked {
+    match (value, marks(fields, record)) {
+        (Value::Null, _) | (_, Some(true)) => Masked::Kept,
+        (_, None) => Masked::Removed,
+        (_, Some(false)) => {
+            let drawn = context.samples.and_then(|samples| samples.draw(field, context.random));
+            drawn.map_or(Masked::Removed, Masked::Replaced)
+        }
+    }
+}
+
 /// Whether a row has been masked by these strategies already, as far as its tokens tell: there is one, and none is
 /// missing. All fields of a row are masked in one write.
 #[must_use]
 pub fn is_masked(fields: &BTreeMap<String, Strategy>, record: &Record) -> bool {
-    let mut marks = fields
+    marks(fields, record) == Some(true)
+}
+
+/// Whether there is a token wherever one would be. None: there is nothing in whose place one would be.
+fn marks(fields: &BTreeMap<String, Strategy>, record: &Record) -> Option<bool> {
+    let marks = fields
         .iter()
         .flat_map(|(path, strategy)| record.values_at(path).into_iter().filter_map(|value| has_token(strategy, value)));
-    marks.next() == Some(true) && marks.all(|is_token| is_token)
+    marks.reduce(|all, is_token| all && is_token)
 }
 
 /// Whether a strategy that writes tokens wrote this one. None: it writes none, or there is nothing.

@@ -1,5 +1,6 @@
 //! What happens when a person's time is up: a cancellation that was never confirmed expires; of one that cools off the person
-//! is reminded; one whose cooling-off period has ended is checked once more and begins, or waits for the person again.
+//! is reminded; one whose cooling-off period has ended, and one that an operator has go on after that, is checked once more and
+//! begins, or waits for the person again.
 
 use habeas::checks::Occasion;
 use habeas::ledger::LedgerError;
@@ -20,6 +21,7 @@ impl Function {
         let change = match (request.status, request.cooling_off_until, request.wake) {
             (Status::OnHold, _, Some(wake)) if wake.at <= now => request.expired(now)?,
             (Status::CoolingOff, Some(until), _) if until <= now => self.cooled_off(&request).await?,
+            (Status::UnderReview, ..) if request.is_reviewed() => self.cooled_off(&request).await?,
             (Status::CoolingOff, ..) if request.reminder_is_due(now) => request.reminded_of_end(now),
             _ => return Ok(()),
         };
@@ -49,7 +51,8 @@ impl Function {
         }
         let addresses = self.addresses(request, &account).await?;
         let passed = account.checked.passed;
-        if request.matter.right().and_then(|right| policy.right(right)).is_some_and(|rule| rule.review) {
+        let has_review = request.matter.right().and_then(|right| policy.right(right)).is_some_and(|rule| rule.review);
+        if has_review && !request.is_reviewed() {
             return Ok(request.cooled_off_for_review(passed, addresses, now)?);
         }
         let plan = Plan::compile(request.matter, &policy, request.with_export)?;

@@ -189,6 +189,7 @@ impl Function {
             acted
         } else {
             let judge = self.judge(job, &target)?.within(cursor.groups.clone());
+            let judge = self.drawing(job, person, &target, connector, judge).await?;
             connector.act(&target, who, &HeldJudge::new(keeps, &judge), at).await.map_err(ConnectorError::into_step)?
         };
         let mut counts = acted.counts;
@@ -205,6 +206,28 @@ impl Function {
             Cursor { phase: Phase::Verify, round, found, groups, ..Cursor::default() }
         };
         Ok((Progress::On(next), counts))
+    }
+
+    /// With values of others to draw from, if the rule asks for that.
+    async fn drawing<'a>(
+        &'a self,
+        job: &Job,
+        person: &Person,
+        target: &Target<'_>,
+        connector: &dyn Connector,
+        judge: ErasureJudge<'a>,
+    ) -> Result<ErasureJudge<'a>, StepError> {
+        let fields = judge.drawn();
+        if fields.is_empty() {
+            return Ok(judge);
+        }
+        let random = self.platform.driver.random.as_ref();
+        let samples = connector.sample(target, person, &fields, random).await.map_err(ConnectorError::into_step)?;
+        for field in fields.iter().filter(|field| !samples.has(field)) {
+            let (request_id, collection) = (&job.request.id, target.name);
+            tracing::info!(%request_id, collection, field, "too few rows have a value to draw, so values are erased");
+        }
+        Ok(judge.drawing_from(samples))
     }
 
     async fn verify(

@@ -49,12 +49,16 @@ impl Function {
         let connector = self.connectors.of(target.place).map_err(step)?;
         let page = connector.read(&target, Who::Everyone, cursor).await.map_err(step)?;
         let mut counts = Counts { read: page.rows.len() as u64, ..Counts::default() };
+        if page.unread > 0 {
+            tracing::warn!(request_id = %job.request.id, collection, unread = page.unread, "not all of it can be read");
+        }
         let nobody = Whom::default();
         let keeps = Keeps::of_person(target, &self.operators.keys, &job.holds, &nobody, &[]);
         let (left, held) =
             self.left_in(job, &target, connector, page.rows, state_of, (!keeps_found).then_some(&keeps)).await?;
         (counts.retained, counts.held) = (held, held);
-        counts.left_over = left.len() as u64;
+        // Nobody can say of what cannot be read that it is nobody's who was erased.
+        counts.left_over = left.len() as u64 + page.unread;
         if keeps_found {
             self.keep(job, left.into_iter().flatten()).await?;
         } else if counts.left_over > 0 && job.request.stages.len() > 1 {

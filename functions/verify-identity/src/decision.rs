@@ -121,10 +121,12 @@ impl Function {
         let now = self.platform.driver.clock.now();
         let plan =
             Plan::compile(request.matter, policy, request.with_export).map_err(|error| Problem::internal(&error))?;
+        // Only cancel-account may read what they read.
+        let has_checks = !policy.checks().is_empty();
         let decided = match decision {
-            Decision::Accept => request.review_passed(&plan, now),
+            Decision::Accept => request.review_passed(&plan, has_checks, now),
             Decision::Deny(ground) => request.denied(ground, now),
-            Decision::Exempt(left_out) => request.exempted(left_out, &plan, now),
+            Decision::Exempt(left_out) => request.exempted(left_out, &plan, has_checks, now),
             Decision::Retry(failed) => request.retried(&failed, now),
         };
         decided.map_err(|error| match error {
@@ -232,6 +234,7 @@ fn known_ground(policy: &Pinned, id: &str) -> Result<Ground, Problem> {
 fn too_late(status: Status) -> Problem {
     let detail = match status {
         Status::AwaitingVerification => "Nobody has shown who they are yet. Decide once they have.",
+        Status::UnderReview => "It was accepted, and is checked once more before the work begins.",
         Status::InProgress => "The work has begun. What was not done yet is done.",
         Status::NeedsAttention => "The work has begun, and something failed. Mend it, and have it tried again (retry).",
         Status::UnderReview => {

@@ -4,6 +4,7 @@
 //! The rule of this room: a section says what events prove. What they do not say is not on the page; the policy gives only
 //! words for it (names, reasons, whom to ask).
 
+mod changed;
 mod words;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use crate::export::{category_words, words as export_words};
 use crate::plan::Counts;
 use crate::policy::{ErasureRule, Pinned, in_language, refusal_text};
 use crate::request::Ground;
+use changed::ChangedField;
 
 const TEMPLATE: &str = include_str!("certificate.html.j2");
 
@@ -32,6 +34,7 @@ pub struct Page {
     outcome: &'static str,
     results: Vec<Row>,
     total: [u64; 6],
+    changed: Vec<ChangedField>,
     kept: Vec<Kept>,
     left_out: Vec<LeftOut>,
     recipients: Vec<ToldRecipient>,
@@ -257,6 +260,7 @@ pub fn page(file: &EvidenceFile, policy: &Pinned, language: &str) -> Page {
         outcome: words::outcome(language, certificate.outcome, last),
         results: results.collect(),
         total: columns(&certificate.total),
+        changed: changed::fields(certificate, policy, language),
         kept: kept.collect(),
         left_out: left_out.collect(),
         recipients: recipients.collect(),

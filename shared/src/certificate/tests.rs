@@ -134,6 +134,33 @@ fn a_certificate_says_what_was_done_what_is_kept_and_why_in_both_languages() {
 }
 
 #[test]
+fn how_records_that_stay_were_changed_is_told_with_what_that_amounts_to_and_where_it_is_written() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/policy-shuffled");
+    let policy = crate::policy::load::load(&folder).unwrap();
+    let surveys = Counts { read: 2, anonymised: 2, ..Counts::default() };
+    let none = Counts::default();
+    let file =
+        evidence(&policy, vec![erased(2, "shop_db.surveys", surveys, None), erased(3, "shop_db.visits", none, None)]);
+    let changed = |language: &str| {
+        let html = text(&file, &policy, language);
+        let at = html.find("id=\"changed\"").unwrap();
+        html[at..].split("</section>").next().unwrap().to_owned()
+    };
+    let english = changed("en");
+    for cells in [
+        "<td>city</td><td>randomised, by itself not anonymous</td><td>a value of somebody else&#x27;s, drawn at random</td>\
+         <td>WP216 3.1.2: permutation alone is no anonymisation",
+        "<td>customer</td><td>anonymised</td><td>random token</td><td>PIPL Art. 73(4)",
+        "<td>words</td><td>erased</td><td>–</td><td>PIPL Art. 47",
+    ] {
+        assert!(english.contains(cells), "{cells}\n{english}");
+    }
+    assert!(!english.contains("shop_db.visits"), "none of those stayed");
+    let chinese = changed("zh-Hans");
+    assert!(chinese.contains("随机抽取的他人数值") && chinese.contains("本身不构成匿名化"), "{chinese}");
+}
+
+#[test]
 fn what_turned_up_after_an_erasure_is_told_with_how_long_the_person_stays_known() {
     let policy = policy();
     let report = |found: u64, places: &[&str], somebody_new| {

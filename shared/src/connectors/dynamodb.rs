@@ -54,7 +54,7 @@ impl DynamoDb {
 impl Connector for DynamoDb {
     async fn read(&self, target: &Target<'_>, who: Who<'_>, cursor: Option<&str>) -> Result<ReadPage, ConnectorError> {
         let page = self.page(target, who, cursor).await?;
-        Ok(ReadPage { rows: page.rows, next: page.next })
+        Ok(ReadPage { rows: page.rows, next: page.next, unread: 0 })
     }
 
     async fn apply(&self, target: &Target<'_>, actions: Vec<(Row, Action)>) -> Result<(), ConnectorError> {

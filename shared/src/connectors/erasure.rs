@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rows::{Due, changes, context, decide_as};
 use super::{Action, Connector, ConnectorError, Decision, Judge, Person, Row, Target};
-use crate::mask::{Masked, Scanner};
+use crate::mask::{Context, Masked, Samples, Scanner};
 use crate::policy::{CollectionRule, ErasureRule, KAnonymity, Link, Strategy, ViaRule};
 use crate::random::Random;
 use crate::record::{Record, Value};
@@ -34,11 +34,12 @@ pub struct ErasureJudge<'a> {
     random: &'a dyn Random,
     scanner: Option<Scanner>,
     groups: Groups,
+    samples: Samples,
 }
 
 /// Says of each row of a collection what an erasure does to it. `now` is the moment at which retention is judged and ages
-/// are reckoned. Until it is told whom it is about and what groups there are, texts that are scanned go as a whole, and so do
-/// rows that may stay in groups only.
+/// are reckoned. Until it is told whom it is about, what groups there are and what others have, texts that are scanned go as a
+/// whole, and so do rows that may stay in groups only, and values that others' would take the place of.
 pub fn erasure_judge<'a>(
     target: &Target<'a>,
     now: Timestamp,
@@ -54,6 +55,7 @@ pub fn erasure_judge<'a>(
         random,
         scanner: None,
         groups: Groups::default(),
+        samples: Samples::default(),
     })
 }
 
@@ -83,6 +85,19 @@ impl<'a> ErasureJudge<'a> {
         Self { groups: groups.unwrap_or_default(), ..self }
     }
 
+    /// The fields whose values are drawn from those of others.
+    #[must_use]
+    pub fn drawn(&self) -> Vec<String> {
+        let drawn = self.rule.erasure.strategies().filter(|(_, strategy)| **strategy == Strategy::Shuffle);
+        drawn.map(|(field, _)| field.clone()).collect()
+    }
+
+    /// With what others have, to draw from.
+    #[must_use]
+    pub fn drawing_from(self, samples: Samples) -> Self {
+        Self { samples, ..self }
+    }
+
     /// In what groups rows may stay, if the rule demands any.
     #[must_use]
     pub fn demand(&self) -> Option<&'a KAnonymity> {
@@ -107,16 +122,19 @@ impl<'a> ErasureJudge<'a> {
             .filter(|(path, _)| demand.quasi_identifiers.iter().any(|field| is_or_holds(path, field)))
             .map(|(path, strategy)| (path.clone(), strategy.clone()))
             .collect();
-        let context = context(self.now, self.time_zone, self.random, self.scanner.as_ref());
+        let context = self.context();
         standing(demand, &row.record, &changes(&telling, &row.record, &context))
     }
 
     /// What becomes of a row as far as its group does not matter.
     pub fn by_rule(&self, row: &Row) -> Result<Decision, ConnectorError> {
         let link = self.links.get(row.link).ok_or(ConnectorError::WrongKind)?;
-        let context = context(self.now, self.time_zone, self.random, self.scanner.as_ref());
         let due = Due { arrived: self.arrived, now: self.now };
-        decide_as(self.rule, link, &row.record, due, self.time_zone, &context)
+        decide_as(self.rule, link, &row.record, due, self.time_zone, &self.context())
+    }
+
+    fn context(&self) -> Context<'_> {
+        context(self.now, self.time_zone, self.random, self.scanner.as_ref(), Some(&self.samples))
     }
 
     /// Whether the row would stay by the rule that the demand is part of: what `via` says is of rows of others.

@@ -28,9 +28,10 @@ pub use s3::{Objects, S3};
 
 use serde::Serialize;
 
-use crate::mask::Masked;
+use crate::mask::{Masked, Samples};
 use crate::plan::Counts;
 use crate::policy::{CollectionRule, Field, Link, Pinned, Place};
+use crate::random::Random;
 use crate::record::Record;
 
 /// Why a connector did not do something.
@@ -145,11 +146,14 @@ pub enum Handle {
 }
 
 /// Rows, and where the next page begins.
+#[derive(Default)]
 pub struct ReadPage {
     /// The rows, each once: a row that several links lead to comes with the first.
     pub rows: Vec<Row>,
     /// Where the next page begins; none: this was the last.
     pub next: Option<String>,
+    /// With the last page of everybody's rows: how many objects and rows could not be read. Of a person's rows that is an error.
+    pub unread: u64,
 }
 
 /// What to do to a row.
@@ -266,6 +270,19 @@ pub trait Connector: Send + Sync {
     ) -> Result<Vec<u64>, ConnectorError> {
         let _ = (target, fields, groups);
         Err(ConnectorError::WrongKind)
+    }
+
+    /// Values that other people's rows have in these fields, for [`Samples::draw`]: some of them by chance, by a bounded look.
+    /// A system that cannot pick rows by chance has none, so that nothing is drawn; the check of a policy refuses to ask it.
+    async fn sample(
+        &self,
+        target: &Target<'_>,
+        person: &Person,
+        fields: &[String],
+        random: &dyn Random,
+    ) -> Result<Samples, ConnectorError> {
+        let _ = (target, person, fields, random);
+        Ok(Samples::default())
     }
 
     /// What would stand in the way of reading the collection, and with a rule of erasing in it, found without touching a

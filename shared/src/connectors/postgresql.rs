@@ -6,6 +6,7 @@
 mod apply;
 mod catalog;
 mod credentials;
+mod draw;
 mod erase;
 mod error;
 mod groups;
@@ -28,9 +29,12 @@ pub use credentials::{AwsDatabaseCredentials, DatabaseCredentials};
 
 use super::walk::Step;
 use super::{
-    Acted, Action, Connector, ConnectorError, GroupValues, Judge, Lines, Obstacle, ReadPage, Row, Target, Who, judged,
+    Acted, Action, Connector, ConnectorError, GroupValues, Judge, Lines, Obstacle, Person, ReadPage, Row, Target, Who,
+    judged,
 };
+use crate::mask::Samples;
 use crate::policy::{CollectionRule, Database, Field, Origin, Place, Strategy};
+use crate::random::Random;
 use catalog::{KeyPart, Relation};
 use error::permanent;
 use page::{Key, Purpose, Query, Room, Taken};
@@ -135,6 +139,18 @@ impl Connector for Postgresql {
         session.unless_failed(sizes)
     }
 
+    async fn sample(
+        &self,
+        target: &Target<'_>,
+        person: &Person,
+        fields: &[String],
+        random: &dyn Random,
+    ) -> Result<Samples, ConnectorError> {
+        let mut session = self.session(database(target)?).await?;
+        let samples = session.sample(target, person, fields, random).await;
+        session.unless_failed(samples)
+    }
+
     async fn preflight(
         &self,
         target: &Target<'_>,
@@ -168,7 +184,7 @@ impl Session {
         let mut taken = Taken::Rows { link: 0, rows: Vec::new() };
         let next = self.gather(target, who, cursor, purpose, &mut taken).await?;
         let Taken::Rows { rows, .. } = taken else { return Err(ConnectorError::Cursor) };
-        Ok(ReadPage { rows, next })
+        Ok(ReadPage { rows, next, unread: 0 })
     }
 
     /// The same as lines of JSON, just as the database writes it; none where it writes bytes otherwise than an export does.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 
 use super::{Action, ConnectorError, Person, Target};
-use crate::mask::{self, Context, Masked, Scanner};
+use crate::mask::{self, Context, Masked, Samples, Scanner};
 use crate::policy::{
     CollectionRule, ErasureRule, ExportRules, Field, Link, Mark, Period, Place, Strategy, ViaRule, categories, deadline,
 };
@@ -46,7 +46,7 @@ pub fn decide(
     random: &dyn Random,
 ) -> Result<Decision, ConnectorError> {
     let due = Due { arrived: now, now };
-    decide_as(rule, link, record, due, time_zone, &context(now, time_zone, random, None))
+    decide_as(rule, link, record, due, time_zone, &context(now, time_zone, random, None, None))
 }
 
 /// What strategies work with at a moment.
@@ -55,9 +55,10 @@ pub(super) fn context<'a>(
     time_zone: &str,
     random: &'a dyn Random,
     scanner: Option<&'a Scanner>,
+    samples: Option<&'a Samples>,
 ) -> Context<'a> {
     let zoned = now.in_tz(time_zone).unwrap_or_else(|_| now.to_zoned(jiff::tz::TimeZone::UTC));
-    Context { random, today: zoned.date(), scanner }
+    Context { random, today: zoned.date(), scanner, samples }
 }
 
 /// At which moment it is judged whether a row may go.
@@ -145,7 +146,9 @@ pub fn decide_sweep(
         return Ok(Decision::Leave);
     }
     match &rule.erasure {
-        ErasureRule::Anonymise { fields, .. } => Ok(change(fields, record, &context(now, time_zone, random, None))),
+        ErasureRule::Anonymise { fields, .. } => {
+            Ok(change(fields, record, &context(now, time_zone, random, None, None)))
+        }
         ErasureRule::Erase { .. } => Ok(Decision::Act(Action::Erase)),
         ErasureRule::Retain { start_field, period, .. } => {
             let retained = end_of(record, start_field, *period, now, time_zone)? > now;
@@ -183,6 +186,7 @@ pub(super) fn changes(
         };
         let Some(value) = value else { continue };
         let masked = match inside {
+            None if *strategy == Strategy::Shuffle => mask::shuffled(fields, path, value, record, context),
             Some(inside) => mask::apply_at(strategy, inside, value, context),
             None => mask::apply(strategy, value, context),
         };
@@ -363,7 +367,7 @@ mod tests {
             ("name".to_owned(), Strategy::Null),
         ]);
         let random = SeededRandom::new(1);
-        let changes = changes(&fields, &row, &context(Timestamp::UNIX_EPOCH, "UTC", &random, None));
+        let changes = changes(&fields, &row, &context(Timestamp::UNIX_EPOCH, "UTC", &random, None, None));
         let [(address, Masked::Replaced(Value::Map(changed))), (name, Masked::Replaced(Value::Null))] = &changes[..]
         else {
             panic!()

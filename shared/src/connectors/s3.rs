@@ -70,7 +70,7 @@ impl Connector for S3 {
             }
             Who::Person(person) => {
                 let Some(stop) = Stop::from(target, person, Step::parse(cursor)?).await? else {
-                    return Ok(ReadPage { rows: Vec::new(), next: None });
+                    return Ok(ReadPage::default());
                 };
                 let value = stop.tuple().first().map_or("", String::as_str);
                 let prefix = Template::of(pattern).map(|pattern| pattern.with(value));
@@ -79,7 +79,7 @@ impl Connector for S3 {
                 for row in &mut page.rows {
                     row.link = stop.at.link;
                 }
-                Ok(ReadPage { rows: page.rows, next: stop.after(target, person, page.next).await? })
+                Ok(ReadPage { next: stop.after(target, person, page.next).await?, ..page })
             }
         }
     }

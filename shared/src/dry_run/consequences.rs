@@ -56,6 +56,8 @@ pub enum What {
     Anonymised,
     /// What is known of the person is taken out of it.
     Redacted,
+    /// A value of somebody else's takes its place, by chance.
+    Randomised,
     /// It is kept for a time, and then goes.
     Retained,
     /// It stays: with others, or since it says nothing of the person.
@@ -70,6 +72,7 @@ impl What {
             Does::Erase => Some(Self::Deleted),
             Does::Anonymise | Does::Pseudonymise => Some(Self::Anonymised),
             Does::Redact => Some(Self::Redacted),
+            Does::Randomise => Some(Self::Randomised),
             Does::Retain => Some(Self::Retained),
             Does::Keep => Some(Self::Stays),
             Does::Export | Does::Mask | Does::Omit => None,
@@ -86,6 +89,10 @@ impl What {
             Self::Redacted => (
                 "What is known of you is taken out of it, and cannot be put back.",
                 "删去其中与您有关的内容，且无法恢复。",
+            ),
+            Self::Randomised => (
+                "Yours is deleted, and nobody can bring it back. A value of somebody else's, drawn at random, takes its place.",
+                "删除您的数据，以随机抽取的他人数据代替，且无法恢复。",
             ),
             Self::Retained => ("Kept for a time, then deleted.", "保存一段时间，期满后删除。"),
             Self::Stays => (
@@ -135,7 +142,7 @@ pub fn consequences(
 }
 
 fn fate(((what, period, counted_from, basis), collections): (Place, Vec<String>), language: &str) -> Fate {
-    let irreversible = matches!(what, What::Deleted | What::Anonymised | What::Redacted);
+    let irreversible = matches!(what, What::Deleted | What::Anonymised | What::Redacted | What::Randomised);
     Fate { what, text: what.text(language), irreversible, period, counted_from, basis, collections }
 }
 

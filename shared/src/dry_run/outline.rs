@@ -124,6 +124,8 @@ pub enum Does {
     Anonymise,
     /// What is known of the person is taken out. What is left may still tell who they are.
     Redact,
+    /// A value of somebody else's takes its place, by chance. By itself that makes nothing anonymous.
+    Randomise,
     /// What takes its place is still personal data. A checked policy has none.
     Pseudonymise,
     /// It is kept for a time, with its row.
@@ -309,6 +311,7 @@ fn does(strategy: &Strategy) -> Does {
         Class::Erasure => Does::Erase,
         Class::Anonymisation => Does::Anonymise,
         Class::Redaction => Does::Redact,
+        Class::Randomisation => Does::Randomise,
         Class::Pseudonymisation => Does::Pseudonymise,
         Class::Unchanged => Does::Keep,
     }

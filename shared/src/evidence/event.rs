@@ -238,7 +238,7 @@ pub enum Fact {
         /// When it does.
         cooling_off_until: Timestamp,
     },
-    /// The cooling-off period ended, and these checks failed: the person must confirm again.
+    /// The cooling-off period ended, or an operator had it go on, and these checks failed: the person must confirm again.
     ChecksFailed {
         /// Which.
         checks: Vec<String>,
@@ -320,6 +320,8 @@ pub enum Fact {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         checks: Vec<String>,
     },
+    /// An operator has a cancellation go on, if nothing speaks against it by now: that is checked next.
+    ReviewPassed,
     /// An operator left something out of it.
     Exempted(LeftOut),
     /// An operator had steps tried again that had failed for good.

@@ -11,9 +11,11 @@ pub enum Class {
     Anonymisation,
     /// What is known of the person is taken out. What is left may still tell who they are.
     Redaction,
+    /// A value of somebody else's takes the place of the person's, by chance. By itself it makes no row anonymous.
+    Randomisation,
     /// Whoever holds a key, or guesses, can undo or recognise it: still personal data.
     Pseudonymisation,
-    /// Nothing is done to the value, or what is done leaves it somebody's.
+    /// Nothing is done to the value.
     Unchanged,
 }
 
@@ -32,7 +34,8 @@ impl Class {
             | Strategy::SaltedHash => Self::Anonymisation,
             Strategy::Scan => Self::Redaction,
             Strategy::Hash | Strategy::Hmac | Strategy::Encrypt => Self::Pseudonymisation,
-            Strategy::Keep | Strategy::Shuffle => Self::Unchanged,
+            Strategy::Shuffle => Self::Randomisation,
+            Strategy::Keep => Self::Unchanged,
         }
     }
 
@@ -44,6 +47,9 @@ impl Class {
             Self::Erasure => Some("PIPL Art. 47, GDPR Art. 17"),
             Self::Anonymisation => Some("PIPL Art. 73(4), GDPR Recital 26, WP216"),
             Self::Redaction => Some("WP216: taking identifiers out is not enough to be anonymous"),
+            Self::Randomisation => {
+                Some("WP216 3.1.2: permutation alone is no anonymisation; all else that tells must go too")
+            }
             Self::Pseudonymisation => Some("PIPL Art. 73(3), GDPR Art. 4(5), WP216"),
             Self::Unchanged => None,
         }

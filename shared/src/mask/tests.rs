@@ -13,7 +13,7 @@ use crate::random::SeededRandom;
 const TODAY: Date = jiff::civil::date(2026, 11, 22);
 
 fn with<'a>(random: &'a SeededRandom, scanner: Option<&'a Scanner>) -> Context<'a> {
-    Context { random, today: TODAY, scanner }
+    Context { random, today: TODAY, scanner, samples: None }
 }
 
 /// Masks for nobody in particular.
@@ -367,6 +367,57 @@ proptest::proptest! {
             .filter_map(|born| generalised(Generalisation::AgeBand(5), born))
             .collect();
         prop_assert_eq!(bands.len(), 1);
+    }
+}
+
+/// What is drawn for the value of a row, which is tied to a person by this link.
+fn shuffle(values: &[Value], own: &Value, link: Option<&str>, random: &SeededRandom) -> Masked {
+    let mut samples = Samples::default();
+    samples.add("city", values.to_vec());
+    let fields = BTreeMap::from([("author".to_owned(), Strategy::Random), ("city".to_owned(), Strategy::Shuffle)]);
+    let link = link.map_or(Value::Null, text);
+    let row: Record = [("author".to_owned(), link), ("city".to_owned(), own.clone())].into_iter().collect();
+    shuffled(&fields, "city", own, &row, &Context { random, today: TODAY, scanner: None, samples: Some(&samples) })
+}
+
+#[test]
+fn a_row_tells_by_its_token_that_values_were_drawn_and_where_nothing_would_they_go() {
+    let (random, own) = (SeededRandom::new(1), text("Lhasa"));
+    let others: Vec<Value> = (0..20).map(|n| text(["Hangzhou", "Xiamen"][n % 2])).collect();
+    let Masked::Replaced(Value::Text(token)) = mask(&Strategy::Random, &text("u-1"), &random) else { panic!() };
+    assert!(matches!(shuffle(&others, &own, Some("u-1"), &random), Masked::Replaced(_)));
+    assert!(shuffle(&others, &own, Some(&token), &random) == Masked::Kept, "it was drawn already");
+    assert!(shuffle(&others, &own, None, &random) == Masked::Removed, "nothing would tell that it was drawn");
+    assert!(shuffle(&others, &Value::Null, Some("u-1"), &random) == Masked::Kept);
+    assert!(apply(&Strategy::Shuffle, &own, &with(&random, None)) == Masked::Removed, "nobody's values are known");
+}
+
+proptest::proptest! {
+    #[test]
+    fn what_is_drawn_is_a_value_of_others_and_of_too_few_nothing_is(
+        others in prop::collection::vec("[a-c]{1,2}", 0..30),
+        own in "[a-d]{1,2}",
+        seed in 0u64..1000,
+    ) {
+        let values: Vec<Value> = others.iter().map(|other| text(other)).collect();
+        let kinds: BTreeSet<&String> = others.iter().collect();
+        match shuffle(&values, &text(&own), Some("u-1"), &SeededRandom::new(seed)) {
+            Masked::Replaced(drawn) => {
+                prop_assert!(others.len() >= LEAST_DRAWN_FROM && kinds.len() >= 2);
+                prop_assert!(values.contains(&drawn), "the person's own only if others have it");
+            }
+            Masked::Removed => prop_assert!(others.len() < LEAST_DRAWN_FROM || kinds.len() < 2),
+            Masked::Kept => prop_assert!(false, "the person's own never stays as it is"),
+        }
+    }
+
+    #[test]
+    fn every_value_of_others_is_drawn_as_often_as_they_have_it(common in 5usize..40, seed in 0u64..1000) {
+        let random = SeededRandom::new(seed);
+        let values: Vec<Value> = (0..40).map(|n| text(if n < common { "common" } else { "rare" })).collect();
+        let drawn = (0..2_000).filter(|_| shuffle(&values, &text("own"), Some("u-1"), &random) == Masked::Replaced(text("common")));
+        let expected = 50 * common;
+        prop_assert!(drawn.count().abs_diff(expected) < 150, "{} of 2000", expected);
     }
 }
 

@@ -67,6 +67,29 @@ pub fn is_sensitive(category: &str) -> bool {
     SENSITIVE.iter().any(|sensitive| is_within(category, sensitive))
 }
 
+/// Categories of what many people have alike, that says little of each: with none of those that tell who somebody is, of texts
+/// and pictures that somebody made, and of the sensitive kind. Only they themselves, and not what is below them.
+pub const SHARED_BY_MANY: [&str; 12] = [
+    "user.account.settings",
+    "user.behavior",
+    "user.contact.address.city",
+    "user.contact.address.country",
+    "user.contact.address.state",
+    "user.demographic.age_range",
+    "user.demographic.gender",
+    "user.demographic.language",
+    "user.demographic.marital_status",
+    "user.job_title",
+    "user.location.imprecise",
+    "user.privacy_preferences",
+];
+
+/// Whether a category is of what many people have alike.
+#[must_use]
+pub fn is_shared_by_many(category: &str) -> bool {
+    SHARED_BY_MANY.contains(&category)
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
@@ -74,6 +97,8 @@ mod tests {
         assert_eq!(super::keys().count(), 85);
         assert!(super::is_within("user.contact.email", "user.contact"));
         assert!(!super::is_within("user.contacts", "user.contact"));
+        let is_known = |key: &&str| super::find(key).is_some() && !super::is_sensitive(key);
+        assert!(super::SHARED_BY_MANY.iter().all(is_known));
         assert!(super::SENSITIVE.iter().all(|key| super::find(key).is_some()));
     }
 }

@@ -12,6 +12,7 @@ mod recipients;
 mod references;
 mod restrict;
 mod rules;
+mod shuffle;
 mod tables;
 
 use super::Bundle;

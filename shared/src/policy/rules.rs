@@ -254,7 +254,7 @@ pub enum Strategy {
     Hmac,
     /// Encryption: whoever has the key can read the value. The check refuses it.
     Encrypt,
-    /// Values change places among rows. The check refuses it: an erasure has rows of one person only.
+    /// A value is written that another row of the collection has, drawn at random; nobody else's row changes.
     Shuffle,
     /// The value stays.
     Keep,

@@ -13,6 +13,7 @@ pub fn strategy(strategy: &Strategy) -> String {
         (Class::Erasure, _) => "erased".to_owned(),
         (Class::Anonymisation, how) => format!("anonymised: {}", how.unwrap_or_default()),
         (Class::Redaction, how) => format!("redacted: {}", how.unwrap_or_default()),
+        (Class::Randomisation, how) => format!("randomised: {}", how.unwrap_or_default()),
         (Class::Pseudonymisation, how) => format!("pseudonymised: {}", how.unwrap_or_default()),
         (Class::Unchanged, _) => "kept, it identifies nobody".to_owned(),
     }
@@ -34,7 +35,7 @@ pub fn how(strategy: &Strategy) -> Option<String> {
         Strategy::SaltedHash => "hash under a salt that is thrown away",
         Strategy::Scan => "what is known of the person taken out",
         Strategy::Hash => "hash without a salt",
-        Strategy::Shuffle => "changed places among rows",
+        Strategy::Shuffle => "a value of somebody else's, drawn at random",
         Strategy::Hmac => "keyed digest",
         Strategy::Encrypt => "encrypted",
     };

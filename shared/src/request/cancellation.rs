@@ -34,6 +34,14 @@ pub struct Cancelling {
     /// The checks that failed when the cooling-off period ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<String>,
+    /// An operator has it go on, once it has been checked afresh.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_reviewed: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// What a confirmation comes to.
@@ -111,7 +119,8 @@ impl Request {
         change
     }
 
-    /// The cooling-off period ended, and something speaks against going on by now: the person must confirm again.
+    /// The cooling-off period ended, or an operator had it go on, and something speaks against it by now: the person must
+    /// confirm again.
     pub fn checks_failed(&self, failed: Vec<String>, now: Timestamp) -> Result<Change, LifeError> {
         let mut change = self.begin_change();
         change.go(Transition::HoldAgain)?;
@@ -120,13 +129,21 @@ impl Request {
         let cancelling = change.request.cancelling.get_or_insert_default();
         cancelling.reminders.clear();
         cancelling.failed.clone_from(&failed);
+        cancelling.is_reviewed = false;
         change.record(now, Actor::System, Fact::ChecksFailed { checks: failed });
         change.notify(NoticeKind::CheckFailed);
         change.tell_app(AppEvent::Unfreeze);
         Ok(change)
     }
 
-    /// The cooling-off period ended, and these checks passed once more. Addresses that came on file since are told too.
+    /// Whether an operator has it go on, and it is still to be checked afresh.
+    #[must_use]
+    pub fn is_reviewed(&self) -> bool {
+        self.status == Status::UnderReview && self.cancelling.as_ref().is_some_and(|cancelling| cancelling.is_reviewed)
+    }
+
+    /// The cooling-off period ended, with an operator's look at it if there was to be one, and these checks passed once more.
+    /// Addresses that came on file since are told too.
     pub fn cooling_off_ended(
         &self,
         plan: &Plan,
@@ -135,7 +152,7 @@ impl Request {
         now: Timestamp,
     ) -> Result<Change, LifeError> {
         let mut change = self.begin_change();
-        change.go(Transition::Proceed)?;
+        change.go(if self.is_reviewed() { Transition::Accept } else { Transition::Proceed })?;
         change.remember(addresses);
         let steps = change.plan(plan);
         change.record(now, Actor::System, Fact::CoolingOffEnded { steps, checks });

@@ -85,10 +85,13 @@ impl Request {
         Ok(change)
     }
 
-    /// An operator has it go on.
-    pub fn review_passed(&self, plan: &Plan, now: Timestamp) -> Result<Change, LifeError> {
+    /// An operator has it go on: at once or, where the policy has `checks` of a cancellation, once those have been made again.
+    pub fn review_passed(&self, plan: &Plan, has_checks: bool, now: Timestamp) -> Result<Change, LifeError> {
+        if self.is_reviewed() {
+            return Err(IllegalTransition { from: self.status, transition: Transition::Accept }.into());
+        }
         let mut change = self.begin_change();
-        change.pass_review(plan, now)?;
+        change.pass_review(plan, has_checks, now)?;
         Ok(change)
     }
 
@@ -110,7 +113,13 @@ impl Request {
     }
 
     /// An operator leaves something out of it, before anything was done. What waits for a decision goes on with the rest.
-    pub fn exempted(&self, left_out: LeftOut, plan: &Plan, now: Timestamp) -> Result<Change, LifeError> {
+    pub fn exempted(
+        &self,
+        left_out: LeftOut,
+        plan: &Plan,
+        has_checks: bool,
+        now: Timestamp,
+    ) -> Result<Change, LifeError> {
         // What the preflight refused has changed nothing yet.
         if !self.may_be_decided() && self.status != Status::NeedsAttention {
             return Err(IllegalTransition { from: self.status, transition: Transition::Exempt }.into());
@@ -118,8 +127,8 @@ impl Request {
         let mut change = self.begin_change();
         change.request.left_out.extend(left_out.clone());
         change.record(now, Actor::Operator, Fact::Exempted(left_out));
-        if self.status == Status::UnderReview {
-            change.pass_review(plan, now)?;
+        if self.status == Status::UnderReview && !self.is_reviewed() {
+            change.pass_review(plan, has_checks, now)?;
         }
         Ok(change)
     }
@@ -195,13 +204,20 @@ impl Change {
         }
     }
 
-    fn pass_review(&mut self, plan: &Plan, now: Timestamp) -> Result<(), LifeError> {
+    fn pass_review(&mut self, plan: &Plan, has_checks: bool, now: Timestamp) -> Result<(), LifeError> {
+        let was_confirmed = self.request.confirmed_at().is_some();
+        if has_checks && was_confirmed && self.request.status == Status::UnderReview {
+            self.request.cancelling.get_or_insert_default().is_reviewed = true;
+            self.request.wake = Some(Wake { at: now, queue: Queue::Cancel });
+            self.record(now, Actor::Operator, Fact::ReviewPassed);
+            return Ok(());
+        }
         self.go(Transition::Accept)?;
         let steps = self.plan(plan);
         let factors = self.request.factors.clone();
         self.record(now, Actor::Operator, Fact::Accepted { factors, steps });
         self.notify(NoticeKind::Accepted);
-        if self.request.cancelling.as_ref().is_some_and(|cancelling| cancelling.confirmed_at.is_some()) {
+        if was_confirmed {
             self.tell_app(AppEvent::Close);
         }
         Ok(())

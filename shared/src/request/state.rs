@@ -62,7 +62,9 @@ impl Status {
             (Self::AwaitingVerification, T::Verify)
             | (Self::CoolingOff, T::Proceed)
             | (Self::UnderReview, T::Accept) => Self::Accepted,
-            (Self::AwaitingVerification, T::AskToConfirm) | (Self::CoolingOff, T::HoldAgain) => Self::OnHold,
+            (Self::AwaitingVerification, T::AskToConfirm) | (Self::CoolingOff | Self::UnderReview, T::HoldAgain) => {
+                Self::OnHold
+            }
             (Self::OnHold, T::Confirm) => Self::CoolingOff,
             (Self::AwaitingVerification | Self::CoolingOff, T::Review) => Self::UnderReview,
             (Self::UnderReview | Self::OnHold | Self::CoolingOff | Self::Accepted, T::Deny) => Self::Denied,
@@ -88,7 +90,7 @@ pub enum Transition {
     AskToConfirm,
     /// The person confirmed.
     Confirm,
-    /// The cooling-off period is over, and something speaks against going on.
+    /// The cooling-off period is over, or an operator had it go on, and something speaks against it.
     HoldAgain,
     /// The cooling-off period is over.
     Proceed,

@@ -10,6 +10,7 @@ mod reach;
 mod recipients;
 mod restrict;
 mod rules;
+mod shuffle;
 mod tables;
 
 use std::fmt::Write as _;
@@ -61,6 +62,7 @@ impl File {
 const SMALL: &str = "tests/policy";
 const FIDES: &str = "tests/fides";
 const DATABASE: &str = "tests/policy-database";
+const SHUFFLED: &str = "tests/policy-shuffled";
 
 fn copy(base: &str, folder: &Path) {
     let base = yaml::path(base);
@@ -165,6 +167,16 @@ fn everything_that_is_called_anonymous_and_is_not_is_found_at_its_line_with_what
     let in_a_database = missed(DATABASE, anonymity::GROUP_MISTAKES.iter().map(|mistake| (Level::Error, mistake)));
     let warned = missed(SMALL, anonymity::WARNINGS.iter().map(|mistake| (Level::Warning, mistake)));
     let missed = [in_tables, in_a_database, warned].concat();
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn every_value_of_others_that_may_not_be_drawn_is_named_at_its_line_with_what_to_do() {
+    assert_eq!(findings_of(SHUFFLED, &[], |_| {}), []);
+    let refused = missed(SHUFFLED, shuffle::MISTAKES.iter().map(|mistake| (Level::Error, mistake)));
+    let elsewhere = missed(SMALL, shuffle::ELSEWHERE.iter().map(|mistake| (Level::Error, mistake)));
+    let warned = missed(SHUFFLED, shuffle::WARNINGS.iter().map(|mistake| (Level::Warning, mistake)));
+    let missed = [refused, elsewhere, warned].concat();
     assert!(missed.is_empty(), "{}", missed.join("\n"));
 }
 

@@ -10,6 +10,7 @@ mod preflight;
 mod refusals;
 mod review;
 mod shop;
+mod shuffled;
 mod story;
 mod tables;
 mod writes;

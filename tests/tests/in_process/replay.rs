@@ -1,6 +1,8 @@
 //! After a restore: who was erased is recognised in what came back and erased again, each by a request of their own; what is
 //! somebody else's stays; and a look afresh proves it.
 
+mod lake;
+
 use std::collections::BTreeMap;
 
 use habeas::evidence::{Actor, Certificate, EvidenceFile, Outcome, verify};

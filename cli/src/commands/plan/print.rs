@@ -228,6 +228,7 @@ fn what(does: Does) -> &'static str {
         Does::Erase => "erased",
         Does::Anonymise => "anonymised",
         Does::Redact => "redacted",
+        Does::Randomise => "randomised",
         Does::Pseudonymise => "pseudonymised",
         Does::Retain => "retained",
         Does::Keep => "kept",

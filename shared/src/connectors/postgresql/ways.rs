@@ -54,13 +54,7 @@ impl<'a> Facts<'a> {
         stop: Stop,
     ) -> Result<Option<Self>, ConnectorError> {
         let Some(link) = target.links.get(stop.link) else { return Ok(None) };
-        let mut facts = Self {
-            policy: target.policy,
-            relations: BTreeMap::new(),
-            values: BTreeMap::new(),
-            earlier_chunks: Vec::new(),
-        };
-        facts.relations.insert(target.name.to_owned(), relation_of(session, target.policy, target.name).await?);
+        let mut facts = Self::about(session, target).await?;
         if !is_followed(link) {
             let Some(values) = person.values(link, stop.chunk).await? else { return Ok(None) };
             facts.values.insert((target.name.to_owned(), stop.link), values.to_vec());
@@ -76,24 +70,57 @@ impl<'a> Facts<'a> {
             ahead.extend((0..target.policy.links(origin).len()).map(|link| (origin.as_str(), link)));
             facts.relations.insert(origin.clone(), relation_of(session, target.policy, origin).await?);
         }
+        facts.follow(session, person, ahead).await?;
+        Ok(Some(facts))
+    }
+
+    /// Looks up what is needed for all links at once.
+    pub(super) async fn of_all(
+        session: &mut Session,
+        target: &Target<'a>,
+        person: &Person,
+    ) -> Result<Self, ConnectorError> {
+        let mut facts = Self::about(session, target).await?;
+        facts.follow(session, person, (0..target.links.len()).map(|link| (target.name, link)).collect()).await?;
+        Ok(facts)
+    }
+
+    async fn about(session: &mut Session, target: &Target<'a>) -> Result<Self, ConnectorError> {
+        let relation = relation_of(session, target.policy, target.name).await?;
+        Ok(Self {
+            policy: target.policy,
+            relations: BTreeMap::from([(target.name.to_owned(), relation)]),
+            values: BTreeMap::new(),
+            earlier_chunks: Vec::new(),
+        })
+    }
+
+    /// Looks up the values of links, each a collection and a position, and of those that they come from.
+    async fn follow(
+        &mut self,
+        session: &mut Session,
+        person: &Person,
+        mut ahead: Vec<(&'a str, usize)>,
+    ) -> Result<(), ConnectorError> {
+        let policy = self.policy;
         let mut seen: BTreeSet<(&str, usize)> = BTreeSet::new();
         while let Some((collection, position)) = ahead.pop() {
-            let Some(link) = target.policy.links(collection).get(position) else { continue };
+            let Some(link) = policy.links(collection).get(position) else { continue };
             if !seen.insert((collection, position)) {
                 continue;
             }
             match &link.origin {
                 Origin::Collection(origin) if is_followed(link) => {
-                    facts.relations.insert(origin.clone(), relation_of(session, target.policy, origin).await?);
-                    ahead.extend((0..target.policy.links(origin).len()).map(|link| (origin.as_str(), link)));
+                    self.relations.insert(origin.clone(), relation_of(session, policy, origin).await?);
+                    ahead.extend((0..policy.links(origin).len()).map(|link| (origin.as_str(), link)));
                 }
                 _ => {
                     let values = all_values(person, link).await?;
-                    facts.values.insert((collection.to_owned(), position), values);
+                    self.values.insert((collection.to_owned(), position), values);
                 }
             }
         }
-        Ok(Some(facts))
+        Ok(())
     }
 
     fn has_several_values(&self, target: &Target<'_>, link: &Link) -> bool {
@@ -164,6 +191,17 @@ impl<'a> Ways<'a> {
             condition = format!("{condition} AND ({earlier}) IS NOT TRUE");
         }
         Ok(Some(condition))
+    }
+
+    /// What holds for each row of the person's, by whatever link. None: nothing leads there.
+    pub(super) fn any(&mut self, target: &Target<'_>) -> Result<Option<String>, Problem> {
+        let relation = self.facts.relation(target.name)?;
+        let mut found = Vec::new();
+        for (position, link) in target.links.iter().enumerate() {
+            let values = self.facts.values(target.name, position);
+            found.extend(self.link(&relation, link, values)?.map(|condition| format!("({condition})")));
+        }
+        Ok((!found.is_empty()).then(|| found.join(" OR ")))
     }
 
     /// The parts of the statement that stand before it: a person's rows on the way, in order.

@@ -106,7 +106,7 @@ impl S3 {
         } else {
             None
         };
-        Ok(ReadPage { rows, next })
+        Ok(ReadPage { rows, next, unread: 0 })
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Problems;
 use super::rules::Check;
+use super::{Problems, shuffle};
 use crate::mask::{Class, leaves_a_token};
 use crate::policy::expand::strategy_at;
 use crate::policy::{CollectionRule, ErasureRule, Field, Generalisation, KAnonymity, Place, Strategy, ViaRule};
@@ -33,17 +33,14 @@ pub(super) fn strategy(path: &[&str], check: &Check<'_>, named: (&str, &Strategy
     }
     let is_link = check.links.iter().any(|link| link.pairs.iter().any(|pair| pair.field == field));
     match strategy {
-        Strategy::Shuffle => problems.policy(
-            path,
-            "an erasure has the rows of one person, among which nothing can be mixed, and values that change places stay \
-             somebody's: use generalise, random or erase",
-        ),
+        Strategy::Shuffle => shuffle::strategy(path, check, field, problems),
         Strategy::Scan | Strategy::RandomFormat if is_link => problems.policy(
             path,
             format!("{field} ties the row to a person, and may do so after this: use detach, fixed, random or erase"),
         ),
         Strategy::Scan if check.collection.at(field).is_some_and(is_no_text) => {
-            problems.policy(path, format!("scan is for texts, and {field} is none by its data_type: use erase or fixed"));
+            problems
+                .policy(path, format!("scan is for texts, and {field} is none by its data_type: use erase or fixed"));
         }
         Strategy::Detach if !is_link && !check.collection.at(field).is_some_and(names_somebody) => problems.policy(
             path,

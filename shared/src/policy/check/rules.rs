@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::restrict::{self, Kept};
-use super::{Problems, anonymity, tables};
+use super::{Problems, anonymity, shuffle, tables};
 use crate::mask::{DETACHED, LEAST_TOKEN_LENGTH, TOKEN_LENGTH};
 use crate::policy::expand::strategy_at;
 use crate::policy::{Bundle, Collection, CollectionRule, ErasureRule, Field, Link, Place, Strategy, Text, ViaRule};
@@ -62,6 +62,7 @@ impl Check<'_> {
         }
         self.others(rule, problems);
         anonymity::rule(self, rule, problems);
+        shuffle::rule(self, rule, problems);
         let erases_whole = matches!(&rule.erasure, ErasureRule::Erase { via } if via.is_empty());
         if matches!(self.place, Place::Objects { .. }) && !erases_whole {
             problems.policy(&path, "objects can only be erased whole in this version: erasure: {action: erase}");

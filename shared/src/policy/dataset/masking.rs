@@ -68,6 +68,12 @@ impl MaskingOverride {
             "delete" => {
                 return Err("delete is for the rows of a collection; a field has null_rewrite".to_owned());
             }
+            "shuffle" => {
+                return Err(format!(
+                    "strategy \"shuffle\" is not known to Fides, which has {NAMES}; to have values of others drawn, write \
+                     shuffle in the rule of the collection in policy.yaml"
+                ));
+            }
             other => return Err(format!("strategy {other:?} is not known; Fides has {NAMES}")),
         };
         let known = self.options();

@@ -8,14 +8,6 @@ const TEXT: &str = "text: {fixed: \"[deleted]\"}";
 /// In the small policy, whose collections are in tables and buckets.
 pub(super) const MISTAKES: &[Mistake] = &[
     Mistake {
-        what: "values that change places",
-        file: Policy,
-        replace: TEXT,
-        with: "text: shuffle",
-        at: (Policy, "text: shuffle"),
-        says: &["rows of one person", "stay somebody's", "use generalise"],
-    },
-    Mistake {
         what: "a hash without a salt",
         file: Policy,
         replace: TEXT,

@@ -58,6 +58,9 @@ impl Session {
             let constraint = text(&row, 0).unwrap_or_default();
             found.refuse(Some(field), format!("other rows refer to the column by the constraint {constraint}"));
         }
+        if *strategy == Strategy::Shuffle {
+            return self.draw_ahead(relation, column, found).await;
+        }
         if matches!(strategy, Strategy::Erase | Strategy::Null) {
             if column.is_required {
                 let message = format!(

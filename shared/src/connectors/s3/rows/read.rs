@@ -52,7 +52,7 @@ impl Rows<'_> {
         cursor: Option<&str>,
     ) -> Result<ReadPage, ConnectorError> {
         let Some((whose, links)) = whose(target, who).await? else {
-            return Ok(ReadPage { rows: Vec::new(), next: None });
+            return Ok(ReadPage::default());
         };
         let of = self.digest(target, &whose);
         let kept = self.s3.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -150,8 +150,12 @@ impl Page {
 
     /// Hands the page over and waits until there is room for the next one. False: nobody wants it.
     fn send(&mut self, next: Option<String>) -> bool {
+        self.hand_over(next, 0)
+    }
+
+    fn hand_over(&mut self, next: Option<String>, unread: u64) -> bool {
         self.bytes = 0;
-        self.sender.send(Ok(ReadPage { rows: std::mem::take(&mut self.rows), next })).is_ok()
+        self.sender.send(Ok(ReadPage { rows: std::mem::take(&mut self.rows), next, unread })).is_ok()
     }
 }
 
@@ -204,7 +208,8 @@ impl Reader {
         if self.is_persons {
             self.cursor.unread.told()?;
         }
-        if page.send(None) { Ok(()) } else { Err(Stop::Left) }
+        let unread = &self.cursor.unread;
+        if page.hand_over(None, unread.objects + unread.rows) { Ok(()) } else { Err(Stop::Left) }
     }
 
     async fn key(&mut self, key: &Key, page: &mut Page) -> Result<(), Stop> {
