@@ -86,7 +86,7 @@ impl Function {
             Decision::Accept | Decision::Deny(_) => request.may_be_decided(),
         };
         if !is_in_time {
-            return Err(too_late(request.status));
+            return Err(too_late(request.status, request.may_be_decided()));
         }
         if matches!(decision, Decision::Deny(_)) {
             self.find_address(&mut request, &policy).await?;
@@ -130,7 +130,7 @@ impl Function {
             Decision::Retry(failed) => request.retried(&failed, now),
         };
         decided.map_err(|error| match error {
-            LifeError::Illegal(illegal) => too_late(illegal.from),
+            LifeError::Illegal(illegal) => too_late(illegal.from, false),
             LifeError::WrongStage(_) => Problem::internal(&error),
         })
     }
@@ -231,15 +231,15 @@ fn known_ground(policy: &Pinned, id: &str) -> Result<Ground, Problem> {
     Ok(Ground { ground: named.id.clone(), source: named.source.clone() })
 }
 
-fn too_late(status: Status) -> Problem {
+fn too_late(status: Status, may_be_decided: bool) -> Problem {
     let detail = match status {
         Status::AwaitingVerification => "Nobody has shown who they are yet. Decide once they have.",
-        Status::UnderReview => "It was accepted, and is checked once more before the work begins.",
         Status::InProgress => "The work has begun. What was not done yet is done.",
         Status::NeedsAttention => "The work has begun, and something failed. Mend it, and have it tried again (retry).",
-        Status::UnderReview => {
+        Status::UnderReview if may_be_decided => {
             "It waits for a decision: accept it, refuse it (deny), or leave a part of it out (exempt)."
         }
+        Status::UnderReview => "It was accepted, and is checked once more before the work begins.",
         Status::Accepted | Status::OnHold | Status::CoolingOff => {
             "It waits for no decision, and nothing of it has failed. It can be refused (deny), or a part of it left out (exempt)."
         }
