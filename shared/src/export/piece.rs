@@ -172,7 +172,7 @@ mod tests {
     }
 
     fn contents() -> [Vec<u8>; 4] {
-        let noise: Vec<u8> = (0..200_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let noise: Vec<u8> = (0..200_000_u32).map(|at| at.wrapping_mul(2_654_435_761).to_be_bytes()[1]).collect();
         [Vec::new(), b"x".to_vec(), b"{\"a\":1},\n".repeat(30_000), noise]
     }
 

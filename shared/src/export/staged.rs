@@ -96,7 +96,7 @@ pub fn pack_table(lines: &[u8], mut columns: Columns) -> Result<(Columns, Piece)
 /// Packs records that were staged as a piece of a table with other columns than the page knew.
 pub fn pack_table_again(page: &StagedPage, columns: &Columns) -> Result<Piece, StagedError> {
     let mut table = Table::default();
-    page.each_record(&mut |line| table.row(columns, &fields(line)?).map(ControlFlow::Continue))?;
+    page.each_record(|line| table.row(columns, &fields(line)?).map(ControlFlow::Continue))?;
     table.finish()
 }
 
@@ -190,7 +190,7 @@ impl StagedPage {
     /// Gives away the records one by one, until there are no more or no more are wanted.
     pub fn each_record(
         &self,
-        take: &mut dyn FnMut(&[u8]) -> Result<ControlFlow<()>, StagedError>,
+        mut take: impl FnMut(&[u8]) -> Result<ControlFlow<()>, StagedError>,
     ) -> Result<(), StagedError> {
         // No record has a line's end in it.
         let (mut rest, mut turn) = (Vec::new(), Ok(ControlFlow::Continue(())));
@@ -252,7 +252,7 @@ mod tests {
 
     fn records(page: &StagedPage, most: usize) -> Vec<String> {
         let mut records = Vec::new();
-        page.each_record(&mut |record| {
+        page.each_record(|record| {
             records.push(String::from_utf8(record.to_vec()).unwrap());
             Ok(if records.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })

@@ -225,7 +225,7 @@ async fn stage_posts(world: &World, id: &str, page: u32, lines: &[Value]) {
     let view = world.ledger().view(&id.parse().unwrap()).await.unwrap().unwrap();
     let is_posts = |work: &Work| work.collection() == Some("small_app.posts");
     let step = view.steps.iter().find(|step| is_posts(&step.work)).unwrap().number;
-    let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let lines = lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
     let (records, json) = pack_records(lines.as_bytes()).unwrap();
     let (columns, table) = pack_table(lines.as_bytes(), Columns::default()).unwrap();
     let page_bytes = StagedPage::write(records, &json, columns, &table).unwrap();

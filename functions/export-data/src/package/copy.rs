@@ -212,7 +212,7 @@ impl Making<'_> {
         let most = u32::try_from(PREVIEW_ROWS).unwrap_or(u32::MAX);
         for object in self.listed(Kind::Pages, prefix, "", most).await?.objects {
             for page in self.staged(Kind::Pages, vec![format!("{prefix}{}", object.name)]).await? {
-                StagedPage::read(&page)?.each_record(&mut |record| {
+                StagedPage::read(&page)?.each_record(|record| {
                     preview.add(&serde_json::from_slice(record)?);
                     Ok(if preview.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
                 })?;
