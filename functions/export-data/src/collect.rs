@@ -1,8 +1,9 @@
 //! One page of one collection, copied into the staging area.
 
 use aws_sdk_s3::primitives::ByteStream;
+use bytes::Bytes;
 use habeas::connectors::{ConnectorError, Handle, Lines, Row, Target, Who, exported, is_shown_whole};
-use habeas::export::staging;
+use habeas::export::{Columns, StagedPage, pack_records, pack_table, staging};
 use habeas::plan::Counts;
 use habeas::policy::{Pinned, Place};
 use habeas::record::Value;
@@ -10,6 +11,9 @@ use habeas::steps::{Job, Next, Page, StepError};
 use serde::{Deserialize, Serialize};
 
 use crate::Function;
+
+/// Bytes of records from which on their two pieces are packed by threads of their own.
+const WORTH_A_THREAD: usize = 64 << 10;
 
 /// Where a copy stands.
 #[derive(Default, Serialize, Deserialize)]
@@ -28,7 +32,8 @@ impl Function {
         let counts = Counts { read, exported: rows, ..Counts::default() };
         if !text.is_empty() {
             let key = staging::page(&job.request.id, job.claim.step.number, cursor.page);
-            let put = self.s3.put_object().bucket(&self.package_bucket).key(key).body(ByteStream::from(text));
+            let page = packed(text.into(), Columns::declared(&job.policy, collection)).await?;
+            let put = self.s3.put_object().bucket(&self.package_bucket).key(key).body(ByteStream::from(page));
             put.send().await.map_err(StepError::transient)?;
         }
         let next = match next {
@@ -92,6 +97,22 @@ impl Function {
         }
         Ok(row)
     }
+}
+
+/// The page as it is staged. Its two pieces are packed side by side where that is worth two threads; neither holds up
+/// whatever else the process attends to.
+async fn packed(lines: Bytes, declared: Columns) -> Result<Vec<u8>, StepError> {
+    let (records, table) = if lines.len() < WORTH_A_THREAD {
+        (pack_records(&lines), pack_table(&lines, declared))
+    } else {
+        let same = lines.clone();
+        let records = tokio::task::spawn_blocking(move || pack_records(&same));
+        let table = tokio::task::spawn_blocking(move || pack_table(&lines, declared));
+        tokio::try_join!(records, table).map_err(StepError::transient)?
+    };
+    let (records, json) = records.map_err(StepError::permanent)?;
+    let (columns, table) = table.map_err(StepError::permanent)?;
+    StagedPage::write(records, &json, columns, &table).map_err(StepError::permanent)
 }
 
 /// Whether the bytes of objects may leave: not if the category of their content is omitted.

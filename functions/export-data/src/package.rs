@@ -16,8 +16,8 @@ mod shelf;
 mod upload;
 
 use habeas::export::{
-    Archive, ArchiveError, ArchiveState, Columns, EncryptionError, FinishedFile, ManifestPlan, Packing, TableError,
-    WrittenFile, staging,
+    Archive, ArchiveError, ArchiveState, Columns, EncryptionError, FinishedFile, ManifestPlan, Packing, StagedError,
+    TableError, WrittenFile, staging,
 };
 use habeas::ledger::StepStatus;
 use habeas::plan::{Counts, Work};
@@ -57,7 +57,7 @@ macro_rules! permanent {
     };
 }
 
-permanent!(ArchiveError, EncryptionError, TableError, serde_json::Error);
+permanent!(ArchiveError, EncryptionError, StagedError, TableError, serde_json::Error);
 
 /// The package was begun anew again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -254,7 +254,7 @@ impl<'a> Making<'a> {
     }
 }
 
-/// The records of a staged page, the entries of a note.
+/// The entries of a note.
 fn lines(page: &[u8]) -> impl Iterator<Item = &[u8]> {
     page.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
 }

@@ -37,7 +37,7 @@ use crate::policy::{CollectionRule, Database, Field, Origin, Place, Strategy};
 use crate::random::Random;
 use catalog::{KeyPart, Relation};
 use error::permanent;
-use page::{Key, Purpose, Query, Room, Taken};
+use page::{Key, Purpose, Query, Taken};
 use session::{READ, Session};
 use statement::Values;
 use types::Family;
@@ -221,7 +221,7 @@ impl Session {
         if after.as_ref().is_some_and(|after| after.len() != key.len()) {
             return Err(ConnectorError::Cursor);
         }
-        let (mut stop, mut room) = (Stop { link: step.link, chunk: step.chunk }, Room::default());
+        let (mut stop, mut room) = (Stop { link: step.link, chunk: step.chunk }, taken.room());
         loop {
             let Some((found, at)) = self.find(target, who, stop).await? else {
                 return Ok(None);

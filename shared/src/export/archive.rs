@@ -5,9 +5,12 @@
 //! it in a data descriptor, in ZIP64 form. There are no times in it: the same content, cut into the same pages, gives
 //! the same bytes. (PKWARE APPNOTE.TXT 6.3.10.)
 
+use std::ops::ControlFlow;
+
 use flate2::{Compress, Compression, FlushCompress};
 use serde::{Deserialize, Serialize};
 
+use super::piece::{DamagedPiece, Piece, deflate, most_packed};
 use super::sum::Sum;
 
 /// Bytes that are compressed together.
@@ -33,11 +36,6 @@ pub(super) const MADE_BY: u16 = (3 << 8) | VERSION;
 pub(super) const ATTRIBUTES: u32 = 0o100_644 << 16;
 pub(super) const ZIP64_EXTRA: u16 = 1;
 
-/// More than deflate ever makes of so many bytes, so that one call is enough and always gives the same.
-const fn most_packed(bytes: usize) -> usize {
-    bytes + bytes / 8 + 1024
-}
-
 /// Why the archive cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ArchiveError {
@@ -50,6 +48,9 @@ pub enum ArchiveError {
     /// The compressor did not take its input: a fault of it.
     #[error("the compressor failed")]
     Compressor,
+    /// A piece that was packed elsewhere is not what it says.
+    #[error(transparent)]
+    Damaged(#[from] DamagedPiece),
 }
 
 /// Whether a file is worth compressing.
@@ -72,7 +73,7 @@ impl Packing {
         if PACKED.iter().any(|packed| ending.eq_ignore_ascii_case(packed)) { Self::AsIs } else { Self::Deflate }
     }
 
-    fn level(self) -> Compression {
+    pub(super) fn level(self) -> Compression {
         match self {
             // A row resembles the row before it: a harder look finds hardly more, and takes three times as long.
             Self::Deflate => Compression::new(2),
@@ -210,6 +211,25 @@ impl Archive {
         Ok(())
     }
 
+    /// Writes a piece that was packed elsewhere to the file that was begun. It is unpacked once, for the sums, and by that is
+    /// known to be whole; a piece that is not leaves an archive that nobody may go on with.
+    pub fn copy(&mut self, piece: &Piece) -> Result<(), ArchiveError> {
+        self.pack()?;
+        let file = self.state.file.as_mut().ok_or(ArchiveError::WrongOrder)?;
+        piece.unpack(&mut |content| {
+            file.sum.update(content);
+            ControlFlow::Continue(())
+        })?;
+        let sums = piece.sums();
+        let mut crc = crc32fast::Hasher::new_with_initial_len(file.crc32, file.bytes);
+        crc.combine(&crc32fast::Hasher::new_with_initial_len(sums.crc32, sums.bytes));
+        file.crc32 = crc.finalize();
+        file.bytes += sums.bytes;
+        file.packed_bytes += sums.packed_bytes;
+        self.put(piece.packed());
+        Ok(())
+    }
+
     /// Ends the file that was begun.
     pub fn end(&mut self) -> Result<WrittenFile, ArchiveError> {
         self.pack()?;
@@ -310,12 +330,7 @@ impl Archive {
         let (_, compressor) = self.compressor.as_mut().ok_or(ArchiveError::Compressor)?;
         compressor.reset();
         let start = self.ready.len();
-        self.ready.reserve(most_packed(self.raw.len()));
-        let packed = compressor.compress_vec(&self.raw, &mut self.ready, FlushCompress::Sync);
-        let is_whole = compressor.total_in() == self.raw.len() as u64 && self.ready.len() < self.ready.capacity();
-        if packed.is_err() || !is_whole {
-            return Err(ArchiveError::Compressor);
-        }
+        deflate(compressor, &self.raw, &mut self.ready, FlushCompress::Sync)?;
         let packed = &self.ready[start..];
         file.packed_bytes += packed.len() as u64;
         self.state.bytes += packed.len() as u64;

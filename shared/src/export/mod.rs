@@ -10,10 +10,12 @@ mod encryption;
 mod index;
 mod kinds;
 mod manifest;
+mod piece;
 mod records;
 mod schema;
 mod section;
 mod signature;
+mod staged;
 pub mod staging;
 mod sum;
 mod table;
@@ -29,9 +31,11 @@ pub use manifest::{
     FinishedFile, Manifest, ManifestFile, ManifestHead, ManifestPlan, ManifestPolicy, ManifestSource, ManifestText,
     split,
 };
+pub use piece::{DamagedPiece, Packer, Piece, PieceSums};
 pub use schema::schema;
 pub use section::{FileLink, LISTED_MEDIA, PREVIEW_ROWS, Preview, Section};
 pub use signature::{MANIFEST, ManifestSignature, SIGNATURE, SignatureFault};
+pub use staged::{BETWEEN, StagedError, StagedPage, pack_records, pack_table, pack_table_again};
 pub use sum::{Chain, Sum, digest_of_hex};
 pub use table::{BYTE_ORDER_MARK, CSV_NOTE, Columns, Fields, Rows, TableError, fields};
 pub use unzip::ArchiveFault;

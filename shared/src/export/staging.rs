@@ -50,10 +50,10 @@ pub fn pages(id: &RequestId, step: StepNumber) -> String {
     format!("requests/{id}/pages/{step}/")
 }
 
-/// One page: a JSON record a line.
+/// One page: a [`StagedPage`](super::StagedPage).
 #[must_use]
 pub fn page(id: &RequestId, step: StepNumber, number: u32) -> String {
-    format!("{}{number:08}.jsonl", pages(id, step))
+    format!("{}{number:08}.page", pages(id, step))
 }
 
 /// The copied objects of one export step.

@@ -41,7 +41,7 @@ pub enum TableError {
 /// sorted for each of many records.
 pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
-/// Reads a line of a staged page.
+/// Reads a record.
 pub fn fields(line: &[u8]) -> Result<Fields<'_>, TableError> {
     Ok(serde_json::from_slice(line)?)
 }
@@ -125,6 +125,10 @@ impl Kinds {
         self.0 |= kind as u8;
     }
 
+    fn add_all(&mut self, others: Self) {
+        self.0 |= others.0;
+    }
+
     pub(crate) fn has(self, kind: Kind) -> bool {
         self.0 & kind as u8 != 0
     }
@@ -173,6 +177,32 @@ impl Columns {
         let names = columns.list.iter().enumerate();
         columns.places = names.map(|(place, column)| (column.name.clone(), place)).collect();
         Ok(columns)
+    }
+
+    /// How many cells a row of the table has.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.list.len() + usize::from(self.has_more)
+    }
+
+    /// Whether a row of the one table is a row of the other.
+    #[must_use]
+    pub fn are_those_of(&self, other: &Self) -> bool {
+        let are_the_same = |(one, other): (&Column, &Column)| one.name == other.name;
+        self.list.len() == other.list.len()
+            && self.has_more == other.has_more
+            && self.list.iter().zip(&other.list).all(are_the_same)
+    }
+
+    /// Takes notice of what other records were found to have.
+    pub fn take_in(&mut self, others: &Self) {
+        for other in &others.list {
+            let place = self.places.get(&other.name).copied().or_else(|| self.found(&other.name));
+            if let Some(column) = place.and_then(|place| self.list.get_mut(place)) {
+                column.kinds.add_all(other.kinds);
+            }
+        }
+        self.has_more |= others.has_more;
     }
 
     /// Takes notice of a record's fields.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
 use export_data::Limits;
+use habeas::export::{Columns, StagedPage, pack_records, pack_table, staging};
 use habeas::ledger::StepStatus;
 use habeas::plan::Work;
 use habeas_cli::commands::Verdict;
@@ -217,6 +218,84 @@ async fn media_of_any_size_are_files_of_the_package() {
     }
     let page = String::from_utf8(files["index.html"].clone()).unwrap();
     assert!(page.contains("href=\"media&#x2f;small_app&#x2f;posts&#x2f;0000-small.png\""));
+}
+
+/// Stages a page of Li's posts, which have one.
+async fn stage_posts(world: &World, id: &str, page: u32, lines: &[Value]) {
+    let view = world.ledger().view(&id.parse().unwrap()).await.unwrap().unwrap();
+    let is_posts = |work: &Work| work.collection() == Some("small_app.posts");
+    let step = view.steps.iter().find(|step| is_posts(&step.work)).unwrap().number;
+    let lines = lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
+    let (records, json) = pack_records(lines.as_bytes()).unwrap();
+    let (columns, table) = pack_table(lines.as_bytes(), Columns::default()).unwrap();
+    let page_bytes = StagedPage::write(records, &json, columns, &table).unwrap();
+    let key = staging::page(&id.parse().unwrap(), step, page);
+    let put = world.s3.put_object().bucket(World::BUCKET).key(key).body(ByteStream::from(page_bytes));
+    put.send().await.unwrap();
+}
+
+#[tokio::test]
+async fn pages_whose_records_have_other_fields_are_one_table() {
+    let (world, id) = before_the_package().await;
+    for (page, likes) in [(1, json!({"post_id": "p8", "likes": 3})), (2, json!({"zone": "x", "post_id": "p9"}))] {
+        stage_posts(&world, &id, page, &[likes]).await;
+    }
+    world.run_to_end(&id).await;
+    let files = package(&world, &id).await;
+    let table = String::from_utf8(files["data/small_app/posts.csv"].clone()).unwrap();
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines[0], "\u{feff}user_id,post_id,text,created_at,likes,zone");
+    assert!(lines[1].ends_with("Li's post 0,2026-10-01T00:00:00Z,,"), "{table}");
+    assert_eq!(lines[4..], [",p8,,,3,", ",p9,,,,x"]);
+    let list: Vec<Value> = serde_json::from_slice(&files["data/small_app/posts.json"]).unwrap();
+    assert_eq!(list[3..], [json!({"post_id": "p8", "likes": 3}), json!({"zone": "x", "post_id": "p9"})]);
+    let schema: Value = serde_json::from_slice(&files["schemas/small_app/posts.schema.json"]).unwrap();
+    assert!(is_valid(&schema, &json!(list)));
+    assert_eq!(schema["items"]["properties"]["likes"], json!({"type": "integer"}));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_page_that_is_staged_again_while_the_package_is_made_is_the_same_in_list_and_table() {
+    // Of texts that do not pack well, so that a part is full, and a page of the making over, between list and table.
+    let text = |mut seed: u64| {
+        let mut next = || {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            format!("{seed:016x}")
+        };
+        (0..20).map(|_| next()).collect::<String>()
+    };
+    let post = |number: u64| json!({"user_id": LI, "post_id": format!("n{number}"), "text": text(number + 1)});
+    let posts = |numbers: std::ops::Range<u64>| numbers.map(post).collect::<Vec<_>>();
+    let (mut old, mut anew) = (0, 0);
+    for call in (0..).step_by(2) {
+        let (world, id) = before_the_package().await;
+        stage_posts(&world, &id, 0, &posts(0..40)).await;
+        let world = Arc::new(world);
+        let mut sleeper = world.calls.hold_after(call);
+        let working = world.clone();
+        let mut work = tokio::spawn(async move { working.step().await });
+        let slept = tokio::select! {
+            told = &mut sleeper.asleep => told.is_ok(),
+            _ = &mut work => false,
+        };
+        if !slept {
+            assert!(call > 20, "it takes more calls than that: {call}");
+            break;
+        }
+        stage_posts(&world, &id, 0, &posts(0..30)).await;
+        sleeper.release();
+        work.await.unwrap();
+        world.run_to_end(&id).await;
+        let records = records(&world, &id).await;
+        let [list, table] = ["json", "csv"].map(|ending| records[&format!("data/small_app/posts.{ending}")].len());
+        assert_eq!(list, table, "staged again before call {call}");
+        let request = world.ledger().request(&id.parse().unwrap()).await.unwrap().unwrap();
+        old += u32::from(list == 40);
+        anew += u32::from(request.package.unwrap().key.ends_with("-2.zip"));
+    }
+    assert!(old > 0 && anew > 0, "some packages have the old page whole, and some were begun anew: {old}, {anew}");
 }
 
 #[tokio::test]

@@ -1,16 +1,17 @@
 //! One collection after the other: its records as JSON and as a table, their schema, its media.
 
-use bytes::Bytes;
+use std::ops::ControlFlow;
+
 use habeas::export::{
-    BYTE_ORDER_MARK, Columns, FileLink, LISTED_MEDIA, PREVIEW_ROWS, Packing, Preview, Rows, Section, fields, schema,
-    split, staging,
+    BETWEEN, BYTE_ORDER_MARK, Columns, FileLink, LISTED_MEDIA, PREVIEW_ROWS, Packing, Preview, Section, StagedPage,
+    pack_table_again, schema, split, staging,
 };
 use habeas::ledger::StepStatus;
 
 use super::cursor::{Inside, Position, SoFar};
 use super::notes::Kind;
 use super::shelf::Staged;
-use super::{Halt, Making, Turn, lines};
+use super::{Halt, Making, Turn};
 
 /// Path of a file of a collection.
 fn path(folder: &str, collection: &str, ending: &str) -> String {
@@ -19,7 +20,7 @@ fn path(folder: &str, collection: &str, ending: &str) -> String {
 }
 
 impl Making<'_> {
-    /// The records of the collection as one JSON array, a record a line.
+    /// The records of the collection as one JSON array, a record a line: the pieces that were staged, one behind the other.
     pub(super) async fn json(&mut self) -> Result<Turn, Halt> {
         let (Some(source), Position::Json { after }) = (self.source(), &self.cursor.at) else {
             self.cursor.at = Position::Index;
@@ -33,11 +34,12 @@ impl Making<'_> {
             self.archive.begin(&path("data", &collection, ".json"), Packing::Deflate)?;
             self.archive.write(b"[")?;
         }
-        for line in pages.iter().flat_map(|page| lines(page)) {
-            columns.see(&fields(line)?);
-            self.archive.write(if self.cursor.so_far.records == 0 { b"\n" } else { b",\n" })?;
-            self.archive.write(line)?;
-            self.cursor.so_far.records += 1;
+        for page in pages {
+            columns.take_in(page.columns());
+            self.archive.write(if self.cursor.so_far.records == 0 { b"\n" } else { BETWEEN })?;
+            self.archive.copy(page.json())?;
+            self.cursor.so_far.records += page.records();
+            self.cursor.so_far.pages.add(page.mark());
         }
         self.columns = Some(columns);
         self.cursor.at = if let Some(after) = last {
@@ -51,7 +53,8 @@ impl Making<'_> {
         Ok(Turn::On)
     }
 
-    /// The same records as a table, now that all columns are known; then the schema of both.
+    /// The same records as a table, now that all columns are known; then the schema of both. Pages that were staged with the
+    /// same columns bring their piece of it, others only their records.
     pub(super) async fn csv(&mut self) -> Result<Turn, Halt> {
         let (Some(source), Position::Csv { after }) = (self.source(), &self.cursor.at) else {
             self.cursor.at = Position::Index;
@@ -67,15 +70,18 @@ impl Making<'_> {
             self.archive.write(&columns.header()?)?;
         }
         for page in pages {
-            let mut rows = Rows::default();
-            for line in lines(&page) {
-                columns.row(&fields(line)?, &mut rows)?;
+            match page.table(&columns) {
+                Some(piece) => self.archive.copy(piece)?,
+                None => self.archive.copy(&pack_table_again(&page, &columns)?)?,
             }
-            self.archive.write(&rows.finish()?)?;
+            self.cursor.so_far.pages_again.add(page.mark());
         }
         self.cursor.at = if let Some(after) = last {
             Position::Csv { after }
         } else {
+            if self.cursor.so_far.pages != self.cursor.so_far.pages_again {
+                return Err(Halt::Anew("a page was staged again"));
+            }
             let bytes = self.finish_file(Some(self.cursor.so_far.records), Some(&collection))?;
             self.cursor.so_far.csv = FileLink { path: path("data", &collection, ".csv"), bytes };
             let schema = serde_json::to_vec_pretty(&schema(&self.job.policy, &collection, &columns))?;
@@ -89,11 +95,15 @@ impl Making<'_> {
     }
 
     /// The next staged pages, and the name of the last of them; no name if there are no more.
-    async fn pages(&mut self, prefix: &str, after: &str) -> Result<(Vec<Bytes>, Option<String>), Halt> {
+    async fn pages(&mut self, prefix: &str, after: &str) -> Result<(Vec<StagedPage>, Option<String>), Halt> {
         let batch = self.batch(Kind::Pages, prefix, after).await?;
         let last = batch.objects.last().filter(|_| !batch.is_last).map(|object| object.name.clone());
         let keys = batch.objects.iter().map(|object| format!("{prefix}{}", object.name)).collect();
-        Ok((self.staged(Kind::Pages, keys).await?, last))
+        let staged = self.staged(Kind::Pages, keys).await?;
+        let pages: Vec<StagedPage> = staged.iter().map(StagedPage::read).collect::<Result<_, _>>()?;
+        // They are unpacked, which is more work than to fetch them.
+        self.left.spend(0, pages.iter().map(|page| page.json().sums().bytes).sum());
+        Ok((pages, last))
     }
 
     /// The columns that this page knows, or else the last one left.
@@ -181,7 +191,7 @@ impl Making<'_> {
         } else {
             Vec::new()
         };
-        let SoFar { records, json, csv, schema, media_files, media_bytes, columns: _ } =
+        let SoFar { records, json, csv, schema, media_files, media_bytes, .. } =
             std::mem::take(&mut self.cursor.so_far);
         let section =
             Section { collection, complete, records, json, csv, schema, media_files, media_bytes, media, preview };
@@ -202,9 +212,10 @@ impl Making<'_> {
         let most = u32::try_from(PREVIEW_ROWS).unwrap_or(u32::MAX);
         for object in self.listed(Kind::Pages, prefix, "", most).await?.objects {
             for page in self.staged(Kind::Pages, vec![format!("{prefix}{}", object.name)]).await? {
-                for line in lines(&page).take(PREVIEW_ROWS) {
-                    preview.add(&serde_json::from_slice(line)?);
-                }
+                StagedPage::read(&page)?.each_record(|record| {
+                    preview.add(&serde_json::from_slice(record)?);
+                    Ok(if preview.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+                })?;
             }
             if preview.is_full() {
                 break;

@@ -54,6 +54,12 @@ pub(super) struct SoFar {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) columns: Option<Pin>,
     pub(super) records: u64,
+    /// The staged pages that went into the list of records,
+    #[serde(default)]
+    pub(super) pages: Chain,
+    /// and those that went into the table: the same in the end.
+    #[serde(default)]
+    pub(super) pages_again: Chain,
     pub(super) json: FileLink,
     pub(super) csv: FileLink,
     pub(super) schema: FileLink,

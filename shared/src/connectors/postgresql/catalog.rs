@@ -3,7 +3,7 @@
 use tokio_postgres::Row;
 
 use super::error::Problem;
-use super::statement::{Statement, literal, qualified, quoted};
+use super::statement::{Given, Statement, literal, qualified, quoted};
 use super::types::Family;
 
 /// What kind of relation it is.
@@ -73,17 +73,22 @@ pub(super) struct Located<'a> {
     pub(super) inside: Option<&'a str>,
 }
 
-pub(super) const RELATION: &str = "SELECT c.oid::text, c.relkind::text, c.reltuples::float8::text, \
-    (c.relhassubclass AND c.relkind <> 'p')::text \
-    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-    WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')";
+/// Tables by schema and name; which of those that were asked for each is comes last.
+pub(super) const RELATIONS: &str = "SELECT c.oid::text, c.relkind::text, c.reltuples::float8::text, \
+    (c.relhassubclass AND c.relkind <> 'p')::text, wanted.position::text \
+    FROM ROWS FROM (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::text[])) \
+    WITH ORDINALITY AS wanted(schema, name, position) \
+    JOIN pg_catalog.pg_namespace n ON n.nspname = wanted.schema \
+    JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name \
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')";
 
+/// Columns of tables; whose each is comes last.
 pub(super) const COLUMNS: &str = "SELECT a.attname::text, a.attnum::int4::text, \
     pg_catalog.format_type(a.atttypid, a.atttypmod), pg_catalog.format_type(b.oid, -1), \
     bn.nspname::text, b.typname::text, b.typtype::text, en.nspname::text, e.typname::text, \
     (a.attnotnull OR t.typnotnull)::text, (a.attidentity = 'a' OR a.attgenerated <> '')::text, \
     pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT')::text, \
-    pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'UPDATE')::text \
+    pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'UPDATE')::text, a.attrelid::text \
     FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
     CROSS JOIN LATERAL (WITH RECURSIVE below AS (SELECT t.oid, t.typtype, t.typbasetype UNION ALL \
         SELECT u.oid, u.typtype, u.typbasetype FROM below JOIN pg_catalog.pg_type u \
@@ -91,15 +96,21 @@ pub(super) const COLUMNS: &str = "SELECT a.attname::text, a.attnum::int4::text, 
     JOIN pg_catalog.pg_type b ON b.oid = base.oid JOIN pg_catalog.pg_namespace bn ON bn.oid = b.typnamespace \
     LEFT JOIN pg_catalog.pg_type e ON e.oid = b.typelem AND b.typcategory = 'A' \
     LEFT JOIN pg_catalog.pg_namespace en ON en.oid = e.typnamespace \
-    WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+    WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
 
+/// Indexes of tables; whose each is comes last.
 pub(super) const INDEXES: &str = "SELECT i.indisprimary::text, (i.indisunique AND i.indimmediate)::text, \
     (SELECT pg_catalog.string_agg(k.number::text, ',' ORDER BY k.position) \
         FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS k(number, position) \
-        WHERE k.position <= i.indnkeyatts) \
+        WHERE k.position <= i.indnkeyatts), i.indrelid::text \
     FROM pg_catalog.pg_index i \
-    WHERE i.indrelid = $1::oid AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL \
+    WHERE i.indrelid = ANY ($1::oid[]) AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL \
     ORDER BY i.indisprimary DESC, i.indisunique DESC, i.indexrelid";
+
+/// Where a column says whose it is.
+const COLUMN_TABLE: usize = 13;
+/// Where an index does.
+const INDEX_TABLE: usize = 3;
 
 impl Relation {
     /// Whether its rows are told apart by their address: it is a table, and all of it is in one place.
@@ -107,13 +118,18 @@ impl Relation {
         self.kind == Kind::Table && !self.has_heirs && !self.is_partitioned
     }
 
-    pub(super) fn statement(schema: &str, name: &str) -> Statement {
-        Statement::of(RELATION).with(schema).with(name)
+    /// Asks for tables by schema and name.
+    pub(super) fn statement(names: &[(&str, &str)]) -> Statement {
+        let texts = |of: fn(&(&str, &str)) -> String| Given::Texts(names.iter().map(|name| Some(of(name))).collect());
+        let given = vec![texts(|(schema, _)| (*schema).to_owned()), texts(|(_, name)| (*name).to_owned())];
+        Statement { text: RELATIONS.to_owned(), given }
     }
 
-    /// Puts together what the three queries found.
+    /// Puts together what the three queries found: this row, and what is this table's of the others.
     pub(super) fn of(schema: &str, name: &str, relation: &Row, columns: &[Row], indexes: &[Row]) -> Option<Self> {
-        let columns: Vec<Column> = columns.iter().map(Column::of).collect::<Option<_>>()?;
+        let oid = text(relation, 0)?;
+        let columns = columns.iter().filter(|row| text(row, COLUMN_TABLE) == Some(oid));
+        let columns: Vec<Column> = columns.map(Column::of).collect::<Option<_>>()?;
         let named = |numbers: &str| -> Option<Vec<String>> {
             let name_of = |number: &str| {
                 let number = number.parse::<i16>().ok()?;
@@ -136,12 +152,12 @@ impl Relation {
         Some(Self {
             schema: schema.to_owned(),
             name: name.to_owned(),
-            oid: text(relation, 0)?.to_owned(),
+            oid: oid.to_owned(),
             kind,
             estimated_rows: text(relation, 2)?.parse().ok()?,
             has_heirs: text(relation, 3)? == "true",
             is_partitioned: text(relation, 1)? == "p",
-            indexes: indexes.iter().filter_map(index).collect(),
+            indexes: indexes.iter().filter(|row| text(row, INDEX_TABLE) == Some(oid)).filter_map(index).collect(),
             columns,
         })
     }

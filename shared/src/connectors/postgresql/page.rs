@@ -19,6 +19,9 @@ use crate::policy::Field;
 
 /// Most rows of a page.
 pub(super) const PAGE_ROWS: usize = 5_000;
+/// The same where rows are lines, which nobody looks at and no transaction changes: what a page costs beside its rows, here and
+/// in the ledger, counts for more.
+const PAGE_LINES: usize = 20_000;
 /// Most bytes of a page, as JSON; one row may have more.
 const PAGE_BYTES: usize = 8 << 20;
 /// Most bytes of a row, as JSON.
@@ -47,12 +50,6 @@ pub(super) enum Purpose {
 pub(super) struct Room {
     rows: usize,
     bytes: usize,
-}
-
-impl Default for Room {
-    fn default() -> Self {
-        Self { rows: PAGE_ROWS, bytes: PAGE_BYTES }
-    }
 }
 
 impl Room {
@@ -139,6 +136,15 @@ pub(super) enum Taken {
 }
 
 impl Taken {
+    /// How much goes into a page of this.
+    pub(super) fn room(&self) -> Room {
+        let rows = match self {
+            Self::Rows { .. } => PAGE_ROWS,
+            Self::Lines { .. } => PAGE_LINES,
+        };
+        Room { rows, bytes: PAGE_BYTES }
+    }
+
     /// Takes a row in. Gives its size as JSON.
     fn take(&mut self, row: &SqlRow, query: &Query<'_>, about: &str) -> Result<usize, ConnectorError> {
         let json = json(row, about)?;
@@ -286,7 +292,7 @@ impl Session {
             Fetched { is_at_row: true, is_over: false, .. } if purpose == Purpose::Show => {
                 let after = fetched.last.clone().or_else(|| after.cloned());
                 // The next page begins with as much room as there is.
-                let (rows, wanted) = self.ask(&about, &Room::default(), None).await?;
+                let (rows, wanted) = self.ask(&about, &taken.room(), None).await?;
                 let ahead = Some(Ahead::begin(rows, wanted));
                 self.kept = Some(Kept { query: whole, after, ahead });
             }

@@ -8,15 +8,17 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls, Row, RowStream};
 
-use super::catalog::{COLUMNS, INDEXES, Relation};
+use super::catalog::{COLUMNS, INDEXES, Relation, text};
 use super::credentials::{Address, DatabaseCredentials, TlsMode};
 use super::error::{Problem, failed, permanent, transient};
 use super::page::Kept;
-use super::statement::Statement;
+use super::statement::{Given, Statement};
 use super::tls;
 use crate::connectors::ConnectorError;
 
 const CONNECT_SECONDS: u64 = 10;
+/// Most tables that the catalog is asked for at once.
+const RELATIONS_AT_ONCE: usize = 100;
 
 /// Set once a connection. A page must be done well before the lease of its step lapses (120 s); a lock that others hold for
 /// longer than 10 s is waited for by the step's timer, not by us. What is written in JSON must not depend on the server's
@@ -195,25 +197,47 @@ impl Session {
         if self.is_in_transaction { self.commit(operation, about).await } else { Ok(()) }
     }
 
-    /// What the catalog says of a table; remembered while the connection lives.
-    pub(super) async fn relation(&mut self, schema: &str, name: &str) -> Result<Arc<Relation>, ConnectorError> {
+    /// What the catalog says of a table; remembered while the connection lives. `others`: tables that are most likely asked
+    /// for next, and are looked up along with it, since what the catalog takes is its planning and not its rows.
+    pub(super) async fn relation<'n>(
+        &mut self,
+        schema: &'n str,
+        name: &'n str,
+        others: impl Iterator<Item = (&'n str, &'n str)>,
+    ) -> Result<Arc<Relation>, ConnectorError> {
         let key = (schema.to_owned(), name.to_owned());
         if let Some(relation) = self.relations.get(&key) {
             return Ok(relation.clone());
         }
         let title = format!("{schema}.{name}");
-        let found = self.rows(&title, &Relation::statement(schema, name)).await?;
-        let Some(found) = found.first() else {
-            return Err(permanent(READ, Problem::NoRelation { relation: title }));
-        };
-        let unexpected = || permanent(READ, Problem::Unexpected { relation: title.clone() });
-        let oid = super::catalog::text(found, 0).ok_or_else(unexpected)?;
-        let columns = self.rows(&title, &Statement::of(COLUMNS).with(oid)).await?;
-        let indexes = self.rows(&title, &Statement::of(INDEXES).with(oid)).await?;
-        let relation = Relation::of(schema, name, found, &columns, &indexes).ok_or_else(unexpected)?;
-        let relation = Arc::new(relation);
-        self.relations.insert(key, relation.clone());
-        Ok(relation)
+        let mut names = vec![(schema, name)];
+        for other in others {
+            let is_known = self.relations.contains_key(&(other.0.to_owned(), other.1.to_owned()));
+            if names.len() < RELATIONS_AT_ONCE && !is_known && !names.contains(&other) {
+                names.push(other);
+            }
+        }
+        let found = self.rows(&title, &Relation::statement(&names)).await?;
+        let oids = Given::Texts(found.iter().map(|row| text(row, 0).map(ToOwned::to_owned)).collect());
+        let of_all = |query: &str| Statement { text: query.to_owned(), given: vec![oids.clone()] };
+        let columns = self.rows(&title, &of_all(COLUMNS)).await?;
+        let indexes = self.rows(&title, &of_all(INDEXES)).await?;
+        let mut is_there = false;
+        for row in &found {
+            let position = text(row, 4).and_then(|position| position.parse::<usize>().ok());
+            let Some((schema, name)) = position.and_then(|position| names.get(position.checked_sub(1)?)) else {
+                continue;
+            };
+            is_there |= position == Some(1);
+            if let Some(relation) = Relation::of(schema, name, row, &columns, &indexes) {
+                self.relations.insert(((*schema).to_owned(), (*name).to_owned()), Arc::new(relation));
+            }
+        }
+        match self.relations.get(&key) {
+            Some(relation) => Ok(relation.clone()),
+            None if is_there => Err(permanent(READ, Problem::Unexpected { relation: title })),
+            None => Err(permanent(READ, Problem::NoRelation { relation: title })),
+        }
     }
 
     /// Reads the catalog afresh from here on.

@@ -42,7 +42,12 @@ pub(super) async fn relation_of(
         return Err(ConnectorError::WrongKind);
     };
     let (schema, table) = database.table(name);
-    session.relation(schema, table).await
+    // All others of the database, each of which a step of the same request, or a way to this one, is about to need.
+    let others = policy.collections().filter_map(|other| match policy.place(other) {
+        Some(Place::Relation { database: of, name }) if of.secret == database.secret => Some(of.table(name)),
+        _ => None,
+    });
+    session.relation(schema, table, others).await
 }
 
 impl<'a> Facts<'a> {

@@ -70,8 +70,8 @@ async fn rows_that_become_large_after_many_small_ones_come_each_once_in_pages_th
     let shop = Shop::new(
         "CREATE TABLE people (id int PRIMARY KEY, email text);
         CREATE TABLE letters (no int PRIMARY KEY, owner int, text text);
-        INSERT INTO letters SELECT n, 1, CASE WHEN n <= 5000 THEN 'short' ELSE repeat('long', 262144) END
-            FROM generate_series(1, 5030) n",
+        INSERT INTO letters SELECT n, 1, CASE WHEN n <= 20000 THEN 'short' ELSE repeat('long', 262144) END
+            FROM generate_series(1, 20030) n",
         &[("people", &["id!", "email"]), ("letters", &["no!", "owner<people.id", "text"])],
     )
     .await;
@@ -88,9 +88,9 @@ async fn rows_that_become_large_after_many_small_ones_come_each_once_in_pages_th
             break;
         }
     }
-    assert_eq!(numbers, (1..=5030).collect::<Vec<_>>());
+    assert_eq!(numbers, (1..=20_030).collect::<Vec<_>>());
     // What is on its way is of the size of what came before, and is cut off where a page is full.
-    assert_eq!(pages, [5_000, 8, 8, 8, 6]);
+    assert_eq!(pages, [20_000, 8, 8, 8, 6]);
 }
 
 #[tokio::test]
