@@ -227,7 +227,9 @@ macro_rules! pass_on {
                 let keys: Vec<String> = free.iter().map(|object| object.key.clone()).collect();
                 request.input.delete.objects = free;
                 let mut response = self.store.delete_objects(request).await?;
-                keys.iter().for_each(|key| self.forget(&bucket, key));
+                for key in &keys {
+                    self.forget(&bucket, key);
+                }
                 let denied = locked.into_iter().map(|object| Error {
                     code: Some("AccessDenied".to_owned()),
                     key: Some(object.key),
