@@ -1,19 +1,27 @@
-//! Parquet: row groups without a row of the person are copied as they are, without being decoded; the others are decoded,
-//! filtered and encoded column by column.
+//! Parquet: row groups without a row of the person are copied as they are, without being decoded; so are, in the others, the
+//! pages without one. The pages with one are taken apart; columns for which that cannot be are decoded, filtered and encoded.
 //!
 //! The rules: the footer of the new file is the old one, field by field, but for offsets and counts, so schema, metadata and
-//! whatever else a writer put there stay as they were; a column that is written anew is written the way it was. Memory: a
-//! column chunk or two for each processor, and the footer.
+//! whatever else a writer put there stay as they were; a column that is written anew is written the way it was; no value
+//! that is gone is left in a dictionary, a statistic, an index or a filter. Memory: a column chunk or two for each processor,
+//! and the footer.
 
 mod assemble;
+mod bounds;
 mod chunk;
+mod codec;
 mod edits;
 mod encode;
 mod field;
 mod find;
 mod footer;
 mod output;
+mod page;
+mod pages;
+mod plain;
+mod runs;
 mod thrift;
+mod told;
 mod value;
 
 use std::borrow::Cow;
