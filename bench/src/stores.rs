@@ -43,8 +43,8 @@ pub(crate) async fn start(folder: &Path) -> Result<Endpoints, BenchError> {
 }
 
 fn serve_objects(listener: TcpListener, folder: &Path) -> Result<(), BenchError> {
-    let store = s3s_fs::FileSystem::new(folder).map_err(|error| BenchError::Other(format!("{error:?}")))?;
-    let objects = Objects::new(store, SharedUploads::default()).with_files_in(folder.to_path_buf());
+    let objects = Objects::new(folder, SharedUploads::default());
+    let objects = objects.map_err(|error| BenchError::Other(format!("{error:?}")))?;
     let mut service = s3s::service::S3ServiceBuilder::new(objects);
     service.set_auth(s3s::auth::SimpleAuth::from_single("test", "test"));
     let service = service.build();

@@ -71,10 +71,9 @@ impl Cloud {
         let dynamodb_url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
         let locks = Locks::default();
-        let store = s3s_fs::FileSystem::new(folder).expect("a folder for objects");
         let uploads = SharedUploads::default();
-        let mut service =
-            s3s::service::S3ServiceBuilder::new(Objects::new(store, uploads.clone()).with_locks(locks.clone()));
+        let objects = Objects::new(folder, uploads.clone()).expect("a folder for objects");
+        let mut service = s3s::service::S3ServiceBuilder::new(objects.with_locks(locks.clone()));
         let mut keys = s3s::auth::SimpleAuth::from_single(ADMINISTRATOR, "secret");
         for function in Function::ALL {
             keys.register(function.name().to_owned(), "secret".into());

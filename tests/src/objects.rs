@@ -2,15 +2,14 @@
 //! hold to what S3 does: a part has the tag that its uploading gave it, an upload that is over is not there, and checksums
 //! are asked for at the beginning, brought with each part, and named once more at the end. An object that is locked stays.
 
-mod ranges;
+mod pieces;
+mod whole;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use s3s::dto::{
@@ -21,7 +20,7 @@ use s3s::dto::{
     GetBucketVersioningOutput, GetObjectInput, GetObjectLegalHoldInput, GetObjectLegalHoldOutput,
     GetObjectLockConfigurationInput, GetObjectLockConfigurationOutput, GetObjectOutput, GetObjectRetentionInput,
     GetObjectRetentionOutput, HeadObjectInput, HeadObjectOutput, ListObjectVersionsInput, ListObjectVersionsOutput,
-    ListObjectsV2Input, ListObjectsV2Output, ListPartsInput, ListPartsOutput, ObjectLockLegalHold,
+    ListObjectsV2Input, ListObjectsV2Output, ListPartsInput, ListPartsOutput, Metadata, ObjectLockLegalHold,
     ObjectLockLegalHoldStatus, ObjectLockRetention, ObjectLockRetentionMode, ObjectVersion, Part, PutObjectInput,
     PutObjectOutput, Range, StreamingBlob, UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput,
     UploadPartOutput,
@@ -29,12 +28,17 @@ use s3s::dto::{
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 
+use pieces::Pieces;
+use whole::Whole;
+
 pub struct Objects {
     store: FileSystem,
+    /// Where the store has its files.
+    root: PathBuf,
     uploads: SharedUploads,
+    /// Objects that were made of parts, by bucket and key. Of these the store knows how long they are, and no byte.
+    wholes: Mutex<BTreeMap<(String, String), Arc<Whole>>>,
     locks: Locks,
-    /// Where the store has its files, if ranges are to be read from there.
-    root: Option<PathBuf>,
 }
 
 /// Locked objects by their key: until when, or until a legal hold is lifted.
@@ -46,17 +50,24 @@ pub type SharedUploads = Arc<Mutex<Uploads>>;
 pub struct Uploads {
     /// How many tags were given: no two uploads of the same bytes have the same one, as with a customer key.
     tags: u64,
-    open: BTreeMap<String, BTreeMap<i32, UploadedPart>>,
+    open: BTreeMap<String, Upload>,
     /// How many parts were uploaded again as they were,
     again: usize,
     /// and how many with other bytes.
     otherwise: usize,
 }
 
+#[derive(Default)]
+struct Upload {
+    content_type: Option<String>,
+    metadata: Option<Metadata>,
+    parts: BTreeMap<i32, UploadedPart>,
+}
+
 struct UploadedPart {
     tag: String,
     crc32: String,
-    bytes: Vec<u8>,
+    pieces: Pieces,
 }
 
 impl UploadedPart {
@@ -75,25 +86,17 @@ pub(crate) async fn all_of(body: StreamingBlob) -> S3Result<Vec<u8>> {
     read.await.map_err(|_| s3_error!(IncompleteBody))
 }
 
-fn crc32(bytes: &[u8]) -> String {
-    STANDARD.encode(crc32fast::hash(bytes).to_be_bytes())
-}
-
 impl Objects {
-    pub fn new(store: FileSystem, uploads: SharedUploads) -> Self {
-        Self { store, uploads, locks: Locks::default(), root: None }
+    /// A store over a folder.
+    pub fn new(folder: &Path, uploads: SharedUploads) -> Result<Self, s3s_fs::Error> {
+        let store = FileSystem::new(folder)?;
+        Ok(Self { store, root: folder.to_owned(), uploads, wholes: Mutex::default(), locks: Locks::default() })
     }
 
     /// The same, with locks that others can set.
     #[must_use]
     pub fn with_locks(self, locks: Locks) -> Self {
         Self { locks, ..self }
-    }
-
-    /// The same, with ranges read from the files of the store, which are here.
-    #[must_use]
-    pub fn with_files_in(self, root: PathBuf) -> Self {
-        Self { root: Some(root), ..self }
     }
 
     fn lock(&self, key: &str) -> S3Result<Option<Timestamp>> {
@@ -104,7 +107,7 @@ impl Objects {
 impl Uploads {
     /// Uploads that are open, and how many parts each has.
     pub(crate) fn open(&self) -> Vec<(String, usize)> {
-        self.open.iter().map(|(id, parts)| (id.clone(), parts.len())).collect()
+        self.open.iter().map(|(id, upload)| (id.clone(), upload.parts.len())).collect()
     }
 
     /// How many parts were uploaded again as they were, and how many with other bytes.
@@ -112,26 +115,32 @@ impl Uploads {
         (self.again, self.otherwise)
     }
 
-    fn add(&mut self, upload: &str, number: i32, bytes: Vec<u8>) -> S3Result<ETag> {
+    fn add(&mut self, upload: &str, number: i32, pieces: Pieces, crc32: &str) -> S3Result<ETag> {
         self.tags += 1;
         let tag = format!("tag-{}", self.tags);
-        let parts = self.open.get_mut(upload).ok_or_else(|| s3_error!(NoSuchUpload))?;
+        let parts = &mut self.open.get_mut(upload).ok_or_else(|| s3_error!(NoSuchUpload))?.parts;
         if let Some(earlier) = parts.get(&number) {
-            *(if earlier.bytes == bytes { &mut self.again } else { &mut self.otherwise }) += 1;
+            let is_same = earlier.pieces.size() == pieces.size() && earlier.crc32 == crc32;
+            *(if is_same { &mut self.again } else { &mut self.otherwise }) += 1;
         }
-        parts.insert(number, UploadedPart { tag: tag.clone(), crc32: crc32(&bytes), bytes });
+        parts.insert(number, UploadedPart { tag: tag.clone(), crc32: crc32.to_owned(), pieces });
         Ok(ETag::Strong(tag))
     }
 
     /// What the parts make together: they are numbered from 1, without a gap.
-    fn together(&self, upload: &str, told: &[CompletedPart]) -> S3Result<Vec<u8>> {
-        let parts = self.open.get(upload).ok_or_else(|| s3_error!(NoSuchUpload))?;
-        let mut bytes = Vec::new();
+    fn together(&self, upload: &str, told: &[CompletedPart]) -> S3Result<Whole> {
+        let upload = self.open.get(upload).ok_or_else(|| s3_error!(NoSuchUpload))?;
+        let mut parts = Vec::with_capacity(told.len());
         for (number, told) in (1..).zip(told) {
-            let part = parts.get(&number).filter(|part| told.part_number == Some(number) && part.is(told));
-            bytes.extend_from_slice(&part.ok_or_else(|| s3_error!(InvalidPart))?.bytes);
+            let part = upload.parts.get(&number).filter(|part| told.part_number == Some(number) && part.is(told));
+            parts.push(part.ok_or_else(|| s3_error!(InvalidPart))?);
         }
-        Ok(bytes)
+        Ok(Whole {
+            tag: whole::tag(parts.iter().map(|part| part.tag.as_str())),
+            pieces: Pieces::together(parts.iter().map(|part| &part.pieces)),
+            content_type: upload.content_type.clone(),
+            metadata: upload.metadata.clone(),
+        })
     }
 }
 
@@ -142,6 +151,27 @@ macro_rules! pass_on {
             $(async fn $method(&self, request: S3Request<$input>) -> S3Result<S3Response<$output>> {
                 self.store.$method(request).await
             })*
+
+            async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+                let (bucket, key) = (request.input.bucket.clone(), request.input.key.clone());
+                let put = self.store.put_object(request).await?;
+                self.forget(&bucket, &key);
+                Ok(put)
+            }
+
+            async fn copy_object(
+                &self,
+                request: S3Request<CopyObjectInput>,
+            ) -> S3Result<S3Response<CopyObjectOutput>> {
+                self.copy(request).await
+            }
+
+            async fn head_object(
+                &self,
+                request: S3Request<HeadObjectInput>,
+            ) -> S3Result<S3Response<HeadObjectOutput>> {
+                self.head(request).await
+            }
 
             async fn get_object(
                 &self,
@@ -193,8 +223,13 @@ macro_rules! pass_on {
             ) -> S3Result<S3Response<DeleteObjectsOutput>> {
                 let objects = std::mem::take(&mut request.input.delete.objects);
                 let (locked, free) = objects.into_iter().partition::<Vec<_>, _>(|object| self.lock(&object.key).is_ok());
+                let bucket = request.input.bucket.clone();
+                let keys: Vec<String> = free.iter().map(|object| object.key.clone()).collect();
                 request.input.delete.objects = free;
                 let mut response = self.store.delete_objects(request).await?;
+                for key in &keys {
+                    self.forget(&bucket, key);
+                }
                 let denied = locked.into_iter().map(|object| Error {
                     code: Some("AccessDenied".to_owned()),
                     key: Some(object.key),
@@ -236,14 +271,15 @@ macro_rules! pass_on {
                 &self,
                 request: S3Request<CreateMultipartUploadInput>,
             ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
-                let asked = request.input.checksum_algorithm;
+                let asked = &request.input.checksum_algorithm;
                 if asked.as_ref().map(ChecksumAlgorithm::as_str) != Some(ChecksumAlgorithm::CRC32) {
                     return Err(s3_error!(InvalidRequest, "the parts bring CRC32, and the upload was not begun for it"));
                 }
                 let mut uploads = self.uploads.lock().unwrap();
                 uploads.tags += 1;
                 let id = format!("upload-{}", uploads.tags);
-                uploads.open.insert(id.clone(), BTreeMap::new());
+                let CreateMultipartUploadInput { content_type, metadata, .. } = request.input;
+                uploads.open.insert(id.clone(), Upload { content_type, metadata, parts: BTreeMap::new() });
                 let output = CreateMultipartUploadOutput { upload_id: Some(id), ..Default::default() };
                 Ok(S3Response::new(output))
             }
@@ -254,11 +290,11 @@ macro_rules! pass_on {
             ) -> S3Result<S3Response<UploadPartOutput>> {
                 let UploadPartInput { body, upload_id, part_number, checksum_crc32, .. } = request.input;
                 let body = body.ok_or_else(|| s3_error!(IncompleteBody))?;
-                let bytes = all_of(body).await?;
-                if checksum_crc32 != Some(crc32(&bytes)) {
+                let (pieces, crc32) = Pieces::of_body(body, &self.root).await?;
+                if checksum_crc32.as_ref() != Some(&crc32) {
                     return Err(s3_error!(BadDigest));
                 }
-                let tag = self.uploads.lock().unwrap().add(&upload_id, part_number, bytes)?;
+                let tag = self.uploads.lock().unwrap().add(&upload_id, part_number, pieces, &crc32)?;
                 Ok(S3Response::new(UploadPartOutput { e_tag: Some(tag), checksum_crc32, ..Default::default() }))
             }
 
@@ -272,23 +308,22 @@ macro_rules! pass_on {
                     return Err(s3_error!(NotImplemented));
                 };
                 let range = copy_source_range.map(|range| Range::parse(&range)).transpose();
-                let get = GetObjectInput {
-                    bucket: bucket.into(),
-                    key: key.into(),
-                    range: range.map_err(|_| s3_error!(InvalidRange))?,
-                    ..GetObjectInput::default()
+                let range = range.map_err(|_| s3_error!(InvalidRange))?;
+                let if_match = request.input.copy_source_if_match.clone();
+                let (_, pieces) = self.found(request.map_input(|_| (bucket.into(), key.into())), if_match).await?;
+                let pieces = match range {
+                    Some(range) => pieces.slice(range.check(pieces.size())?),
+                    None => pieces,
                 };
-                let got = self.get(request.map_input(|_| get)).await?.output;
-                let bytes = all_of(got.body.ok_or_else(|| s3_error!(NoSuchKey))?).await?;
-                let checksum_crc32 = Some(crc32(&bytes));
-                let e_tag = Some(self.uploads.lock().unwrap().add(&upload_id, part_number, bytes)?);
-                let copy_part_result = Some(CopyPartResult { e_tag, checksum_crc32, ..Default::default() });
+                let crc32 = pieces.clone().crc32().map_err(|_| s3_error!(InternalError))?;
+                let e_tag = Some(self.uploads.lock().unwrap().add(&upload_id, part_number, pieces, &crc32)?);
+                let copy_part_result = Some(CopyPartResult { e_tag, checksum_crc32: Some(crc32), ..Default::default() });
                 Ok(S3Response::new(UploadPartCopyOutput { copy_part_result, ..Default::default() }))
             }
 
             async fn list_parts(&self, request: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
                 let uploads = self.uploads.lock().unwrap();
-                let parts = uploads.open.get(&request.input.upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?;
+                let parts = &uploads.open.get(&request.input.upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?.parts;
                 let part = |(number, part): (&i32, &UploadedPart)| Part {
                     part_number: Some(*number),
                     e_tag: Some(ETag::Strong(part.tag.clone())),
@@ -303,20 +338,7 @@ macro_rules! pass_on {
                 &self,
                 request: S3Request<CompleteMultipartUploadInput>,
             ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
-                let input = &request.input;
-                let listed = input.multipart_upload.clone().and_then(|upload| upload.parts).unwrap_or_default();
-                let bytes = self.uploads.lock().unwrap().together(&input.upload_id, &listed)?;
-                let upload_id = input.upload_id.clone();
-                let put = PutObjectInput {
-                    bucket: input.bucket.clone(),
-                    key: input.key.clone(),
-                    content_length: i64::try_from(bytes.len()).ok(),
-                    body: Some(StreamingBlob::wrap(futures::stream::iter([Ok::<_, std::io::Error>(bytes.into())]))),
-                    ..PutObjectInput::default()
-                };
-                self.store.put_object(request.map_input(|_| put)).await?;
-                self.uploads.lock().unwrap().open.remove(&upload_id);
-                Ok(S3Response::new(CompleteMultipartUploadOutput::default()))
+                self.complete(request).await
             }
 
             async fn abort_multipart_upload(
@@ -332,8 +354,5 @@ macro_rules! pass_on {
 
 pass_on! {
     create_bucket: CreateBucketInput => CreateBucketOutput;
-    put_object: PutObjectInput => PutObjectOutput;
-    copy_object: CopyObjectInput => CopyObjectOutput;
-    head_object: HeadObjectInput => HeadObjectOutput;
     list_objects_v2: ListObjectsV2Input => ListObjectsV2Output;
 }

@@ -1,13 +1,13 @@
-//! The columns of a row group, without some rows and with some values changed. They are encoded side by side on threads of
-//! their own, as many as there are processors, so that no more column chunks than that are in memory.
+//! The columns of a row group, without some rows and with some values changed. They are made side by side on threads of
+//! their own, as many as there are processors, so that no more column chunks than that are in memory. A column that only
+//! loses rows is put together of its pages ([`super::pages`]) where that can be; otherwise it is decoded and encoded.
 //!
 //! The rule of this room: what the file says of how a column was written (compression, dictionary, encoding, statistics,
 //! page index, Bloom filter, version of its pages) holds for what is written anew.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{self, Write};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use parquet::basic::Encoding;
@@ -17,15 +17,15 @@ use parquet::data_type::DataType;
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr, WriterVersion};
 use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedWrite};
-use parquet::schema::types::{ColumnDescPtr, ColumnDescriptor, SchemaDescriptor, Type, TypePtr};
+use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor, Type, TypePtr};
 
 use super::chunk::{Fetched, for_any_type, open};
 use super::edits::{Edit, Edits};
 use super::footer::{Footer, dictionary};
+use super::pages::{Chunk, Paged, without};
 use super::thrift::Struct;
 use super::value::{Meaning, Native};
-use super::{FormatError, SourceRef, damaged, field};
-use crate::connectors::formats::Sink;
+use super::{FormatError, SourceRef, damaged, field, guarded};
 use crate::connectors::formats::source::Ahead;
 
 /// Rows that are decoded at a time.
@@ -47,114 +47,193 @@ pub(super) struct Work {
     pub(super) edits: Edits,
 }
 
-/// Columns that have been encoded.
+/// A column that has been made anew.
 pub(super) struct Encoded {
-    /// The footer of a file that has no other columns; its offsets count from [`Encoded::BEFORE`] bytes before the first
-    /// byte that was written.
-    pub(super) footer: Footer,
-    /// Bytes that were written.
-    pub(super) length: u64,
-    /// What that file has behind its columns, its page index for one.
-    pub(super) tail: Bytes,
-}
-
-impl Encoded {
-    /// What a file has before its first column: four bytes that say what it is.
-    pub(super) const BEFORE: u64 = 4;
+    pub(super) leaf: usize,
+    /// What it is made of, one piece after the other.
+    pub(super) pieces: Vec<Bytes>,
+    /// As the footer is to describe it; places count from [`Encoded::base`].
+    pub(super) raw: Vec<u8>,
+    /// Where its first byte is, as its description has it.
+    pub(super) base: u64,
+    /// How far behind its first byte its Bloom filter is.
+    pub(super) bloom_filter: Option<u64>,
+    pub(super) column_index: Option<Bytes>,
+    /// Places count as in its description.
+    pub(super) offset_index: Option<Bytes>,
 }
 
 /// The columns that the work changes: all if rows go.
 pub(super) fn columns(group: &RowGroupMetaData, work: &Work) -> Vec<usize> {
-    let schema = group.schema_descr();
-    let all = 0..schema.num_columns();
-    let edited = |leaf: &usize| work.edits.of(*leaf).is_some();
-    // A field is encoded as a whole, so that its columns still make a schema.
-    let roots: Vec<usize> = all.clone().filter(edited).map(|leaf| schema.get_column_root_idx(leaf)).collect();
-    all.filter(|leaf| !work.dropped.is_empty() || roots.contains(&schema.get_column_root_idx(*leaf))).collect()
+    let is_changed = |leaf: &usize| !work.dropped.is_empty() || work.edits.of(*leaf).is_some();
+    (0..group.num_columns()).filter(is_changed).collect()
 }
 
-/// Encodes columns of a row group.
-///
-/// The `parquet` crate writes a file with this one group. What it writes is passed on as it comes, but for its end.
-pub(super) async fn encode(
-    source: &SourceRef,
-    footer: &Footer,
-    (index, group): (usize, &RowGroupMetaData),
-    work: &Arc<Work>,
-    sink: &mut dyn Sink,
-) -> Result<Encoded, FormatError> {
-    let leaves = columns(group, work);
-    let schema = schema(group, &leaves)?;
-    let properties = Arc::new(properties(footer, index, group, &leaves)?);
-    let described = SchemaDescriptor::new(schema.clone());
-    let buffer = Buffer::default();
-    let mut file = SerializedFileWriter::new(buffer.clone(), schema, properties.clone()).map_err(damaged)?;
-    file.flush().map_err(damaged)?;
-    buffer.take();
-    let mut length = 0;
-    let mut columns = file.next_row_group().map_err(damaged)?;
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
-    let mut waiting = leaves.iter().zip(described.columns());
-    let mut working = VecDeque::new();
-    loop {
-        while working.len() < workers
-            && let Some((leaf, column)) = waiting.next()
-        {
-            let chunk = group.column(*leaf).clone();
-            let range = footer.chunk(&chunk)?;
-            let rows = u64::try_from(group.num_rows()).map_err(damaged)?;
-            let task = Column { leaf: *leaf, chunk, column: column.clone(), rows, properties: properties.clone() };
-            working.push_back(task.encode(source, range, work));
+/// Columns of a row group that are being made anew.
+pub(super) struct Columns {
+    source: SourceRef,
+    work: Arc<Work>,
+    waiting: VecDeque<(Column, Range<u64>)>,
+    working: VecDeque<Ahead<Encoded>>,
+}
+
+impl Columns {
+    /// The columns that the work changes. They are made one after the other as [`Columns::next`] asks for them, some ahead.
+    pub(super) async fn begin(
+        source: &SourceRef,
+        footer: &Footer,
+        (index, group): (usize, &RowGroupMetaData),
+        work: &Arc<Work>,
+    ) -> Result<Self, FormatError> {
+        let leaves = columns(group, work);
+        let properties = Arc::new(properties(footer, index, group, &leaves)?);
+        let stretch =
+            |place: Option<(i64, i32)>| place.map(|(start, length)| footer.stretch(start, length.into())).transpose();
+        let mut indexes = Vec::with_capacity(leaves.len());
+        for leaf in &leaves {
+            let column = group.column(*leaf);
+            indexes.push((
+                stretch(column.column_index_offset().zip(column.column_index_length()))?,
+                stretch(column.offset_index_offset().zip(column.offset_index_length()))?,
+            ));
         }
-        let Some(next) = working.pop_front() else {
-            break;
-        };
-        let (bytes, close) = next.done().await?;
-        columns.append_column(&bytes, close).map_err(damaged)?;
-        let written = buffer.take();
-        length += written.len() as u64;
-        sink.write(written.into()).await?;
+        let wanted = indexes.iter().flat_map(|(of_values, of_places)| [of_values, of_places]).flatten();
+        let fetched = Fetched::fetch(source, wanted.cloned().collect()).await?;
+        let get =
+            |range: Option<Range<u64>>| range.map(|range| fetched.get(&range).ok_or_else(|| damaged(()))).transpose();
+        let raws = Struct::list_of_first(footer.group(index)?, field::group::COLUMNS)?;
+        let mut waiting = VecDeque::with_capacity(leaves.len());
+        for (leaf, (of_values, of_places)) in leaves.into_iter().zip(indexes) {
+            let chunk = group.column(leaf).clone();
+            let range = footer.chunk(&chunk)?;
+            let column = Column {
+                leaf,
+                raw: raws.get(leaf).ok_or_else(|| damaged(()))?.to_vec(),
+                schema: schema(group, leaf)?,
+                rows: u64::try_from(group.num_rows()).map_err(damaged)?,
+                properties: properties.clone(),
+                column_index: get(of_values)?,
+                offset_index: get(of_places)?,
+                chunk,
+            };
+            waiting.push_back((column, range));
+        }
+        Ok(Self { source: source.clone(), work: work.clone(), waiting, working: VecDeque::new() })
     }
-    // Behind the columns are their Bloom filters, and what the crate still held back of the columns.
-    columns.close().map_err(damaged)?;
-    file.flush().map_err(damaged)?;
-    let rest = buffer.take();
-    length += rest.len() as u64;
-    sink.write(rest.into()).await?;
-    file.close().map_err(damaged)?;
-    let tail = Bytes::from(buffer.take());
-    let footer = Footer::of_tail(&tail, Encoded::BEFORE + length)?;
-    Ok(Encoded { footer, length, tail })
+
+    /// The next column.
+    pub(super) async fn next(&mut self) -> Result<Option<Encoded>, FormatError> {
+        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
+        while self.working.len() < workers
+            && let Some((column, range)) = self.waiting.pop_front()
+        {
+            self.working.push_back(column.encode(&self.source, range, &self.work));
+        }
+        match self.working.pop_front() {
+            Some(next) => next.done().await.map(Some),
+            None => Ok(None),
+        }
+    }
 }
 
-/// A column that is to be encoded.
-#[expect(clippy::struct_field_names, reason = "its description is called a column too")]
+/// A column that is to be made anew.
+#[expect(clippy::struct_field_names, reason = "the format calls it a column index")]
 struct Column {
     leaf: usize,
     /// As it is.
     chunk: ColumnChunkMetaData,
-    /// As it is in the schema that it is written under.
-    column: ColumnDescPtr,
+    /// As the footer describes it.
+    raw: Vec<u8>,
+    /// A schema with no other column.
+    schema: TypePtr,
     rows: u64,
     properties: WriterPropertiesPtr,
+    column_index: Option<Bytes>,
+    offset_index: Option<Bytes>,
 }
 
 impl Column {
-    /// Fetches and encodes it, while something else is done.
-    fn encode(self, source: &SourceRef, range: Range<u64>, work: &Arc<Work>) -> Ahead<(Bytes, ColumnCloseResult)> {
+    /// Fetches it and makes it anew, while something else is done.
+    fn encode(self, source: &SourceRef, range: Range<u64>, work: &Arc<Work>) -> Ahead<Encoded> {
         let (source, work) = (source.clone(), work.clone());
         Ahead::start(async move {
             let start = range.start;
             let bytes = source.read(range).await?;
-            let encoded = tokio::task::spawn_blocking(move || self.encoded(Fetched::whole(start, bytes), &work));
+            let encoded = tokio::task::spawn_blocking(move || self.encoded(start, bytes, &work));
             encoded.await.map_err(damaged)?
         })
     }
 
-    fn encoded(self, fetched: Fetched, work: &Work) -> Result<(Bytes, ColumnCloseResult), FormatError> {
+    fn encoded(self, start: u64, bytes: Bytes, work: &Work) -> Result<Encoded, FormatError> {
+        if work.edits.of(self.leaf).is_none()
+            && let Some(Paged { pieces, raw, column_index, offset_index }) = self.paged(start, &bytes, work)
+        {
+            let leaf = self.leaf;
+            return Ok(Encoded { leaf, pieces, raw, base: start, bloom_filter: None, column_index, offset_index });
+        }
+        self.whole(Fetched::whole(start, bytes), work)
+    }
+
+    /// The column put together of its pages, if that can be.
+    fn paged(&self, start: u64, bytes: &Bytes, work: &Work) -> Option<Paged> {
+        let chunk = Chunk {
+            raw: &self.raw,
+            column: &self.chunk,
+            bytes,
+            start,
+            rows: self.rows,
+            column_index: self.column_index.as_deref(),
+            offset_index: self.offset_index.as_deref(),
+        };
+        guarded(|| Ok(without(&chunk, &work.dropped))).ok().flatten()
+    }
+
+    /// The column decoded and encoded: the `parquet` crate writes a file with this one column, of which this is a part.
+    fn whole(self, fetched: Fetched, work: &Work) -> Result<Encoded, FormatError> {
+        let leaf = self.leaf;
+        let schema = self.schema.clone();
+        let mut file = SerializedFileWriter::new(Vec::new(), schema, self.properties.clone()).map_err(damaged)?;
+        let mut group = file.next_row_group().map_err(damaged)?;
+        let (bytes, close) = self.rewritten(fetched, work)?;
+        group.append_column(&bytes, close).map_err(damaged)?;
+        drop(bytes);
+        group.close().map_err(damaged)?;
+        let file = Bytes::from(file.into_inner().map_err(damaged)?);
+        let footer = Footer::of_tail(&file, 0)?;
+        let column = footer.metadata.row_groups().first().and_then(|group| group.columns().first());
+        let column = column.ok_or_else(|| damaged(()))?;
+        let cut = |range: Range<u64>| -> Result<Bytes, FormatError> {
+            let start = usize::try_from(range.start).map_err(damaged)?;
+            Ok(file.slice(start..usize::try_from(range.end).map_err(damaged)?))
+        };
+        let stretch = |place: Option<(i64, i32)>| {
+            place.map(|(start, length)| cut(footer.stretch(start, length.into())?)).transpose()
+        };
+        let chunk = footer.chunk(column)?;
+        let mut pieces = vec![cut(chunk.clone())?];
+        let filter = stretch(column.bloom_filter_offset().zip(column.bloom_filter_length()))?;
+        let raws = Struct::list_of_first(footer.group(0)?, field::group::COLUMNS)?;
+        let encoded = Encoded {
+            leaf,
+            raw: raws.first().ok_or_else(|| damaged(()))?.to_vec(),
+            base: chunk.start,
+            bloom_filter: filter.as_ref().map(|_| chunk.end - chunk.start),
+            column_index: stretch(column.column_index_offset().zip(column.column_index_length()))?,
+            offset_index: stretch(column.offset_index_offset().zip(column.offset_index_length()))?,
+            pieces: {
+                pieces.extend(filter);
+                pieces
+            },
+        };
+        Ok(encoded)
+    }
+
+    fn rewritten(self, fetched: Fetched, work: &Work) -> Result<(Bytes, ColumnCloseResult), FormatError> {
         let mut out = TrackedWrite::new(Vec::new());
         let pages = Box::new(SerializedPageWriter::new(&mut out));
-        let mut writer = get_column_writer(self.column, self.properties, pages);
+        let described = SchemaDescriptor::new(self.schema);
+        let column = described.columns().first().ok_or_else(|| damaged(()))?.clone();
+        let mut writer = get_column_writer(column, self.properties, pages);
         let reader = open(fetched, &self.chunk, self.rows, None)?;
         let edits = work.edits.of(self.leaf);
         for_any_type!(reader, typed => rewrite(typed, &mut writer, &self.chunk, self.rows, &work.dropped, edits))?;
@@ -163,35 +242,31 @@ impl Column {
     }
 }
 
-/// Bytes that the `parquet` crate has written.
-#[derive(Clone, Default)]
-struct Buffer(Arc<Mutex<Vec<u8>>>);
-
-impl Buffer {
-    fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
+/// The schema of one column: the file's, without the others. What groups mean is left out, as no value depends on it.
+fn schema(group: &RowGroupMetaData, leaf: usize) -> Result<TypePtr, FormatError> {
+    let mut left = leaf;
+    pruned(group.schema_descr().root_schema(), &mut left).ok_or_else(|| damaged(()))
 }
 
-impl Write for Buffer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
+fn pruned(node: &Type, left: &mut usize) -> Option<TypePtr> {
+    let info = node.get_basic_info();
+    for inner in node.get_fields() {
+        let kept = if inner.is_group() {
+            pruned(inner, left)
+        } else {
+            let is_it = *left == 0;
+            *left = left.wrapping_sub(1);
+            is_it.then(|| inner.clone())
+        };
+        if let Some(kept) = kept {
+            let mut builder = Type::group_type_builder(node.name()).with_fields(vec![kept]);
+            if info.has_repetition() {
+                builder = builder.with_repetition(info.repetition());
+            }
+            return builder.build().ok().map(Arc::new);
+        }
     }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// The schema of these columns: whole fields of the file's.
-fn schema(group: &RowGroupMetaData, leaves: &[usize]) -> Result<TypePtr, FormatError> {
-    let schema = group.schema_descr();
-    let mut roots: Vec<usize> = leaves.iter().map(|leaf| schema.get_column_root_idx(*leaf)).collect();
-    roots.dedup();
-    let fields = roots.into_iter().map(|root| schema.root_schema().get_fields()[root].clone()).collect();
-    let root = Type::group_type_builder(schema.root_schema().name()).with_fields(fields).build().map_err(damaged)?;
-    Ok(Arc::new(root))
+    None
 }
 
 /// How the columns were written.

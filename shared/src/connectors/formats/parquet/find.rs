@@ -14,6 +14,7 @@ use parquet::schema::types::ColumnDescriptor;
 
 use super::chunk::{Fetched, Pages, bloom_filter, complete_dictionary, dictionary_values, for_any_type, needed, open};
 use super::footer::Footer;
+use super::scan::scan;
 use super::thrift::Struct;
 use super::value::{Meaning, Native, uuid_bytes};
 use super::{FormatError, SourceRef, Way, damaged, field, guarded};
@@ -78,6 +79,21 @@ impl Search {
         }
     }
 
+    /// The values as the column stores them, if they are few.
+    fn few(&self) -> Option<Vec<Vec<u8>>> {
+        match &self.wanted {
+            Wanted::Few(values) => Some(values.clone()),
+            Wanted::Numbers(values) if values.len() <= FEW => {
+                let stored = |number: &i64| match self.physical {
+                    Type::INT32 => Some(i32::try_from(*number).ok()?.to_le_bytes().to_vec()),
+                    _ => Some(number.to_le_bytes().to_vec()),
+                };
+                values.iter().map(stored).collect()
+            }
+            _ => None,
+        }
+    }
+
     fn is_in_vain(&self) -> bool {
         match &self.wanted {
             Wanted::Few(values) => values.is_empty(),
@@ -130,6 +146,12 @@ impl Search {
             let firsts: Vec<u64> = spans.iter().map(|span| span.start).collect();
             let ranges = needed(&chunk, pages.as_ref(), &firsts, rows);
             fetched = Fetched::fetch(source, ranges).await?;
+        }
+        if pages.is_none()
+            && let Some((bytes, wanted)) = fetched.get(&chunk).zip(self.few())
+            && let Some(found) = guarded(|| Ok(scan(&bytes, column, rows, &wanted))).ok().flatten()
+        {
+            return Ok(found);
         }
         let reader = open(fetched, column, rows, pages)?;
         guarded(|| for_any_type!(reader, typed => self.matching(typed, column.column_descr(), &spans)))

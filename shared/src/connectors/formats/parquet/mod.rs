@@ -1,22 +1,32 @@
-//! Parquet: row groups without a row of the person are copied as they are, without being decoded; the others are decoded,
-//! filtered and encoded column by column.
+//! Parquet: row groups without a row of the person are copied as they are, without being decoded; so are, in the others, the
+//! pages without one. The pages with one are taken apart; columns for which that cannot be are decoded, filtered and encoded.
 //!
 //! The rules: the footer of the new file is the old one, field by field, but for offsets and counts, so schema, metadata and
-//! whatever else a writer put there stay as they were; a column that is written anew is written the way it was. Memory: a
-//! column chunk or two for each processor, and the footer.
+//! whatever else a writer put there stay as they were; a column that is written anew is written the way it was; no value
+//! that is gone is left in a dictionary, a statistic, an index or a filter. Memory: a column chunk or two for each processor,
+//! and the footer.
 
 mod assemble;
+mod bounds;
 mod chunk;
+mod codec;
 mod edits;
 mod encode;
 mod field;
 mod find;
 mod footer;
 mod output;
+mod page;
+mod pages;
+mod plain;
+mod runs;
+mod scan;
 mod thrift;
+mod told;
 mod value;
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -29,9 +39,13 @@ use parquet::basic::Repetition;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::schema::types::ColumnDescPtr;
 
+use super::source::Ahead;
 use super::{Column, Decide, FormatError, Mode, Sink, SourceRef, Tally, Verdict, Way, Whose};
 use crate::mask::Masked;
 use crate::record::{Record, Value};
+
+/// Row groups that are searched at the same time. Each has the column that leads to the person in memory.
+const GROUPS_AHEAD: usize = 2;
 
 /// What the `parquet` crate says is not passed on: it may quote what it read.
 fn damaged<E>(_: E) -> FormatError {
@@ -54,8 +68,9 @@ pub(super) async fn walk(
     if source.size() == 0 {
         return Ok(Tally::default());
     }
-    let footer = Footer::read(source).await?;
-    let searches = searches(&footer, whose)?;
+    let footer = Arc::new(Footer::read(source).await?);
+    let searches = searches(&footer, whose)?.map(Arc::new);
+    let mut finding = Finding { source, footer: &footer, searches: searches.as_ref(), next: 0, ahead: VecDeque::new() };
     let (mut output, stops_at_work) = match mode {
         Mode::Look => (None, false),
         Mode::Glance => (None, true),
@@ -66,9 +81,9 @@ pub(super) async fn walk(
     for (index, group) in footer.metadata.row_groups().iter().enumerate() {
         let rows = u64::try_from(group.num_rows()).map_err(damaged)?;
         pass.tally.rows += rows;
-        let theirs = match &searches {
+        let theirs = match finding.next().await? {
             None => (0..rows).map(|row| (row, 0)).collect(),
-            Some(searches) => find(source, &footer, group, searches).await?,
+            Some(found) => found,
         };
         let work = pass.work(group, &theirs).await?;
         if pass.is_over {
@@ -119,16 +134,48 @@ fn searches(footer: &Footer, whose: &Whose) -> Result<Option<Vec<(usize, Search)
     Ok(Some(searches))
 }
 
-/// Rows of a group that may be the person's, ascending, each with the ways that may lead to it.
+/// Rows of a group that may be the person's, ascending, each with the way that may lead to it.
+type Found = Vec<(u64, usize)>;
+
+/// What finds the person's rows group by group, and is in the next one already while something is done about one.
+struct Finding<'a> {
+    source: &'a SourceRef,
+    footer: &'a Arc<Footer>,
+    searches: Option<&'a Arc<Vec<(usize, Search)>>>,
+    /// The next group that nobody has begun with.
+    next: usize,
+    ahead: VecDeque<Ahead<Found>>,
+}
+
+impl Finding<'_> {
+    /// What is in the next group; none if all rows are looked for.
+    async fn next(&mut self) -> Result<Option<Found>, FormatError> {
+        let Some(searches) = self.searches else {
+            return Ok(None);
+        };
+        while self.ahead.len() < GROUPS_AHEAD && self.next < self.footer.metadata.num_row_groups() {
+            let (source, footer, searches) = (self.source.clone(), self.footer.clone(), searches.clone());
+            let group = self.next;
+            self.ahead.push_back(Ahead::start(async move { find(&source, &footer, group, &searches).await }));
+            self.next += 1;
+        }
+        match self.ahead.pop_front() {
+            Some(found) => found.done().await.map(Some),
+            None => Ok(Some(Vec::new())),
+        }
+    }
+}
+
 async fn find(
     source: &SourceRef,
     footer: &Footer,
-    group: &RowGroupMetaData,
+    group: usize,
     searches: &[(usize, Search)],
-) -> Result<Vec<(u64, usize)>, FormatError> {
+) -> Result<Found, FormatError> {
     let mut found = Vec::new();
     for (way, search) in searches {
-        found.extend(search.rows(source, footer, group).await?.into_iter().map(|row| (row, *way)));
+        let rows = search.rows(source, footer, footer.metadata.row_group(group)).await?;
+        found.extend(rows.into_iter().map(|row| (row, *way)));
     }
     found.sort_unstable();
     Ok(found)

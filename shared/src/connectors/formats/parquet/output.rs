@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::chunk::{Fetched, bloom_filter};
-use super::encode::{Encoded, Work, columns, encode};
+use super::encode::{Columns, Encoded, Work, columns};
 use super::footer::Footer;
 use super::thrift::Struct;
 use super::{FormatError, Sink, SourceRef, damaged, field};
@@ -80,11 +80,20 @@ impl<'a> Output<'a> {
         let mut placed = self.raw(index)?;
         self.keep_columns(index, &kept, &mut placed).await?;
         self.flush().await?;
-        let start = self.position;
-        let encoded = encode(self.source, self.footer, (index, group), work, self.sink).await?;
-        self.position += encoded.length;
-        for (chunk, leaf) in placed_anew(&encoded, start)?.into_iter().zip(&changed) {
-            placed.chunks[*leaf] = chunk;
+        let mut columns = Columns::begin(self.source, self.footer, (index, group), work).await?;
+        while let Some(encoded) = columns.next().await? {
+            let Encoded { leaf, pieces, raw, base, bloom_filter, column_index, offset_index } = encoded;
+            placed.chunks[leaf] = PlacedChunk {
+                raw: Cow::Owned(raw),
+                moved: self.position.cast_signed() - base.cast_signed(),
+                bloom_filter: bloom_filter.map(|after| self.position + after),
+                column_index: column_index.map(Index::New),
+                offset_index: offset_index.map(Index::New),
+            };
+            for piece in pieces {
+                self.position += piece.len() as u64;
+                self.sink.write(piece).await?;
+            }
         }
         placed.rows = Some(group.num_rows() - i64::try_from(work.dropped.len()).map_err(damaged)?);
         let sorting = placed.raw.structs(field::group::SORTING)?;
@@ -215,36 +224,6 @@ impl<'a> Output<'a> {
         written.extend_from_slice(b"PAR1");
         self.sink.write(written.into()).await
     }
-}
-
-/// Where columns are that were encoded anew and written from `start` on.
-fn placed_anew<'a>(encoded: &Encoded, start: u64) -> Result<Vec<PlacedChunk<'a>>, FormatError> {
-    let moved = start.cast_signed() - Encoded::BEFORE.cast_signed();
-    let tail_start = Encoded::BEFORE + encoded.length;
-    let group = encoded.footer.metadata.row_groups().first().ok_or_else(|| damaged(()))?;
-    let raws = Struct::list_of_first(encoded.footer.group(0)?, field::group::COLUMNS)?;
-    let mut chunks = Vec::with_capacity(raws.len());
-    for (raw, column) in raws.into_iter().zip(group.columns()) {
-        let index = |place: Option<(i64, i32)>| -> Result<Option<Index>, FormatError> {
-            let Some((offset, length)) = place else {
-                return Ok(None);
-            };
-            let from = usize::try_from(offset - tail_start.cast_signed()).map_err(damaged)?;
-            let to = from + usize::try_from(length).map_err(damaged)?;
-            if to > encoded.tail.len() {
-                return Err(damaged(()));
-            }
-            Ok(Some(Index::New(encoded.tail.slice(from..to))))
-        };
-        chunks.push(PlacedChunk {
-            raw: Cow::Owned(raw.to_vec()),
-            moved,
-            bloom_filter: column.bloom_filter_offset().map(|offset| (offset + moved).cast_unsigned()),
-            column_index: index(column.column_index_offset().zip(column.column_index_length()))?,
-            offset_index: index(column.offset_index_offset().zip(column.offset_index_length()))?,
-        });
-    }
-    Ok(chunks)
 }
 
 impl Placed<'_> {

@@ -121,6 +121,37 @@ impl<'a> Struct<'a> {
         Ok(elements.into_iter().map(|element| element == [TRUE]).collect())
     }
 
+    /// A truth value.
+    pub(super) fn truth(&self, id: i16) -> Result<Option<bool>, FormatError> {
+        match self.0.iter().find(|field| field.id == id) {
+            None => Ok(None),
+            Some(Field { kind: TRUE, .. }) => Ok(Some(true)),
+            Some(Field { kind: FALSE, .. }) => Ok(Some(false)),
+            Some(_) => Err(DAMAGED),
+        }
+    }
+
+    /// Bytes, or a text.
+    pub(super) fn binary(&self, id: i16) -> Result<Option<&[u8]>, FormatError> {
+        let Some(value) = self.get(id, &[BINARY])? else {
+            return Ok(None);
+        };
+        let mut cursor = Cursor { bytes: value, at: 0 };
+        cursor.varint()?;
+        Ok(Some(&value[cursor.at..]))
+    }
+
+    /// The whole numbers of a list.
+    pub(super) fn numbers(&self, id: i16) -> Result<Vec<i64>, FormatError> {
+        let elements = self.elements(id, I64, |cursor| cursor.varint().map(|_| ()))?;
+        elements.into_iter().map(|bytes| Cursor { bytes, at: 0 }.zigzag()).collect()
+    }
+
+    /// Whether it has no other fields than these.
+    pub(super) fn has_only(&self, ids: &[i16]) -> bool {
+        self.0.iter().all(|field| ids.contains(&field.id))
+    }
+
     fn elements(
         &self,
         id: i16,
@@ -151,15 +182,48 @@ impl<'a> Struct<'a> {
 
     /// Sets a list of structs that is there.
     pub(super) fn set_structs(&mut self, id: i16, structs: &[Vec<u8>]) {
+        self.set_elements(id, STRUCT, structs);
+    }
+
+    /// Sets a list of whole numbers that is there.
+    pub(super) fn set_numbers(&mut self, id: i16, numbers: &[i64]) {
+        let number = |number: &i64| {
+            let mut value = Vec::new();
+            write_zigzag(&mut value, *number);
+            value
+        };
+        self.set_elements(id, I64, &numbers.iter().map(number).collect::<Vec<_>>());
+    }
+
+    /// Sets a list of texts that is there.
+    pub(super) fn set_binaries(&mut self, id: i16, texts: &[&[u8]]) {
+        let text = |text: &&[u8]| {
+            let mut value = Vec::with_capacity(text.len() + 5);
+            write_varint(&mut value, text.len() as u64);
+            value.extend_from_slice(text);
+            value
+        };
+        self.set_elements(id, BINARY, &texts.iter().map(text).collect::<Vec<_>>());
+    }
+
+    /// Sets a list of truth values that is there.
+    pub(super) fn set_truths(&mut self, id: i16, truths: &[bool]) {
+        let truth = |truth: &bool| vec![if *truth { TRUE } else { FALSE }];
+        self.set_elements(id, TRUE, &truths.iter().map(truth).collect::<Vec<_>>());
+    }
+
+    fn set_elements(&mut self, id: i16, kind: u8, elements: &[Vec<u8>]) {
         if let Some(field) = self.0.iter_mut().find(|field| field.id == id) {
-            let mut value = Vec::with_capacity(structs.iter().map(Vec::len).sum::<usize>() + 6);
-            if let Ok(length @ 0..15) = u8::try_from(structs.len()) {
-                value.push(length << 4 | STRUCT);
+            // Both codes stand for truth values: writers differ, and this one keeps to its own.
+            let kind = if kind == TRUE { field.value.first().map_or(kind, |head| head & 0x0f) } else { kind };
+            let mut value = Vec::with_capacity(elements.iter().map(Vec::len).sum::<usize>() + 6);
+            if let Ok(length @ 0..15) = u8::try_from(elements.len()) {
+                value.push(length << 4 | kind);
             } else {
-                value.push(0xf0 | STRUCT);
-                write_varint(&mut value, structs.len() as u64);
+                value.push(0xf0 | kind);
+                write_varint(&mut value, elements.len() as u64);
             }
-            value.extend(structs.iter().flatten());
+            value.extend(elements.iter().flatten());
             field.value = Cow::Owned(value);
         }
     }

@@ -1,5 +1,6 @@
 //! Formats, end to end: an object in, an object out.
 
+mod pages;
 mod parquet;
 mod text;
 
