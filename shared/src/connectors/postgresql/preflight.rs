@@ -11,7 +11,7 @@ use super::error::Problem;
 use super::groups;
 use super::session::{READ, Session};
 use super::statement::Statement;
-use super::ways::relation_of;
+use super::ways::relation_alone;
 use crate::connectors::{ConnectorError, Obstacle, Target};
 use crate::policy::{CollectionRule, ErasureRule, Strategy, ViaRule};
 
@@ -86,7 +86,7 @@ impl Session {
         self.settle(READ, target.name).await?;
         self.forget_relations();
         let mut found = Found { collection: target.name, obstacles: Vec::new() };
-        let relation = match relation_of(self, target.policy, target.name).await {
+        let relation = match relation_alone(self, target.policy, target.name).await {
             Ok(relation) => relation,
             Err(error) => {
                 let Some(missing) = missing(&error) else { return Err(error) };

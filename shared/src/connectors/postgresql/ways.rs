@@ -32,6 +32,19 @@ pub(super) struct Facts<'a> {
     earlier_chunks: Vec<Tuple>,
 }
 
+/// What the catalog says of a collection's table, and of no other: for who looks at each afresh.
+pub(super) async fn relation_alone(
+    session: &mut Session,
+    policy: &Pinned,
+    collection: &str,
+) -> Result<Arc<Relation>, ConnectorError> {
+    let Some(Place::Relation { database, name }) = policy.place(collection) else {
+        return Err(ConnectorError::WrongKind);
+    };
+    let (schema, table) = database.table(name);
+    session.relation(schema, table, std::iter::empty()).await
+}
+
 /// The table of a collection.
 pub(super) async fn relation_of(
     session: &mut Session,

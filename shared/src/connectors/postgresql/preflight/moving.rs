@@ -5,7 +5,7 @@ use crate::connectors::postgresql::catalog::{Kind, Relation, text};
 use crate::connectors::postgresql::error::Problem;
 use crate::connectors::postgresql::session::Session;
 use crate::connectors::postgresql::statement::Statement;
-use crate::connectors::postgresql::ways::relation_of;
+use crate::connectors::postgresql::ways::relation_alone;
 use crate::connectors::{ConnectorError, Target};
 
 /// Whether this role may add rows, whether anybody who connects may read them, and who else may read them that may also write
@@ -34,7 +34,7 @@ impl Session {
         to: &str,
         found: &mut Found<'_>,
     ) -> Result<(), ConnectorError> {
-        let there = match relation_of(self, target.policy, to).await {
+        let there = match relation_alone(self, target.policy, to).await {
             Ok(there) => there,
             Err(error) => {
                 let Some(missing) = super::missing(&error) else { return Err(error) };
