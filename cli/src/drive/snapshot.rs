@@ -120,9 +120,17 @@ pub async fn left_in_stack(stack: &Stack, clients: &Clients, person: &Person) ->
         }
     }
     for bucket in [&stack.package_bucket, &stack.policy_bucket] {
-        places.extend(found_in(&versions(bucket, clients).await?, person));
+        let mut versions = versions(bucket, clients).await?;
+        versions.iter_mut().filter(|version| is_package(&version.key)).for_each(|version| version.content.clear());
+        places.extend(found_in(&versions, person));
     }
     Ok(counted(places.into_iter()))
+}
+
+/// Whether a key is that of a finished package. What is in one is of whoever asked for it, who may have written to others or follow
+/// them; it is packed, so that a search of its bytes finds such a name where a text was too short to be packed, and only there.
+fn is_package(key: &str) -> bool {
+    key.rsplit('/').next().is_some_and(|name| name.starts_with("package-"))
 }
 
 /// Whether a text holds anything that identifies a person.
