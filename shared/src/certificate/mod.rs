@@ -5,6 +5,7 @@
 //! words for it (names, reasons, whom to ask).
 
 mod changed;
+mod labels;
 mod words;
 
 use std::collections::BTreeMap;
@@ -170,7 +171,7 @@ impl Clock {
 pub fn basis<'a>(policy: &'a Pinned, collection: &str, language: &str, out_of_reach: bool) -> Option<&'a str> {
     Some(match &policy.rule(collection)?.erasure {
         ErasureRule::Retain { basis, .. } => in_language(basis, language),
-        _ if out_of_reach => words::out_of_reach(language),
+        _ if out_of_reach => labels::out_of_reach(language),
         ErasureRule::Erase { .. } | ErasureRule::Anonymise { .. } | ErasureRule::Keep { .. } => words::locked(language),
     })
 }
@@ -286,7 +287,7 @@ pub fn page(file: &EvidenceFile, policy: &Pinned, language: &str) -> Page {
             complaint: in_language(&controller.complaint, language).to_owned(),
             time_zone: controller.time_zone.clone(),
         },
-        words: words::words(language),
+        words: labels::words(language),
     }
 }
 

@@ -13,7 +13,7 @@ use super::session::Session;
 use super::statement::{Given, Values};
 use super::types::Family;
 use crate::connectors::{ConnectorError, Person, Target, Tuple};
-use crate::policy::{Link, Origin, Pinned, Place};
+use crate::policy::{Database, Link, Origin, Pinned, Place};
 
 /// Which rows: those of one link, for captured keys those of one chunk of it, without those of the links before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,35 +32,37 @@ pub(super) struct Facts<'a> {
     earlier_chunks: Vec<Tuple>,
 }
 
-/// What the catalog says of a collection's table, and of no other: for who looks at each afresh.
-pub(super) async fn relation_alone(
-    session: &mut Session,
-    policy: &Pinned,
-    collection: &str,
-) -> Result<Arc<Relation>, ConnectorError> {
-    let Some(Place::Relation { database, name }) = policy.place(collection) else {
-        return Err(ConnectorError::WrongKind);
-    };
-    let (schema, table) = database.table(name);
-    session.relation(schema, table, std::iter::empty()).await
-}
-
-/// The table of a collection.
+/// The table of a collection, read along with all others of its database: a step of the same request, or a way to this one, is
+/// about to need them.
 pub(super) async fn relation_of(
     session: &mut Session,
     policy: &Pinned,
     collection: &str,
 ) -> Result<Arc<Relation>, ConnectorError> {
-    let Some(Place::Relation { database, name }) = policy.place(collection) else {
-        return Err(ConnectorError::WrongKind);
-    };
-    let (schema, table) = database.table(name);
-    // All others of the database, each of which a step of the same request, or a way to this one, is about to need.
+    let (database, (schema, table)) = table_of(policy, collection)?;
     let others = policy.collections().filter_map(|other| match policy.place(other) {
         Some(Place::Relation { database: of, name }) if of.secret == database.secret => Some(of.table(name)),
         _ => None,
     });
     session.relation(schema, table, others).await
+}
+
+/// The same without the others: for who looks at each table afresh.
+pub(super) async fn relation_alone(
+    session: &mut Session,
+    policy: &Pinned,
+    collection: &str,
+) -> Result<Arc<Relation>, ConnectorError> {
+    let (_, (schema, table)) = table_of(policy, collection)?;
+    session.relation(schema, table, std::iter::empty()).await
+}
+
+/// Where a collection is: its database, and schema and name in it.
+fn table_of<'p>(policy: &'p Pinned, collection: &'p str) -> Result<(&'p Database, (&'p str, &'p str)), ConnectorError> {
+    match policy.place(collection) {
+        Some(Place::Relation { database, name }) => Ok((database, database.table(name))),
+        _ => Err(ConnectorError::WrongKind),
+    }
 }
 
 impl<'a> Facts<'a> {

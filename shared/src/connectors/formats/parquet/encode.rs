@@ -5,31 +5,27 @@
 //! The rule of this room: what the file says of how a column was written (compression, dictionary, encoding, statistics,
 //! page index, Bloom filter, version of its pages) holds for what is written anew.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parquet::basic::Encoding;
-use parquet::column::reader::ColumnReaderImpl;
-use parquet::column::writer::{ColumnCloseResult, ColumnWriter, get_column_writer};
-use parquet::data_type::DataType;
+use parquet::column::writer::{ColumnCloseResult, get_column_writer};
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr, WriterVersion};
 use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedWrite};
-use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor, Type, TypePtr};
+use parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
 
 use super::chunk::{Fetched, for_any_type, open};
-use super::edits::{Edit, Edits};
+use super::copy::rewrite;
+use super::edits::Edits;
 use super::footer::{Footer, dictionary};
 use super::pages::{Chunk, Paged, without};
 use super::thrift::Struct;
-use super::value::{Meaning, Native};
 use super::{FormatError, SourceRef, damaged, field, guarded};
 use crate::connectors::formats::source::Ahead;
 
-/// Rows that are decoded at a time.
-const BATCH: usize = 1024;
 /// Columns that are encoded at the same time.
 const MOST_WORKERS: usize = 4;
 /// How often a Bloom filter may err that is made anew. Files do not say what they were made for.
@@ -334,119 +330,4 @@ fn encoding(column: &ColumnChunkMetaData) -> Encoding {
     let is_run_length = column.page_encoding_stats_mask().is_some_and(|mask| mask.is_set(Encoding::RLE));
     let other = OTHERS.into_iter().find(|other| column.encodings_mask().is_set(*other));
     other.unwrap_or(if is_run_length { Encoding::RLE } else { Encoding::PLAIN })
-}
-
-/// Copies a column's values, but for the rows that go and those that change.
-fn rewrite<T: DataType>(
-    mut reader: ColumnReaderImpl<T>,
-    writer: &mut ColumnWriter<'_>,
-    column: &ColumnChunkMetaData,
-    rows: u64,
-    dropped: &[u64],
-    edits: Option<&BTreeMap<u64, Edit>>,
-) -> Result<(), FormatError>
-where
-    T::T: Native,
-{
-    let short = || FormatError::Malformed("a Parquet column has fewer rows than its group");
-    let column = column.column_descr();
-    let writer = T::get_column_writer_mut(writer).ok_or_else(|| damaged(()))?;
-    let mut batch = Levelled::<T::T>::default();
-    let mut kept = Levelled::<T::T>::default();
-    let mut at = 0;
-    while at < rows {
-        batch.clear();
-        let size = usize::try_from(rows - at).unwrap_or(BATCH).min(BATCH);
-        let definitions = Some(&mut batch.definitions);
-        let repetitions = Some(&mut batch.repetitions);
-        let (read, ..) = reader.read_records(size, definitions, repetitions, &mut batch.values).map_err(damaged)?;
-        if read == 0 {
-            return Err(short());
-        }
-        let span = at..at + read as u64;
-        at = span.end;
-        let going = &dropped[dropped.partition_point(|row| *row < span.start)..];
-        let is_touched = going.first().is_some_and(|row| *row < span.end)
-            || edits.is_some_and(|edits| edits.range(span.clone()).next().is_some());
-        let whole = if is_touched {
-            kept.clear();
-            batch.filter(&mut kept, span.start, going, edits, column)?;
-            &kept
-        } else {
-            &batch
-        };
-        let definitions = (column.max_def_level() > 0).then_some(whole.definitions.as_slice());
-        let repetitions = (column.max_rep_level() > 0).then_some(whole.repetitions.as_slice());
-        if !whole.values.is_empty() || definitions.is_some_and(|levels| !levels.is_empty()) {
-            writer.write_batch(&whole.values, definitions, repetitions).map_err(damaged)?;
-        }
-    }
-    Ok(())
-}
-
-/// Values of a column with their levels; no levels where the column has none.
-struct Levelled<N> {
-    definitions: Vec<i16>,
-    repetitions: Vec<i16>,
-    values: Vec<N>,
-}
-
-impl<N> Default for Levelled<N> {
-    fn default() -> Self {
-        Self { definitions: Vec::new(), repetitions: Vec::new(), values: Vec::new() }
-    }
-}
-
-impl<N: Native> Levelled<N> {
-    fn clear(&mut self) {
-        self.definitions.clear();
-        self.repetitions.clear();
-        self.values.clear();
-    }
-
-    /// Copies the rows, which begin at `row`, but for those that go and those that change.
-    fn filter(
-        &self,
-        into: &mut Self,
-        mut row: u64,
-        mut going: &[u64],
-        edits: Option<&BTreeMap<u64, Edit>>,
-        column: &ColumnDescriptor,
-    ) -> Result<(), FormatError> {
-        let most = column.max_def_level();
-        let slots = if most > 0 { self.definitions.len() } else { self.values.len() };
-        let is_first = |slot: usize| self.repetitions.get(slot).is_none_or(|level| *level == 0);
-        let is_there = |slot: usize| self.definitions.get(slot).is_none_or(|level| *level == most);
-        let mut slot = 0;
-        let mut value = 0;
-        while slot < slots {
-            let end = (slot + 1..slots).find(|next| is_first(*next)).unwrap_or(slots);
-            let values = value..value + (slot..end).filter(|slot| is_there(*slot)).count();
-            value = values.end;
-            let stays = going.first() != Some(&row);
-            let parent = self.definitions.get(slot).copied().unwrap_or(0);
-            let edit = edits.and_then(|edits| edits.get(&row)).filter(|edit| edit.parent <= parent);
-            if !stays {
-                going = &going[1..];
-            } else if let Some(edit) = edit {
-                if most > 0 {
-                    into.definitions.push(if edit.value.is_some() { most } else { edit.parent });
-                }
-                if column.max_rep_level() > 0 {
-                    into.repetitions.push(0);
-                }
-                if let Some(value) = &edit.value {
-                    into.values.push(N::stored(value, Meaning::of(column), column.type_length())?);
-                }
-            } else {
-                let span = slot..end;
-                into.definitions.extend(self.definitions.get(span.clone()).unwrap_or_default());
-                into.repetitions.extend(self.repetitions.get(span).unwrap_or_default());
-                into.values.extend_from_slice(self.values.get(values).unwrap_or_default());
-            }
-            slot = end;
-            row += 1;
-        }
-        Ok(())
-    }
 }

@@ -10,6 +10,7 @@ mod assemble;
 mod bounds;
 mod chunk;
 mod codec;
+mod copy;
 mod edits;
 mod encode;
 mod field;
