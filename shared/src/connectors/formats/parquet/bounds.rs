@@ -59,11 +59,14 @@ impl<'a> Bounds<'a> {
     }
 }
 
-/// Whether a greatest value could be the beginning of this one with the next character, or the next byte, at its end.
+/// Whether a greatest value could be the beginning of this one, made greater: with the next character or byte at its end; or
+/// with the next byte somewhere in it, behind which are those of the value (so do Java writers, if only that makes a text) or
+/// zeros, where the value's could not be made greater.
 fn is_cut_off(most: &[u8], value: &[u8]) -> bool {
     let alike = most.iter().zip(value).take_while(|(one, other)| one == other).count();
-    if let (Some(value), [byte]) = (value.get(alike), &most[alike..])
-        && value.checked_add(1) == Some(*byte)
+    if let (Some((one, ours)), Some((other, theirs))) = (most[alike..].split_first(), value[alike..].split_first())
+        && let (true, Some(theirs)) = (other.checked_add(1) == Some(*one), theirs.get(..ours.len()))
+        && (ours == theirs || ours.iter().all(|byte| *byte == 0) && theirs.iter().all(|byte| *byte == 0xff))
     {
         return true;
     }
@@ -131,10 +134,16 @@ mod tests {
             // One byte became two.
             ("x\u{80}", "x\u{7f}y", true),
             ("abd", "ab", false),
+            // What Java writers make of a character whose last byte cannot be raised: п, 便 and ÿ.
+            ("до\u{47f}", "доп. текст", true),
+            ("方\u{4fff}", "方便的地址", true),
+            ("a\u{13f}", "a\u{ff}b", true),
+            ("до\u{47f}", "доз. текст", false),
         ] {
             assert_eq!(is_cut_off(most.as_bytes(), value.as_bytes()), is_it, "{most} {value}");
         }
         assert!(is_cut_off(&[1, 0xff], &[1, 0xfe, 3]) && !is_cut_off(&[1, 0xff], &[1, 0xff, 3]));
+        assert!(is_cut_off(&[2, 0, 0], &[1, 0xff, 0xff, 9]) && !is_cut_off(&[2, 0, 0], &[1, 0xff, 0xfe, 9]));
         let zeros = Bounds::of_page(&[0, 0, 0, 0x80], &[0; 4], Type::FLOAT);
         assert!(zeros.may_tell(&[0; 4]) && !zeros.may_tell(&[1; 4]));
         let texts = Bounds::of_page(b"ab", b"x", Type::BYTE_ARRAY);

@@ -19,6 +19,8 @@ const DATA_V2: i64 = 3;
 const RLE: i64 = 3;
 /// Values of the largest page that is taken apart.
 const MOST_VALUES: i64 = 1 << 24;
+/// Its bytes, which a damaged file may say anything of.
+const MOST_BYTES: i64 = 64 << 20;
 
 /// How the values of a page are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +102,7 @@ impl Page {
         let (header, header_size) = Struct::parse(chunk.get(at..)?).ok()?;
         let header = header.into_owned();
         let number = |id| header.number(id).ok()?;
-        let size = length(number(field::page_header::BYTES))?;
+        let size = length(number(field::page_header::BYTES).filter(|size| *size <= MOST_BYTES))?;
         let start = at.checked_add(header_size)?;
         let end = start.checked_add(length(number(field::page_header::COMPRESSED_BYTES))?)?;
         let body = (end <= chunk.len()).then(|| chunk.slice(start..end))?;
@@ -127,6 +129,11 @@ impl Page {
         };
         drop(inner);
         Some(Self { kind, header, stretch: at..end, body, size, header_size, values, encoding, storage })
+    }
+
+    /// About how many bytes it takes in memory once it is taken apart, or more: its values, and two levels and an index each.
+    pub(super) fn bytes_apart(&self) -> usize {
+        self.size.saturating_add(self.values.saturating_mul(12))
     }
 
     pub(super) fn is_dictionary(&self) -> bool {

@@ -19,6 +19,10 @@ use super::plain::Plain;
 use super::runs;
 use super::told::{Told, tell};
 
+/// Bytes of pages that are in memory at once, taken apart. Where more lose rows, little of the chunk could be taken over, and
+/// to decode and encode it batch by batch takes less.
+const MOST_APART: usize = 32 << 20;
+
 /// A column chunk as it is.
 pub(super) struct Chunk<'a> {
     /// As the footer describes it.
@@ -128,15 +132,13 @@ pub(super) fn without(chunk: &Chunk<'_>, rows: &[u64]) -> Option<Paged> {
     let codec = Codec::of(chunk.column.compression())?;
     let plain = Plain::of(column)?;
     let (head, mut pages) = taken_apart(chunk, codec)?;
-    let mut first = 0;
-    for data in &mut pages {
-        let span = first..first + data.rows;
-        first = span.end;
-        let from = rows.partition_point(|row| *row < span.start);
-        let to = rows.partition_point(|row| *row < span.end);
-        if from < to {
-            data.cut = Some(cut(data, codec, column, plain, (span.start, &rows[from..to]))?);
-        }
+    let touched = touched(&pages, rows);
+    let apart: usize = touched.iter().map(|(at, ..)| pages[*at].page.bytes_apart()).sum();
+    if apart > MOST_APART {
+        return None;
+    }
+    for (at, start, rows) in touched {
+        pages[at].cut = Some(cut(&pages[at], codec, column, plain, (start, rows))?);
     }
     let dictionary = match &head {
         Some(head) => Some(dictionary_of(head, &pages, codec, column, plain)?),
@@ -156,6 +158,19 @@ pub(super) fn without(chunk: &Chunk<'_>, rows: &[u64]) -> Option<Paged> {
         Told { chunk, plain, codec, head: head.as_ref(), new_head: new_head.as_ref(), pages: &pages, dictionary };
     let length: usize = pieces.iter().map(Bytes::len).sum();
     tell(&told, length, pieces)
+}
+
+/// The pages that lose rows: which, their first row, and the rows.
+fn touched<'r>(pages: &[Data], rows: &'r [u64]) -> Vec<(usize, u64, &'r [u64])> {
+    let mut first = 0;
+    let losing = pages.iter().enumerate().map(|(at, data)| {
+        let span = first..first + data.rows;
+        first = span.end;
+        let from = rows.partition_point(|row| *row < span.start);
+        let to = rows.partition_point(|row| *row < span.end);
+        (at, span.start, &rows[from..to])
+    });
+    losing.filter(|(.., rows)| !rows.is_empty()).collect()
 }
 
 /// What a page is without what it loses, with other indices if values of the dictionary have new places.
