@@ -18,6 +18,7 @@ mod statement;
 mod tls;
 mod types;
 mod ways;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,11 +38,13 @@ use crate::policy::{CollectionRule, Database, Field, Origin, Place, Strategy};
 use crate::random::Random;
 use catalog::{KeyPart, Relation};
 use error::permanent;
-use page::{Key, Purpose, Query, Taken};
+use page::{Form, Key, Purpose, Query, Taken};
+use record::Shape;
 use session::{READ, Session};
 use statement::Values;
 use types::Family;
 use ways::{Facts, Stop, Ways, relation_of};
+use wire::Wire;
 
 /// Tables in PostgreSQL databases.
 pub struct Postgresql {
@@ -181,27 +184,30 @@ impl Session {
         cursor: Option<&str>,
         purpose: Purpose,
     ) -> Result<ReadPage, ConnectorError> {
-        let mut taken = Taken::Rows { link: 0, rows: Vec::new() };
-        let next = self.gather(target, who, cursor, purpose, &mut taken).await?;
-        let Taken::Rows { rows, .. } = taken else { return Err(ConnectorError::Cursor) };
+        let (relation, key) = self.target(target).await?;
+        let shape = Arc::new(Shape::of(&relation, target.fields));
+        let form = |link| Form::Rows(link, shape.clone());
+        let (taken, next) = self.gather(target, (&relation, &key), who, cursor, purpose, &form).await?;
+        let Taken::Rows(rows) = taken else { return Err(ConnectorError::Cursor) };
         Ok(ReadPage { rows, next, unread: 0 })
     }
 
-    /// The same as lines of JSON, just as the database writes it; none where it writes bytes otherwise than an export does.
+    /// The same as lines of JSON, as the database would write it; none where it writes bytes otherwise than an export does.
     async fn lines(
         &mut self,
         target: &Target<'_>,
         who: Who<'_>,
         cursor: Option<&str>,
     ) -> Result<Option<Lines>, ConnectorError> {
-        let (relation, _) = self.target(target).await?;
+        let (relation, key) = self.target(target).await?;
         let is_bytes =
             |field: &Field| relation.column(&field.name).is_some_and(|column| column.family == Family::Bytes);
         if target.fields.iter().any(is_bytes) {
             return Ok(None);
         }
-        let mut taken = Taken::Lines { text: Vec::new(), rows: 0 };
-        let next = self.gather(target, who, cursor, Purpose::Show, &mut taken).await?;
+        let Some(wire) = Wire::of(&relation, &key, target.fields).map(Arc::new) else { return Ok(None) };
+        let form = |_| Form::Lines(wire.clone());
+        let (taken, next) = self.gather(target, (&relation, &key), who, cursor, Purpose::Show, &form).await?;
         let Taken::Lines { text, rows } = taken else { return Err(ConnectorError::Cursor) };
         Ok(Some(Lines { text, rows, next }))
     }
@@ -210,46 +216,46 @@ impl Session {
     async fn gather(
         &mut self,
         target: &Target<'_>,
+        (relation, key): (&Relation, &[KeyPart]),
         who: Who<'_>,
         cursor: Option<&str>,
         purpose: Purpose,
-        taken: &mut Taken,
-    ) -> Result<Option<String>, ConnectorError> {
-        let (relation, key) = self.target(target).await?;
+        form: &(dyn Fn(usize) -> Form + Sync),
+    ) -> Result<(Taken, Option<String>), ConnectorError> {
         let step = Step::parse(cursor)?;
         let mut after = step.native.as_deref().map(parse_key).transpose()?;
         if after.as_ref().is_some_and(|after| after.len() != key.len()) {
             return Err(ConnectorError::Cursor);
         }
-        let (mut stop, mut room) = (Stop { link: step.link, chunk: step.chunk }, taken.room());
+        let mut stop = Stop { link: step.link, chunk: step.chunk };
+        let mut taken = form(stop.link).nothing();
+        let mut room = taken.room();
         loop {
             let Some((found, at)) = self.find(target, who, stop).await? else {
-                return Ok(None);
+                return Ok((taken, None));
             };
             if at != stop {
                 (stop, after) = (at, None);
             }
             if room.is_none() {
-                return Ok(Some(cursor_of(stop, after.as_ref())?));
+                return Ok((taken, Some(cursor_of(stop, after.as_ref())?)));
             }
             let query = Query {
-                relation: &relation,
-                key: &key,
+                relation,
+                key,
                 fields: target.fields,
                 scanned: scanned(target),
                 preamble: found.preamble,
                 condition: found.condition,
                 values: found.values,
+                form: form(stop.link),
             };
-            if let Taken::Rows { link, .. } = taken {
-                *link = stop.link;
-            }
-            let portion = self.portion(&query, after.as_ref(), purpose, &mut room, taken).await?;
+            let portion = self.portion(&query, after.as_ref(), purpose, &mut room, &mut taken).await?;
             if portion.is_last {
                 (stop, after) = (stop.next(target, who), None);
             } else {
                 let after = portion.last.or(after);
-                return Ok(Some(cursor_of(stop, after.as_ref())?));
+                return Ok((taken, Some(cursor_of(stop, after.as_ref())?)));
             }
         }
     }

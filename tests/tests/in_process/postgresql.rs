@@ -4,6 +4,7 @@ mod anonymity;
 mod cursors;
 mod groups;
 mod held;
+mod lines;
 mod moving;
 mod paths;
 mod preflight;

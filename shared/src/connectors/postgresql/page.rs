@@ -4,16 +4,19 @@
 //! skip some when others go); memory holds one page, and the next on its way; and a cursor that is still open is read on from only if the
 //! query, its values and the place where it stands are exactly those that are asked for. Everything else begins anew.
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use std::sync::Arc;
+
+use futures::TryStreamExt as _;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Row as SqlRow, RowStream};
 
 use super::catalog::{KeyPart, Relation};
 use super::error::{Problem, failed, permanent, transient};
-use super::record;
+use super::record::Shape;
 use super::session::{READ, Session};
 use super::statement::{Given, Statement, Values, literal, quoted};
 use super::types::Family;
+use super::wire::{Misfit, Wire};
 use crate::connectors::{ConnectorError, Handle, Row};
 use crate::policy::Field;
 
@@ -25,7 +28,7 @@ const PAGE_LINES: usize = 20_000;
 /// Most bytes of a page, as JSON; one row may have more.
 const PAGE_BYTES: usize = 8 << 20;
 /// Most bytes of a row, as JSON.
-const ROW_BYTES: usize = 32 << 20;
+pub(super) const ROW_BYTES: usize = 32 << 20;
 /// How many rows are fetched first, while it is not known how large they are.
 const FIRST_ROWS: usize = 8;
 /// A value of more bytes stands for itself when rows are only judged: nothing is decided by so long a text, unless the rule
@@ -47,6 +50,7 @@ pub(super) enum Purpose {
 }
 
 /// How much may still be read into a page.
+#[derive(Clone, Copy)]
 pub(super) struct Room {
     rows: usize,
     bytes: usize,
@@ -70,6 +74,17 @@ pub(super) struct Query<'a> {
     /// What holds for the rows, which are called `c`; none: for all.
     pub(super) condition: Option<String>,
     pub(super) values: Values,
+    /// How its rows come.
+    pub(super) form: Form,
+}
+
+/// How rows come, and what is made of each.
+#[derive(Clone)]
+pub(super) enum Form {
+    /// As JSON, with key and version: rows that were found through this link.
+    Rows(usize, Arc<Shape>),
+    /// Column by column: lines.
+    Lines(Arc<Wire>),
 }
 
 /// How far a query was read.
@@ -92,45 +107,71 @@ pub(super) struct Kept {
 /// Rows that are taken off the connection as they come, whether anybody asks for them or not: nothing else that is asked of
 /// the connection would be answered before.
 struct Ahead {
-    rows: JoinHandle<Result<Arrived, tokio_postgres::Error>>,
+    rows: JoinHandle<Result<Arrived, Lost>>,
     /// How many were asked for.
     wanted: usize,
 }
 
-/// Rows that have come, as many as a page has room for.
+/// Why rows did not come.
+enum Lost {
+    Server(tokio_postgres::Error),
+    Misfit(Misfit),
+}
+
+impl Lost {
+    fn into_error(self, about: &str) -> ConnectorError {
+        match self {
+            Self::Server(error) => failed(READ, about, &error),
+            Self::Misfit(misfit) => permanent(READ, misfit.of(about)),
+        }
+    }
+}
+
+/// Rows that have come, as many as there was room for.
 struct Arrived {
-    rows: Vec<SqlRow>,
+    taken: Taken,
+    last: Option<SqlRow>,
+    rows: usize,
+    /// Their size as JSON.
+    bytes: usize,
     /// Whether more came, which were let go.
     is_cut: bool,
 }
 
-impl Ahead {
-    fn begin(rows: RowStream, wanted: usize) -> Self {
-        let rows = tokio::spawn(async move {
-            let (mut arrived, mut rows, mut bytes) = (Arrived { rows: Vec::new(), is_cut: false }, Box::pin(rows), 0);
-            while let Some(row) = rows.try_next().await? {
-                if bytes >= PAGE_BYTES {
-                    arrived.is_cut = true;
-                    continue;
-                }
-                bytes += row.try_get::<_, Option<&str>>(2)?.map_or(1, str::len);
-                arrived.rows.push(row);
+impl Arrived {
+    async fn take(rows: RowStream, form: &Form, room: Room) -> Result<Self, Lost> {
+        let mut arrived = Self { taken: form.nothing(), last: None, rows: 0, bytes: 0, is_cut: false };
+        let mut rows = Box::pin(rows);
+        while let Some(row) = rows.try_next().await.map_err(Lost::Server)? {
+            // What else was asked for comes again with the next page.
+            if arrived.rows >= room.rows || arrived.bytes >= room.bytes {
+                arrived.is_cut = true;
+                continue;
             }
-            Ok(arrived)
-        });
+            arrived.bytes += form.take(&row, &mut arrived.taken).map_err(Lost::Misfit)?;
+            arrived.rows += 1;
+            arrived.last = Some(row);
+        }
+        Ok(arrived)
+    }
+}
+
+impl Ahead {
+    fn begin(rows: RowStream, wanted: usize, form: Form) -> Self {
+        let rows = tokio::spawn(async move { Arrived::take(rows, &form, form.nothing().room()).await });
         Self { rows, wanted }
     }
 
     async fn rows(self, about: &str) -> Result<Arrived, ConnectorError> {
         let rows = self.rows.await.map_err(|_| transient(READ, Problem::Unreachable("rows were lost".to_owned())))?;
-        rows.map_err(|error| failed(READ, about, &error))
+        rows.map_err(|lost| lost.into_error(about))
     }
 }
 
 /// What is made of rows.
 pub(super) enum Taken {
-    /// Rows, found through this link.
-    Rows { link: usize, rows: Vec<Row> },
+    /// Rows.
+    Rows(Vec<Row>),
     /// Lines of JSON.
     Lines { text: Vec<u8>, rows: u64 },
 }
@@ -139,40 +180,64 @@ impl Taken {
     /// How much goes into a page of this.
     pub(super) fn room(&self) -> Room {
         let rows = match self {
-            Self::Rows { .. } => PAGE_ROWS,
+            Self::Rows(_) => PAGE_ROWS,
             Self::Lines { .. } => PAGE_LINES,
         };
         Room { rows, bytes: PAGE_BYTES }
     }
 
-    /// Takes a row in. Gives its size as JSON.
-    fn take(&mut self, row: &SqlRow, query: &Query<'_>, about: &str) -> Result<usize, ConnectorError> {
-        let json = json(row, about)?;
-        let parse = || record::parse(json, query.relation, query.fields);
-        match self {
-            Self::Rows { link, rows } => {
-                let version = row.try_get(1).map_err(|_| unexpected(about))?;
-                let handle = Handle::Key { values: key(row, about)?, version };
-                rows.push(Row { handle, record: parse()?, is_current: true, link: *link });
+    /// Takes in what came behind it.
+    fn add(&mut self, more: Self) {
+        match (self, more) {
+            (Self::Rows(rows), Self::Rows(more)) => rows.extend(more),
+            (Self::Lines { text, rows }, Self::Lines { text: more, rows: count }) => {
+                *rows += count;
+                if text.is_empty() { *text = more } else { text.extend_from_slice(&more) }
             }
-            Self::Lines { text, rows } => {
-                *rows += 1;
-                if is_line(json) {
-                    text.extend_from_slice(json.as_bytes());
-                } else {
-                    serde_json::to_writer(&mut *text, &parse()?).map_err(|_| unexpected(about))?;
-                }
-                text.push(b'\n');
-            }
+            // A page is of one form.
+            (taken, more) => *taken = more,
         }
-        Ok(json.len().max(1))
     }
 }
 
-/// Whether a row's JSON can stand as it is: one line, and no value in it that holds others, which a JSON column may have
-/// twice under one name, or nested without end. A text with such a character in it is only looked at more closely.
-fn is_line(json: &str) -> bool {
-    json.len() > 1 && memchr::memchr3(b'{', b'[', b'\n', &json.as_bytes()[1..]).is_none()
+impl Form {
+    /// What is made of no rows.
+    pub(super) fn nothing(&self) -> Taken {
+        match self {
+            Self::Rows(..) => Taken::Rows(Vec::new()),
+            Self::Lines(_) => Taken::Lines { text: Vec::new(), rows: 0 },
+        }
+    }
+
+    /// Takes a row in. Gives its size as JSON.
+    fn take(&self, row: &SqlRow, taken: &mut Taken) -> Result<usize, Misfit> {
+        match (self, taken) {
+            (Self::Rows(link, shape), Taken::Rows(rows)) => {
+                let version = row.try_get(1).map_err(|_| Misfit::Unexpected)?;
+                let json: Option<&str> = row.try_get(2).map_err(|_| Misfit::Unexpected)?;
+                let json = json.ok_or(Misfit::TooLarge)?;
+                let record = shape.record(json).ok_or(Misfit::Unexpected)?;
+                let handle = Handle::Key { values: self.key(row)?, version };
+                rows.push(Row { handle, record, is_current: true, link: *link });
+                Ok(json.len())
+            }
+            (Self::Lines(wire), Taken::Lines { text, rows }) => {
+                let before = text.len();
+                wire.write(row, text)?;
+                *rows += 1;
+                Ok(text.len() - before)
+            }
+            _ => Err(Misfit::Unexpected),
+        }
+    }
+
+    /// Key of a row.
+    fn key(&self, row: &SqlRow) -> Result<Key, Misfit> {
+        match self {
+            Self::Rows(..) => row.try_get(0).map_err(|_| Misfit::Unexpected),
+            Self::Lines(wire) => wire.key(row),
+        }
+    }
 }
 
 impl Query<'_> {
@@ -181,11 +246,12 @@ impl Query<'_> {
         let mut values = self.values.clone();
         let keys = self.key.iter().enumerate().map(|(at, part)| format!("c.{} AS k{at}", part.column));
         let fields = self.fields.iter().enumerate().map(|(at, field)| self.column(at, field, purpose));
-        let version = match self.relation.version() {
-            Some(version) => format!("c.{version}::pg_catalog.text AS version"),
-            None => "''::pg_catalog.text AS version".to_owned(),
+        let version = match (&self.form, self.relation.version()) {
+            (Form::Lines(_), _) => None,
+            (Form::Rows(..), Some(version)) => Some(format!("c.{version}::pg_catalog.text AS version")),
+            (Form::Rows(..), None) => Some("''::pg_catalog.text AS version".to_owned()),
         };
-        let columns: Vec<String> = keys.chain(fields).chain([version]).collect();
+        let columns: Vec<String> = keys.chain(fields).chain(version).collect();
         let mut conditions: Vec<String> = self.condition.iter().map(|condition| format!("({condition})")).collect();
         if let Some(after) = after {
             conditions.push(self.behind(after, &mut values));
@@ -198,22 +264,31 @@ impl Query<'_> {
         let order: Vec<String> =
             self.key.iter().enumerate().flat_map(|(at, part)| part.order(&format!("h.k{at}"))).collect();
         let most = most.map_or(String::new(), |most| format!(" LIMIT {most}"));
-        let key: Vec<String> = (0..self.key.len()).map(|at| format!("t.k{at}::pg_catalog.text")).collect();
-        let shown = self.fields.iter().enumerate().map(|(at, field)| format!("t.f{at} AS {}", quoted(&field.name)));
-        let shown = shown.collect::<Vec<_>>().join(", ");
-        let text = format!(
-            "{preamble}SELECT x.key, x.version, CASE WHEN pg_catalog.octet_length(x.record) \
-             OPERATOR(pg_catalog.<=) {ROW_BYTES} THEN x.record END FROM (\
-             SELECT ARRAY[{key}] AS key, t.version, pg_catalog.row_to_json(r)::pg_catalog.text AS record FROM (\
-             SELECT h.* FROM (SELECT {columns} FROM {table} AS c{conditions}{fence}) AS h ORDER BY {order}{most}) AS t \
-             CROSS JOIN LATERAL (SELECT {shown}) AS r OFFSET 0) AS x",
-            preamble = self.preamble,
-            key = key.join(", "),
+        let rows = format!(
+            "SELECT h.* FROM (SELECT {columns} FROM {table} AS c{conditions}{fence}) AS h ORDER BY {order}{most}",
             columns = columns.join(", "),
             table = self.relation.sql(),
             order = order.join(", "),
         );
-        values.into_statement(text)
+        let query = match &self.form {
+            Form::Rows(..) => self.as_json(&rows),
+            Form::Lines(wire) => wire.query(&rows),
+        };
+        values.into_statement(format!("{}{query}", self.preamble))
+    }
+
+    /// Rows as JSON, each with its key and version.
+    fn as_json(&self, rows: &str) -> String {
+        let key: Vec<String> = (0..self.key.len()).map(|at| format!("t.k{at}::pg_catalog.text")).collect();
+        let shown = self.fields.iter().enumerate().map(|(at, field)| format!("t.f{at} AS {}", quoted(&field.name)));
+        let shown = shown.collect::<Vec<_>>().join(", ");
+        format!(
+            "SELECT x.key, x.version, CASE WHEN pg_catalog.octet_length(x.record) \
+             OPERATOR(pg_catalog.<=) {ROW_BYTES} THEN x.record END FROM (\
+             SELECT ARRAY[{key}] AS key, t.version, pg_catalog.row_to_json(r)::pg_catalog.text AS record FROM ({rows}) \
+             AS t CROSS JOIN LATERAL (SELECT {shown}) AS r OFFSET 0) AS x",
+            key = key.join(", "),
+        )
     }
 
     /// A field's column; where rows are judged, without long values.
@@ -292,8 +367,8 @@ impl Session {
             Fetched { is_at_row: true, is_over: false, .. } if purpose == Purpose::Show => {
                 let after = fetched.last.clone().or_else(|| after.cloned());
                 // The next page begins with as much room as there is.
-                let (rows, wanted) = self.ask(&about, &taken.room(), None).await?;
-                let ahead = Some(Ahead::begin(rows, wanted));
+                let (rows, wanted) = self.ask(&about, taken.room(), None).await?;
+                let ahead = Some(Ahead::begin(rows, wanted, query.form.clone()));
                 self.kept = Some(Kept { query: whole, after, ahead });
             }
             _ => self.settle(READ, &about).await?,
@@ -304,7 +379,7 @@ impl Session {
 
     /// Asks the open cursor for as many rows as there may be room for: few at first, then by the size that rows turn out
     /// to have.
-    async fn ask(&self, about: &str, room: &Room, each: Option<usize>) -> Result<(RowStream, usize), ConnectorError> {
+    async fn ask(&self, about: &str, room: Room, each: Option<usize>) -> Result<(RowStream, usize), ConnectorError> {
         let each = each.or_else(|| self.row_bytes.get(about).copied());
         let wanted = each.map_or(FIRST_ROWS, |each| room.bytes / each.max(1)).clamp(1, room.rows);
         let statement = Statement::of(format!("FETCH FORWARD {wanted} FROM habeas"));
@@ -323,35 +398,27 @@ impl Session {
         let mut fetched = Fetched { last: None, is_over: false, is_at_row: true };
         let (mut read_bytes, mut read_rows, mut last) = (0_usize, 0_usize, None);
         while !room.is_none() && !fetched.is_over && fetched.is_at_row {
-            let mut arrived = 0;
-            let (mut rows, wanted) = if let Some(ahead) = ahead.take() {
+            let (arrived, wanted) = if let Some(ahead) = ahead.take() {
                 let wanted = ahead.wanted;
-                let arrived = ahead.rows(&about).await?;
-                fetched.is_at_row = !arrived.is_cut;
-                (stream::iter(arrived.rows.into_iter().map(Ok)).left_stream(), wanted)
+                (ahead.rows(&about).await?, wanted)
             } else {
-                let (rows, wanted) = self.ask(&about, room, read_bytes.checked_div(read_rows)).await?;
-                (Box::pin(rows).right_stream(), wanted)
+                let (rows, wanted) = self.ask(&about, *room, read_bytes.checked_div(read_rows)).await?;
+                let arrived = Arrived::take(rows, &query.form, *room).await;
+                (arrived.map_err(|lost| lost.into_error(&about))?, wanted)
             };
-            while let Some(row) = rows.try_next().await.map_err(|error| failed(READ, &about, &error))? {
-                arrived += 1;
-                // The page is full; what else was asked for comes again with the next page.
-                if room.is_none() {
-                    fetched.is_at_row = false;
-                    continue;
-                }
-                let bytes = taken.take(&row, query, &about)?;
-                room.rows -= 1;
-                room.bytes = room.bytes.saturating_sub(bytes);
-                read_bytes += bytes;
-                read_rows += 1;
-                last = Some(row);
-            }
-            fetched.is_over = fetched.is_at_row && arrived < wanted;
+            room.rows = room.rows.saturating_sub(arrived.rows);
+            room.bytes = room.bytes.saturating_sub(arrived.bytes);
+            read_rows += arrived.rows;
+            read_bytes += arrived.bytes;
+            last = arrived.last.or(last);
+            taken.add(arrived.taken);
+            fetched.is_at_row = !arrived.is_cut;
+            fetched.is_over = fetched.is_at_row && arrived.rows < wanted;
         }
-        fetched.last = last.map(|row| key(&row, &about)).transpose()?;
+        let misfit = |misfit: Misfit| permanent(READ, misfit.of(&about));
+        fetched.last = last.map(|row| query.form.key(&row)).transpose().map_err(misfit)?;
         if let Some(each) = read_bytes.checked_div(read_rows) {
-            self.row_bytes.insert(about, each);
+            self.row_bytes.insert(about, each.max(1));
         }
         Ok(fetched)
     }
@@ -362,19 +429,4 @@ struct Fetched {
     is_over: bool,
     /// Whether the cursor stands behind the last row; otherwise it has gone on.
     is_at_row: bool,
-}
-
-fn unexpected(about: &str) -> ConnectorError {
-    permanent(READ, Problem::Unexpected { relation: about.to_owned() })
-}
-
-/// Key of a row.
-fn key(row: &SqlRow, about: &str) -> Result<Key, ConnectorError> {
-    row.try_get(0).map_err(|_| unexpected(about))
-}
-
-/// JSON of a row.
-fn json<'a>(row: &'a SqlRow, about: &str) -> Result<&'a str, ConnectorError> {
-    let text: Option<&str> = row.try_get(2).map_err(|_| unexpected(about))?;
-    text.ok_or_else(|| permanent(READ, Problem::TooLarge { relation: about.to_owned(), most: ROW_BYTES }))
 }

@@ -6,30 +6,45 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use super::catalog::Relation;
-use super::error::{Problem, permanent};
-use super::session::READ;
 use super::types::Family;
-use crate::connectors::ConnectorError;
 use crate::policy::Field;
 use crate::record::{Record, Value};
 
 /// Values inside values deeper than this stay the JSON text that they are.
 const MOST_DEPTH: u8 = 100;
 
-/// A row.
-pub(super) fn parse(text: &str, relation: &Relation, fields: &[Field]) -> Result<Record, ConnectorError> {
-    let unexpected = || permanent(READ, Problem::Unexpected { relation: relation.title() });
-    let raw: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(text).map_err(|_| unexpected())?;
-    let mut record = Record::default();
-    for field in fields {
-        let raw = raw.get(field.name.as_str()).ok_or_else(unexpected)?;
-        let mut read = value(raw.get(), 0).ok_or_else(unexpected)?;
-        if relation.column(&field.name).is_some_and(|column| column.family == Family::Bytes) {
-            read = bytes(read).ok_or_else(unexpected)?;
-        }
-        record.set(field.name.clone(), read);
+/// The fields of rows.
+pub(super) struct Shape {
+    /// Their names, and whether they are bytes.
+    fields: Vec<(String, bool)>,
+}
+
+impl Shape {
+    pub(super) fn of(relation: &Relation, fields: &[Field]) -> Self {
+        let is_bytes = |name: &str| relation.column(name).is_some_and(|column| column.family == Family::Bytes);
+        Self { fields: fields.iter().map(|field| (field.name.clone(), is_bytes(&field.name))).collect() }
     }
-    Ok(record)
+
+    /// A row. None: it is no JSON object, or lacks a field.
+    pub(super) fn record(&self, text: &str) -> Option<Record> {
+        let raw: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(text).ok()?;
+        let mut record = Record::default();
+        for (name, is_bytes) in &self.fields {
+            let read = value(raw.get(name.as_str())?.get(), 0)?;
+            record.set(name.clone(), if *is_bytes { bytes(read)? } else { read });
+        }
+        Some(record)
+    }
+}
+
+/// A row with whatever fields it has, of which none is bytes.
+pub(super) fn whole(text: &str) -> Option<Record> {
+    let raw: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(text).ok()?;
+    let mut record = Record::default();
+    for (name, raw) in raw {
+        record.set(name.into_owned(), value(raw.get(), 0)?);
+    }
+    Some(record)
 }
 
 /// A JSON value, with the digits of its numbers.
