@@ -289,6 +289,8 @@ impl Driver {
                     self.send_effects(&change).await;
                     return Ok(true);
                 }
+                // Mostly another step was done while this one ran, long ago for a machine.
+                Err(LedgerError::Conflict) if attempt == 1 => {}
                 Err(LedgerError::Conflict) => tokio::time::sleep(self.jitter(attempt)).await,
                 Err(error) => return Err(error),
             }
