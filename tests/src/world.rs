@@ -161,6 +161,11 @@ impl World {
         self.cloud.locks.lock().unwrap().insert(key.to_owned(), until);
     }
 
+    /// Takes an object's lock away, as when its time is over.
+    pub fn unlock(&self, key: &str) {
+        self.cloud.locks.lock().unwrap().remove(key);
+    }
+
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }

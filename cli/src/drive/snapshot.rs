@@ -1,11 +1,14 @@
 //! Everything that is stored, read through the AWS APIs and by SQL and not through any code of Habeas: all rows of all
 //! tables and all versions of all objects. What a scan finds here is what is there.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::{StreamExt as _, TryStreamExt as _};
+use habeas::ledger::keys;
 use habeas::policy::{Pinned, Place};
+use habeas::request::Status;
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use super::{DriveError, Stack};
@@ -24,6 +27,8 @@ pub struct Version {
     pub key: String,
     /// The version.
     pub version: String,
+    /// Whether it is a delete marker.
+    pub is_marker: bool,
     /// The bytes; empty for a delete marker.
     pub content: Vec<u8>,
 }
@@ -111,26 +116,50 @@ impl Snapshot {
     }
 }
 
-/// Where anything that identifies a person is left in what a stack itself keeps: its ledger and its buckets.
+/// Where anything that identifies a person is left in what a stack itself keeps: its ledger and its buckets. What a package was
+/// made from is packed, so that no search of its bytes finds a name in it, and none of it may be there once its request has
+/// ended: whosever it is, it counts by its key.
 pub async fn left_in_stack(stack: &Stack, clients: &Clients, person: &Person) -> Result<Vec<Finding>, DriveError> {
-    let mut places = Vec::new();
+    let (mut places, mut ended) = (Vec::new(), BTreeSet::new());
     for stored in rows(&stack.ledger_table, clients).await? {
+        ended.extend(ended_request(&stored));
         if holds(&Value::Object(stored).to_string(), person) {
             places.push(stack.ledger_table.clone());
         }
     }
     for bucket in [&stack.package_bucket, &stack.policy_bucket] {
         let mut versions = versions(bucket, clients).await?;
+        let staged = versions.iter().filter(|version| is_left_of_making(version, &ended)).count();
+        places.extend(std::iter::repeat_n(format!("{bucket}, of what packages were made from"), staged));
         versions.iter_mut().filter(|version| is_package(&version.key)).for_each(|version| version.content.clear());
         places.extend(found_in(&versions, person));
     }
     Ok(counted(places.into_iter()))
 }
 
+/// The id of a request, if a row of the ledger is one that has ended.
+fn ended_request(row: &Map<String, Value>) -> Option<String> {
+    let text = |name: &str| row.get(name).and_then(Value::as_str);
+    let is_end = Status::deserialize(row.get("status")?).is_ok_and(Status::is_end);
+    let id = text("id").filter(|_| text("sk") == Some(keys::REQUEST))?;
+    is_end.then(|| id.to_owned())
+}
+
+/// The request that something in the package bucket belongs to, and its name below that.
+fn of_request(key: &str) -> Option<(&str, &str)> {
+    key.strip_prefix("requests/")?.split_once('/')
+}
+
+/// Whether a version is of what the package of a request was made from (pages, copied objects, notes), and the request has ended.
+fn is_left_of_making(version: &Version, ended: &BTreeSet<String>) -> bool {
+    let is_of_ended = of_request(&version.key).is_some_and(|(id, _)| ended.contains(id));
+    is_of_ended && !version.is_marker && !is_package(&version.key)
+}
+
 /// Whether a key is that of a finished package. What is in one is of whoever asked for it, who may have written to others or follow
 /// them; it is packed, so that a search of its bytes finds such a name where a text was too short to be packed, and only there.
 fn is_package(key: &str) -> bool {
-    key.rsplit('/').next().is_some_and(|name| name.starts_with("package-"))
+    of_request(key).is_some_and(|(_, name)| name.starts_with("package-") && !name.contains('/'))
 }
 
 /// Whether a text holds anything that identifies a person.
@@ -168,7 +197,7 @@ pub async fn versions(bucket: &str, clients: &Clients) -> Result<Vec<Version>, D
     futures::stream::iter(listed)
         .map(|(key, version, is_marker)| async move {
             let content = if is_marker { Vec::new() } else { content(bucket, &key, &version, clients).await? };
-            Ok(Version { bucket: bucket.to_owned(), key, version, content })
+            Ok(Version { bucket: bucket.to_owned(), key, version, is_marker, content })
         })
         .buffered(READS_AT_ONCE)
         .try_collect()
@@ -229,5 +258,40 @@ fn value(attribute: AttributeValue) -> Value {
         AttributeValue::Ss(values) | AttributeValue::Ns(values) => values.into(),
         AttributeValue::B(bytes) => hex::encode(bytes).into(),
         _ => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use habeas::export::staging::{Making, columns, media, package, page};
+    use habeas::request::{RequestId, StepNumber};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_package_was_made_from_is_found_by_its_key_once_its_request_has_ended() {
+        let row = |row: Value| ended_request(row.as_object().unwrap());
+        let (done, open) = ("1".repeat(32), "2".repeat(32));
+        let request = |id: &str, status: &str| json!({"pk": "REQUEST#1", "sk": "REQUEST", "id": id, "status": status});
+        assert_eq!(row(request(&done, "completed")), Some(done.clone()));
+        assert_eq!(row(request(&open, "in_progress")), None);
+        assert_eq!(row(json!({"pk": "REQUEST#1", "sk": "STEP#0001", "status": "done"})), None);
+
+        let ended = BTreeSet::from([done.clone()]);
+        let is_left = |key: String, is_marker| {
+            let version = Version { bucket: "b".into(), key, version: "1".into(), is_marker, content: Vec::new() };
+            is_left_of_making(&version, &ended)
+        };
+        let (done, open): (RequestId, RequestId) = (done.parse().unwrap(), open.parse().unwrap());
+        let (step, making) = (StepNumber(2), Making { attempt: 1, time: 1 });
+        for key in [page(&done, step, 0), format!("{}package-1", media(&done, step)), columns(&done, making, 1)] {
+            assert!(is_left(key.clone(), false), "{key}");
+            assert!(!is_left(key, true), "a delete marker has nothing in it");
+        }
+        for key in [package(&done, making, false), page(&open, step, 0), habeas::export::staging::all_keys(&done)] {
+            assert!(!is_left(key.clone(), false), "{key}");
+        }
+        assert!(is_package(&package(&done, making, true)));
     }
 }

@@ -2,7 +2,7 @@
 //! what has turned up since is erased as the erasure would have. What a legal hold had kept is erased in the same way.
 //!
 //! The rule of this file: before each page it is asked whether somebody new holds an identity of the erased person, and what
-//! is theirs is left alone.
+//! is theirs is left alone. What is to be looked at may change while a step is under way; where it stands may not.
 
 use habeas::connectors::{ConnectorError, Person};
 use habeas::evidence::RetainedRows;
@@ -33,21 +33,47 @@ struct Place {
     holds: Vec<Kept>,
 }
 
+impl Place {
+    /// Goes on to the next work that is to be done. Those that are not count too: holds begin and end beside a step that was
+    /// given back, and it must go on where it was all the same.
+    fn pass_over(&mut self, job: &Job, works: &[Work]) {
+        while works.get(self.work).is_some_and(|work| !is_to_be_done(job, work)) {
+            self.work += 1;
+            self.at = None;
+        }
+    }
+}
+
 /// Whether holds kept something of a collection.
 fn was_kept(job: &Job, collection: &str) -> bool {
     job.request.kept.iter().any(|kept| kept.collections.contains(collection))
 }
 
+/// Whether a hold that kept something of a collection has ended: within a day the step comes that erases it.
+fn is_come_back_for(job: &Job, collection: &str) -> bool {
+    job.request.kept.iter().any(|kept| kept.collections.contains(collection) && !job.holds.has(&kept.held.hold))
+}
+
 /// Whether a collection is of those that the request is about: not one that an operator left out, and, where somebody is erased
-/// again, one in which something was kept. What holds kept has not turned up again, so a re-check leaves those collections to
-/// the step that comes back for them.
+/// again, one in which something was kept. What a hold kept that has ended has not turned up again, so a re-check leaves those
+/// collections to the step that comes back for them; until it has ended, what was written late beside it is looked for.
 fn is_to_be_looked_at(job: &Job, collection: &str) -> bool {
     let is_wanted = match (&job.claim.step.work, job.request.matter) {
-        (Work::Recheck { .. }, _) => !was_kept(job, collection),
+        (Work::Recheck { .. }, _) => !is_come_back_for(job, collection),
         (_, Matter::ErasedAgain) => was_kept(job, collection),
         _ => true,
     };
     is_wanted && job.request.exemption(collection).is_none()
+}
+
+/// Whether one of the works of [`Plan::recheck`] is to be done now.
+fn is_to_be_done(job: &Job, work: &Work) -> bool {
+    match work {
+        // What leads to kept rows only is all that is known any more: there are no captured keys, and none are to come.
+        Work::Capture { .. } => !job.request.is_narrowed(),
+        Work::Erase { collection } => is_to_be_looked_at(job, collection),
+        _ => true,
+    }
 }
 
 /// Calls an operator: rows had been kept, and of some nobody can tell any more whose they are.
@@ -66,17 +92,15 @@ impl Function {
             None => Place::default(),
             Some(json) => serde_json::from_str(json).map_err(StepError::permanent)?,
         };
-        let mut works = Plan::recheck(&job.policy);
-        works.retain(|work| !matches!(work, Work::Erase { collection } if !is_to_be_looked_at(job, collection)));
+        let works = Plan::recheck(&job.policy);
+        place.pass_over(job, &works);
         let place_of = |work: &Work| match work {
             Work::Capture { collection, .. } | Work::Erase { collection } => Some(collection.clone()),
             _ => None,
         };
         let (mut person, somebody_new) =
             self.still_erased(job, works.get(place.work).and_then(place_of).as_deref()).await?;
-        // What leads to kept rows only is all that is known any more: there are no captured keys, and none are to come.
         if job.request.is_narrowed() {
-            works.retain(|work| !matches!(work, Work::Capture { .. }));
             person = Person::known_by(person.keys);
         }
         place.somebody_new |= somebody_new;
@@ -91,6 +115,7 @@ impl Function {
             Some(Work::Erase { collection }) => self.look_again(job, &person, collection, &mut place).await?,
             _ => Counts::default(),
         };
+        place.pass_over(job, &works);
         let next = if place.work < works.len() {
             Next::Page(serde_json::to_string(&place).map_err(StepError::permanent)?)
         } else {

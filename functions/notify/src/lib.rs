@@ -10,8 +10,9 @@ use habeas::aws::{Platform, PolicySourceError, SendError, Sender, StartError};
 use habeas::identity::{Contact, SealError, seal};
 use habeas::ledger::{LedgerError, NoticeItem, NoticeState};
 use habeas::messages;
+use habeas::plan::Queue;
 use habeas::policy::{Pinned, in_language, refusal_text};
-use habeas::request::{EffectItem, RequestId};
+use habeas::request::{EffectItem, RequestId, Wake};
 use habeas::steps::{Handled, Message, handle_batch};
 use jiff::Timestamp;
 use lambda_runtime::Error;
@@ -86,7 +87,9 @@ impl Function {
         let Some(request) = driver.ledger.request(id).await? else {
             return Ok(());
         };
-        if request.status.is_end() || request.wake.is_some_and(|wake| wake.at > now) {
+        // A message that comes late or twice must not take the place of a timer that is another function's by now.
+        let is_not_ours = |wake: Wake| wake.queue != Queue::Notify || wake.at > now;
+        if request.status.is_end() || request.wake.is_some_and(is_not_ours) {
             return Ok(());
         }
         tracing::error!(alarm = "overdue", request_id = %id, status = request.status.name(), "a request needs an operator");

@@ -3,10 +3,12 @@
 
 use serde::Serialize;
 
-use crate::evidence::Certificate;
+use crate::evidence::{Event, Fact};
 use crate::export::words::{choose, is_chinese};
+use crate::holds::Kept;
 use crate::mask::Class;
-use crate::policy::{Generalisation, Pinned, Strategy, words as policy_words};
+use crate::plan::Work;
+use crate::policy::{ErasureRule, Generalisation, Pinned, Strategy, words as policy_words};
 
 /// What was done to a field of records that stay.
 #[derive(Serialize)]
@@ -18,11 +20,47 @@ pub(super) struct ChangedField {
     source: String,
 }
 
+/// The collections in which events say that records were changed. A step of one collection says so by itself. A re-check, a
+/// purge and the step that comes back for what was held count all that they looked at together: of that, those where something
+/// had turned up, was kept or was held, if their rule changes records that stay. Retained records are told of elsewhere.
+fn changed_in<'a>(events: &'a [Event], policy: &Pinned) -> Vec<&'a str> {
+    let (mut named, mut together, mut held) = (Vec::new(), Vec::new(), Vec::new());
+    let met = |holds: &'a [Kept]| holds.iter().flat_map(|kept| &kept.collections).map(String::as_str);
+    for event in events {
+        match &event.fact {
+            Fact::StepDone(report) => {
+                let collection = report.work.collection();
+                if report.counts.anonymised > 0 {
+                    named.extend(collection);
+                    together.extend_from_slice(if report.work == Work::EraseHeld { &held } else { &[] });
+                }
+                held.extend(collection.filter(|_| report.counts.held > 0));
+                held.extend(met(&report.holds));
+            }
+            Fact::Rechecked(report) => {
+                if report.counts.anonymised > 0 {
+                    together.extend(report.found_in.iter().map(String::as_str));
+                }
+                held.extend(met(&report.holds));
+            }
+            Fact::Purged(report) => {
+                if report.counts.anonymised > 0 {
+                    together.extend(report.collections.iter().map(|purged| purged.collection.as_str()));
+                }
+                held.extend(met(&report.holds));
+            }
+            _ => {}
+        }
+    }
+    let retains = |name: &str| matches!(policy.rule(name).map(|rule| &rule.erasure), Some(ErasureRule::Retain { .. }));
+    named.extend(together.into_iter().filter(|name| !retains(name)));
+    named
+}
+
 /// The fields of all collections in which records were changed, each once.
-pub(super) fn fields(certificate: &Certificate, policy: &Pinned, language: &str) -> Vec<ChangedField> {
+pub(super) fn fields(events: &[Event], policy: &Pinned, language: &str) -> Vec<ChangedField> {
     let mut fields: Vec<ChangedField> = Vec::new();
-    let changed = certificate.results.iter().filter(|result| result.counts.anonymised > 0);
-    for collection in changed.filter_map(|result| result.work.collection()) {
+    for collection in changed_in(events, policy) {
         let Some(rule) = policy.rule(collection) else { continue };
         for (field, strategy) in rule.erasure.strategies().filter(|(_, strategy)| **strategy != Strategy::Keep) {
             let class = Class::of(strategy);
@@ -81,7 +119,7 @@ fn how(language: &str, strategy: &Strategy) -> String {
         Strategy::RandomFormat => "同类随机字符".to_owned(),
         Strategy::SaltedHash => "以弃置的随机盐计算的哈希值".to_owned(),
         Strategy::Scan => "删去已知的本人信息".to_owned(),
-        Strategy::Shuffle => "随机抽取的他人数值".to_owned(),
+        Strategy::Shuffle => "随机抽取的他人数值；可供抽取的他人数值过少时不留任何值".to_owned(),
         Strategy::Generalise(coarser) => match coarser {
             Generalisation::Year => "仅保留年份".to_owned(),
             Generalisation::Month => "仅保留年月".to_owned(),

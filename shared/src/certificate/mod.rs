@@ -261,7 +261,7 @@ pub fn page(file: &EvidenceFile, policy: &Pinned, language: &str) -> Page {
         outcome: words::outcome(language, certificate.outcome, last),
         results: results.collect(),
         total: columns(&certificate.total),
-        changed: changed::fields(certificate, policy, language),
+        changed: changed::fields(&file.events, policy, language),
         kept: kept.collect(),
         left_out: left_out.collect(),
         recipients: recipients.collect(),

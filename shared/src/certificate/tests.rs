@@ -148,7 +148,8 @@ fn how_records_that_stay_were_changed_is_told_with_what_that_amounts_to_and_wher
     };
     let english = changed("en");
     for cells in [
-        "<td>city</td><td>randomised, by itself not anonymous</td><td>a value of somebody else&#x27;s, drawn at random</td>\
+        "<td>city</td><td>randomised, by itself not anonymous</td><td>a value of somebody else&#x27;s, drawn at random, \
+         or nothing, where too few others have one</td>\
          <td>WP216 3.1.2: permutation alone is no anonymisation",
         "<td>customer</td><td>anonymised</td><td>random token</td><td>PIPL Art. 73(4)",
         "<td>words</td><td>erased</td><td>–</td><td>PIPL Art. 47",
@@ -157,7 +158,62 @@ fn how_records_that_stay_were_changed_is_told_with_what_that_amounts_to_and_wher
     }
     assert!(!english.contains("shop_db.visits"), "none of those stayed");
     let chinese = changed("zh-Hans");
-    assert!(chinese.contains("随机抽取的他人数值") && chinese.contains("本身不构成匿名化"), "{chinese}");
+    assert!(
+        chinese.contains("随机抽取的他人数值；可供抽取的他人数值过少时不留任何值")
+            && chinese.contains("本身不构成匿名化"),
+        "{chinese}"
+    );
+}
+
+#[test]
+fn records_that_were_changed_after_the_end_are_told_of_like_those_of_the_erasure() {
+    let policy = policy();
+    let held =
+        Held { hold: "c0".repeat(16).parse().unwrap(), basis: "Case 17".into(), until: moment("2027-03-01T00:00:00Z") };
+    let step = |work: Work, counts: Counts, holds: &[Held]| {
+        Fact::StepDone(StepReport {
+            step: StepNumber(2),
+            work,
+            counts,
+            retained_until: None,
+            exempt: false,
+            holds: holds.iter().cloned().map(Into::into).collect(),
+            retained: Vec::new(),
+        })
+    };
+    let erase = |collection: &str, held: u64, holds: &[Held]| {
+        let counts = Counts { read: held, retained: held, held, ..Counts::default() };
+        step(Work::Erase { collection: collection.to_owned() }, counts, holds)
+    };
+    let changed = Counts { read: 2, anonymised: 2, ..Counts::default() };
+    let told = |facts: Vec<Fact>| {
+        let html = text(&evidence(&policy, facts), &policy, "en");
+        let section = html.split("<section").find(|part| part.contains("id=\"changed\""))?;
+        let is_there = |name: &&str| section.contains(&format!("<th scope=\"row\">{name}<"));
+        Some(["small_app.comments", "small_app.messages", "small_app.orders"].map(|name| is_there(&name)))
+    };
+    let around = vec![
+        erase("small_app.comments", 2, std::slice::from_ref(&held)),
+        erase("small_app.messages", 0, &[]),
+        erase("small_app.orders", 1, std::slice::from_ref(&held)),
+    ];
+    assert_eq!(told(around.clone()), None, "held, and as they were");
+    let after = |counts| [around.clone(), vec![step(Work::EraseHeld, counts, &[])]].concat();
+    assert_eq!(told(after(changed)), Some([true, false, false]), "what was held, and no policy retains");
+    assert_eq!(told(after(Counts { erased: 2, ..Counts::default() })), None, "none of them stayed");
+    let rechecked = |counts| {
+        vec![Fact::Rechecked(RecheckReport {
+            step: StepNumber(9),
+            after: Period("P1D".parse().unwrap()),
+            found: 2,
+            found_in: vec!["small_app.messages".into()],
+            counts,
+            somebody_new: false,
+            holds: Vec::new(),
+        })]
+    };
+    assert_eq!(told(rechecked(changed)), Some([false, true, false]));
+    assert_eq!(told(rechecked(Counts { erased: 2, ..Counts::default() })), None);
 }
 
 #[test]

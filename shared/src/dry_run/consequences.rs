@@ -56,7 +56,7 @@ pub enum What {
     Anonymised,
     /// What is known of the person is taken out of it.
     Redacted,
-    /// A value of somebody else's takes its place, by chance.
+    /// A value of somebody else's takes its place, by chance, or nothing, where too few others have one.
     Randomised,
     /// It is kept for a time, and then goes.
     Retained,
@@ -91,8 +91,9 @@ impl What {
                 "删去其中与您有关的内容，且无法恢复。",
             ),
             Self::Randomised => (
-                "Yours is deleted, and nobody can bring it back. A value of somebody else's, drawn at random, takes its place.",
-                "删除您的数据，以随机抽取的他人数据代替，且无法恢复。",
+                "Yours is deleted, and nobody can bring it back. A value of somebody else's, drawn at random, takes its place, \
+                 or nothing, where too few others have one.",
+                "删除您的数据，以随机抽取的他人数据代替，他人数据过少时不作代替，且无法恢复。",
             ),
             Self::Retained => ("Kept for a time, then deleted.", "保存一段时间，期满后删除。"),
             Self::Stays => (

@@ -124,7 +124,8 @@ pub enum Does {
     Anonymise,
     /// What is known of the person is taken out. What is left may still tell who they are.
     Redact,
-    /// A value of somebody else's takes its place, by chance. By itself that makes nothing anonymous.
+    /// A value of somebody else's takes its place, by chance, or nothing, where too few others have one. By itself that makes
+    /// nothing anonymous.
     Randomise,
     /// What takes its place is still personal data. A checked policy has none.
     Pseudonymise,

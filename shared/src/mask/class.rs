@@ -11,7 +11,8 @@ pub enum Class {
     Anonymisation,
     /// What is known of the person is taken out. What is left may still tell who they are.
     Redaction,
-    /// A value of somebody else's takes the place of the person's, by chance. By itself it makes no row anonymous.
+    /// A value of somebody else's takes the place of the person's, by chance, or nothing, where too few others have one. By
+    /// itself it makes no row anonymous.
     Randomisation,
     /// Whoever holds a key, or guesses, can undo or recognise it: still personal data.
     Pseudonymisation,

@@ -35,7 +35,7 @@ pub fn how(strategy: &Strategy) -> Option<String> {
         Strategy::SaltedHash => "hash under a salt that is thrown away",
         Strategy::Scan => "what is known of the person taken out",
         Strategy::Hash => "hash without a salt",
-        Strategy::Shuffle => "a value of somebody else's, drawn at random",
+        Strategy::Shuffle => "a value of somebody else's, drawn at random, or nothing, where too few others have one",
         Strategy::Hmac => "keyed digest",
         Strategy::Encrypt => "encrypted",
     };

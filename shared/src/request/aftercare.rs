@@ -189,6 +189,14 @@ impl Request {
         }
     }
 
+    /// Drops whom it was about; the address stays only while there is a package.
+    fn drop_person(&mut self) {
+        self.sealed = None;
+        if self.package.as_ref().is_none_or(|package| package.deleted) {
+            self.contact = None;
+        }
+    }
+
     fn keep_all(&mut self, holds: &[Kept]) {
         for Kept { held, collections } in holds {
             self.keep(held, collections.iter().map(String::as_str));
@@ -315,15 +323,12 @@ impl Change {
             aftercare.forgetting += 1;
             if is_again {
                 // The keys of rows are found by the request's id, and need nobody's identity to go.
-                request.sealed = None;
+                request.drop_person();
             }
             (Work::Forget, is_again.then(|| after(now, FORGET_AGAIN)))
         } else {
             request.aftercare = None;
-            request.sealed = None;
-            if request.package.as_ref().is_none_or(|package| package.deleted) {
-                self.request.contact = None;
-            }
+            request.drop_person();
             self.record(now, Actor::System, Fact::SubjectDropped);
             return;
         };

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use habeas::evidence::{Event, Fact, PurgeReport, RetainedResult};
 use habeas::identity::{SubjectKeys, seal};
+use habeas::personal::IdentityKind;
+use habeas::policy::dataset::Reference;
+use habeas::policy::{S3Place, System};
 use habeas_e2e::World;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -38,6 +41,18 @@ fn purges(events: &[Event]) -> Vec<PurgeReport> {
         _ => None,
     };
     events.iter().filter_map(report).collect()
+}
+
+/// Li asks by e-mail, answers the code, and is erased.
+async fn erased_by_code(world: &World) -> String {
+    let body = json!({"right": "erasure", "identity": {"email": LI_EMAIL}});
+    let id = world.call("POST", "/v1/requests", None, Some(body)).await.body["request_id"].as_str().unwrap().to_owned();
+    world.run().await;
+    let code = json!({"code": world.last_code()});
+    let path = format!("/v1/requests/{id}/verification");
+    assert_eq!(world.call("PUT", &path, None, Some(code)).await.status, 200);
+    world.run_to_end(&id).await;
+    id
 }
 
 /// Past the last re-check, to a moment before the orders may go.
@@ -138,6 +153,63 @@ async fn a_purge_that_cannot_tell_whose_rows_are_leaves_them_and_does_not_say_th
     assert!(known.purged.is_empty() && known.out_of_reach.contains("small_app.orders"));
 }
 
+/// A world that knows people by their addresses alone, and in which comments are found through posts.
+async fn world_of_addresses() -> World {
+    let world = World::under_small(|bundle| {
+        bundle.policy.subject.identities.remove(&IdentityKind::UserId);
+        bundle.policy.recipients.clear();
+        for system in &mut bundle.policy.systems {
+            let System::S3 { collections, .. } = system else { continue };
+            for place in collections.values_mut() {
+                if let S3Place::Objects(pictures) = place {
+                    pictures.objects = "pictures/{email}/".into();
+                }
+            }
+        }
+        let app = bundle.datasets.iter_mut().find(|dataset| dataset.fides_key == "small_app").unwrap();
+        let comments = app.collections.iter().find(|collection| collection.name == "comments").unwrap();
+        let to_users = comments.fields.iter().find_map(|field| field.fides_meta.references.first()).unwrap().clone();
+        for collection in &mut app.collections {
+            for field in &mut collection.fields {
+                let was_of_user = field.fides_meta.identity.as_deref() == Some("user_id");
+                let to = match (collection.name.as_str(), field.name.as_str()) {
+                    ("comments", "post_id") => Some("posts.post_id"),
+                    ("users", _) => None,
+                    _ => was_of_user.then_some("users.user_id"),
+                };
+                field.fides_meta.identity.take_if(|_| was_of_user);
+                let refer = |to: &str| Reference { field: to.to_owned(), ..to_users.clone() };
+                field.fides_meta.references.extend(to.map(refer));
+            }
+        }
+    })
+    .await;
+    settle(&world).await;
+    world
+}
+
+#[tokio::test]
+async fn what_a_hold_kept_from_a_purge_was_the_persons_whoever_has_the_address_by_now() {
+    const PICTURE: &str = "pictures/li.wei@mail.example/face.png";
+    let world = world_of_addresses().await;
+    world.put_object(World::FILES, PICTURE, b"a picture", "2026-10-01T00:00:00Z").await;
+    let until: Timestamp = "2027-03-01T00:00:00Z".parse().unwrap();
+    world.lock(PICTURE, Some(until));
+    let id = erased_by_code(&world).await;
+    after(&world, DAY * 31).await;
+    let is_there = async || world.data().await[World::FILES].iter().any(|object| object["key"] == PICTURE);
+    let held = hold(&world, json!({"collection": "small_files.pictures"}), DAY * 300).await;
+    world.unlock(PICTURE);
+    after(&world, until.duration_since(world.now())).await;
+    assert!(is_there().await && request(&world, &id).await.kept.len() == 1, "its time is over, and it is held");
+    world.put("small-users", &[("user_id", "u-new"), ("email", LI_EMAIL), ("language", "en")]).await;
+    lift(&world, &held).await;
+    after(&world, DAY * 2).await;
+    assert!(!is_there().await, "of what was held nobody asks any more whose it is");
+    assert!(!request(&world, &id).await.out_of_reach.contains("small_files.pictures"));
+    assert_eq!(world.data().await["small-users"].len(), 2, "the account is somebody else's");
+}
+
 #[tokio::test]
 async fn until_a_purge_only_what_leads_to_kept_rows_stays_known_and_then_nothing() {
     let world = world().await;
@@ -165,13 +237,8 @@ async fn until_a_purge_only_what_leads_to_kept_rows_stays_known_and_then_nothing
 #[tokio::test]
 async fn who_asks_for_a_code_while_only_kept_rows_are_known_gets_none_and_nothing_fails() {
     let world = world().await;
-    let body = json!({"right": "erasure", "identity": {"email": LI_EMAIL}});
-    let id = world.call("POST", "/v1/requests", None, Some(body)).await.body["request_id"].as_str().unwrap().to_owned();
-    world.run().await;
+    let id = erased_by_code(&world).await;
     let path = format!("/v1/requests/{id}/verification");
-    let code = json!({"code": world.last_code()});
-    assert_eq!(world.call("PUT", &path, None, Some(code)).await.status, 200);
-    world.run_to_end(&id).await;
     until_shortly_before(&world).await;
     let mails = world.mails().len();
     let asked = world.call("POST", &path, None, None).await;

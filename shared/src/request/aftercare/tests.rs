@@ -146,6 +146,7 @@ fn what_cannot_be_narrowed_or_purged_is_left_to_the_sweep_and_nobody_stays_known
     assert_eq!(next(&not_narrowed).1, Work::Forget, "captured keys are forgotten by themselves");
     let dropped = failed(&not_narrowed, now);
     assert_eq!((dropped.request.sealed.as_ref(), next(&dropped).1), (None, Work::Forget), "and that is tried again");
+    assert_eq!(dropped.request.contact, None, "without anybody to be told of it");
     let narrowed = narrowed(&end, now);
     let second = failed(&narrowed, moment(one));
     assert_eq!(next(&second).1, Work::Purge { at: moment(two) });

@@ -1,5 +1,9 @@
 //! A cancellation that an operator looks at before the work begins.
 
+use habeas::plan::Queue;
+use habeas::request::EffectItem;
+use habeas::steps::Message;
+
 use super::*;
 
 /// A world in which an operator looks at each cancellation, and one that cools off.
@@ -99,6 +103,18 @@ async fn what_came_up_while_an_operator_looked_holds_a_cancellation_that_is_acce
     assert_eq!(decide(&world, &id, json!({"accept": {}})).await.status, 200);
     world.run_to_end(&id).await;
     assert_eq!(request(&world, &id).await.status, Status::Completed);
+}
+
+#[tokio::test]
+async fn a_reminder_of_a_review_that_comes_after_the_decision_holds_nothing_up() {
+    let (world, id) = under_review().await;
+    assert_eq!(decide(&world, &id, json!({"accept": {}})).await.status, 200);
+    let reminder = Message { request_id: id.parse().unwrap(), item: EffectItem::Request };
+    assert!(world.deliver(Queue::Notify, &reminder).await);
+    after(&world, SignedDuration::from_mins(1)).await;
+    assert!(facts(&world, &id).await.iter().any(|fact| matches!(fact, Fact::CoolingOffEnded { .. })));
+    world.run_to_end(&id).await;
+    assert_eq!(told(&world), ["account.freeze", "account.close", "account.cancelled"]);
 }
 
 #[tokio::test]

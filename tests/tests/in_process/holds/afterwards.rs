@@ -1,12 +1,17 @@
 //! When a hold has ended: who is told then, what goes, and what is left since it may be somebody else's by now.
 
 use habeas::evidence::NotTold;
+use habeas::plan::Queue;
+use habeas::request::EffectItem;
+use habeas::steps::Message;
+use habeas_e2e::World;
+use jiff::SignedDuration;
 use serde_json::json;
 
 use super::{DAY, ask, hold, lift, of, of_li, request, seen, told, world_of, world_that_goes_around};
 use crate::crash::check_evidence;
 use crate::people::{LI, fresh, world};
-use crate::recheck::after;
+use crate::recheck::{after, rechecks};
 
 #[tokio::test]
 async fn a_recipient_of_what_is_held_is_told_when_the_hold_has_ended_and_not_before() {
@@ -113,4 +118,74 @@ async fn what_turns_up_again_under_a_hold_is_left_by_the_re_check_and_erased_aft
     after(&world, DAY).await;
     assert_eq!(of_li(&world, "small-posts", "user_id").await, 0);
     check_evidence(&world, &id).await;
+}
+
+#[tokio::test]
+async fn what_is_written_late_beside_what_is_held_for_somebody_else_is_found_by_the_re_check() {
+    let world = world().await;
+    hold(&world, json!({"subject": {"email": "ann@mail.example"}}), DAY * 300).await;
+    let id = ask(&world, "erasure").await;
+    let late = [("sender_id", LI), ("message_id", "late"), ("recipient_id", "u-bob"), ("text", "late")];
+    world.put("small-messages", &late).await;
+    after(&world, DAY).await;
+    assert_eq!(of(&world, "small-messages", "message_id", "late").await, 0);
+    let [report] = rechecks(&world, &id).await.try_into().unwrap();
+    assert_eq!((report.found, report.found_in, report.counts.held), (1, vec!["small_app.messages".to_owned()], 2));
+    assert_eq!(of_li(&world, "small-messages", "sender_id").await, 1, "what is held is left");
+}
+
+/// Whoever comes back for what is held looks whether it still is, and erases what is not.
+async fn come_back(world: &World, id: &str) {
+    let step = request(world, id).await.held_step.unwrap();
+    let message = Message { request_id: id.parse().unwrap(), item: EffectItem::Step(step) };
+    assert!(world.deliver(Queue::Erase, &message).await);
+}
+
+/// A day after an erasure that a hold kept comments of, with a late post: the re-check is given back after so many pages, and
+/// the hold is lifted. None: it has no more pages than that.
+async fn given_back_after(pages: usize) -> Option<(World, String)> {
+    let world = world_that_goes_around().await;
+    let held = hold(&world, json!({"collection": "small_app.comments"}), DAY * 300).await;
+    let id = ask(&world, "erasure").await;
+    world.put("small-posts", &[("user_id", LI), ("post_id", "late"), ("text", "late")]).await;
+    world.advance(DAY);
+    world.wake().await;
+    // It is held for another day, so whoever comes back for it does not come before the re-check.
+    come_back(&world, &id).await;
+    // Too little time for a second page.
+    world.give_time(SignedDuration::from_secs(10));
+    for _ in 0..pages {
+        world.step().await;
+    }
+    world.give_time(SignedDuration::from_mins(15));
+    world.lose_messages();
+    if !rechecks(&world, &id).await.is_empty() {
+        return None;
+    }
+    lift(&world, &held).await;
+    Some((world, id))
+}
+
+#[tokio::test]
+async fn a_re_check_goes_on_where_it_was_whatever_becomes_of_a_hold_meanwhile() {
+    for is_come_back_for in [false, true] {
+        let mut pages = 0;
+        while let Some((world, id)) = given_back_after(pages).await {
+            if is_come_back_for {
+                come_back(&world, &id).await;
+                assert_eq!(of_li(&world, "small-comments", "author_id").await, 0);
+            }
+            after(&world, SignedDuration::from_mins(6)).await;
+            let [report] = rechecks(&world, &id).await.try_into().unwrap();
+            // Whoever comes back for what was held erases late rows too that the re-check has not come to.
+            let is_sound = report.found == 1 || is_come_back_for && report.found == 0;
+            assert!(is_sound, "after {pages} pages, {is_come_back_for}: {report:?}");
+            assert!(report.found_in.iter().all(|place| place == "small_app.posts"), "after {pages} pages: {report:?}");
+            assert_eq!(of_li(&world, "small-posts", "user_id").await, 0, "after {pages} pages");
+            after(&world, DAY).await;
+            assert_eq!(of_li(&world, "small-comments", "author_id").await, 0, "after {pages} pages");
+            pages += 1;
+        }
+        assert!(pages > 6, "the matrix is not empty: {pages}");
+    }
 }

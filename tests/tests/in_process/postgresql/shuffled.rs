@@ -119,10 +119,14 @@ async fn operators_and_people_are_told_what_takes_the_place_of_a_value_and_what_
     let city = step.actions.iter().find(|action| action.field == "city").unwrap();
     assert_eq!(
         (city.action, city.how.as_deref()),
-        (Does::Randomise, Some("a value of somebody else's, drawn at random"))
+        (
+            Does::Randomise,
+            Some("a value of somebody else's, drawn at random, or nothing, where too few others have one")
+        )
     );
     assert!(city.source.unwrap().starts_with("WP216 3.1.2"));
-    for (language, says) in [("en", "Yours is deleted"), ("zh-Hans", "以随机抽取的他人数据代替")] {
+    for (language, says) in [("en", "or nothing, where too few others"), ("zh-Hans", "他人数据过少时不作代替")]
+    {
         let told = consequences(&policy, erasure, &Exemptions::new(), language).unwrap();
         let city = told.iter().find(|told| told.category == "user.contact.address.city").unwrap();
         assert!(city.outcomes[0].text.contains(says) && city.outcomes[0].irreversible, "{}", city.outcomes[0].text);
