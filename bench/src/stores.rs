@@ -6,7 +6,7 @@ use std::path::Path;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use habeas_e2e::objects::{Objects, SharedUploads};
+use habeas_e2e::objects::Objects;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -36,16 +36,14 @@ pub(crate) async fn start(folder: &Path) -> Result<Endpoints, BenchError> {
         s3: format!("http://{}", s3.local_addr()?),
     };
     tokio::spawn(dynoxide::server::serve_on(dynamodb, dynoxide::Database::memory().map_err(BenchError::other)?));
-    serve_objects(s3, folder)?;
+    serve_objects(s3, folder);
     habeas_e2e::stores::create_ledger(&aws_sdk_dynamodb::Client::new(&sdk(&endpoints.dynamodb))).await;
     s3_client(&endpoints).create_bucket().bucket(PACKAGES).send().await.map_err(BenchError::other)?;
     Ok(endpoints)
 }
 
-fn serve_objects(listener: TcpListener, folder: &Path) -> Result<(), BenchError> {
-    let objects = Objects::new(folder, SharedUploads::default());
-    let objects = objects.map_err(|error| BenchError::Other(format!("{error:?}")))?;
-    let mut service = s3s::service::S3ServiceBuilder::new(objects);
+fn serve_objects(listener: TcpListener, folder: &Path) {
+    let mut service = s3s::service::S3ServiceBuilder::new(Objects::new(folder));
     service.set_auth(s3s::auth::SimpleAuth::from_single("test", "test"));
     let service = service.build();
     tokio::spawn(async move {
@@ -60,7 +58,6 @@ fn serve_objects(listener: TcpListener, folder: &Path) -> Result<(), BenchError>
             });
         }
     });
-    Ok(())
 }
 
 /// A configuration for clients of one store.

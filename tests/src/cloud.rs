@@ -29,7 +29,7 @@ use crate::calls::Calls;
 use crate::deployed::REGION;
 use crate::functions::Function;
 use crate::gate::Gate;
-use crate::objects::{Locks, Objects, SharedUploads};
+use crate::objects::{Locks, Objects, SharedBuckets, SharedUploads};
 use crate::obstructed::Obstructed;
 use crate::roles::Rights;
 use crate::services::Services;
@@ -47,6 +47,7 @@ pub(crate) struct Cloud {
     /// What the preflight finds besides.
     pub(crate) obstacles: Arc<Mutex<Vec<Obstacle>>>,
     pub(crate) uploads: SharedUploads,
+    pub(crate) buckets: SharedBuckets,
     pub(crate) limits: Mutex<export_data::Limits>,
     /// Objects that S3 lets nobody delete.
     pub(crate) locks: Locks,
@@ -72,8 +73,9 @@ impl Cloud {
         tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
         let locks = Locks::default();
         let uploads = SharedUploads::default();
-        let objects = Objects::new(folder, uploads.clone()).expect("a folder for objects");
-        let mut service = s3s::service::S3ServiceBuilder::new(objects.with_locks(locks.clone()));
+        let buckets = SharedBuckets::default();
+        let objects = Objects::new(folder).shared(buckets.clone(), uploads.clone(), locks.clone());
+        let mut service = s3s::service::S3ServiceBuilder::new(objects);
         let mut keys = s3s::auth::SimpleAuth::from_single(ADMINISTRATOR, "secret");
         for function in Function::ALL {
             keys.register(function.name().to_owned(), "secret".into());
@@ -87,6 +89,7 @@ impl Cloud {
             services: Services::with(secrets),
             obstacles: Arc::default(),
             uploads,
+            buckets,
             limits: Mutex::default(),
             locks,
             keys_url,

@@ -45,7 +45,8 @@ pub struct World {
     ledger: Ledger,
     running: [OnceCell<Running>; Function::ALL.len()],
     time_for_a_run: Mutex<SignedDuration>,
-    folder: tempfile::TempDir,
+    /// Where large objects are.
+    _folder: tempfile::TempDir,
 }
 
 impl World {
@@ -129,7 +130,7 @@ impl World {
             cloud,
             running: [const { OnceCell::const_new() }; Function::ALL.len()],
             time_for_a_run: Mutex::new(SignedDuration::from_mins(15)),
-            folder,
+            _folder: folder,
         }
     }
 
@@ -145,8 +146,7 @@ impl World {
         self.s3.put_object().bucket(bucket).key(key).body(content.to_vec().into()).send().await.unwrap();
         let at: Timestamp = at.parse().unwrap();
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(at.as_second().try_into().unwrap());
-        let file = std::fs::File::options().write(true).open(self.folder.path().join(bucket).join(key)).unwrap();
-        file.set_modified(at).unwrap();
+        self.cloud.buckets.lock().unwrap().set_modified(bucket, key, at);
     }
 
     /// Deletes an object of the package bucket.

@@ -1,6 +1,7 @@
-//! What an object is made of here: stretches of files that nobody changes any more. A part that is uploaded is a file without
-//! a name, a part that is copied is a stretch of what it was copied from, and an object made of parts is all of them one
-//! after the other: no byte is written twice, as little as in a real S3, whose copying costs its callers nothing.
+//! What an object is made of here: stretches of what nobody changes any more. What is uploaded stays in memory or, if it is
+//! large, is a file without a name; a part that is copied is a stretch of what it was copied from, and an object made of parts
+//! is all of them one after the other: no byte is written twice, as little as in a real S3, whose copying costs its callers
+//! nothing.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 use s3s::dto::StreamingBlob;
 use s3s::{S3Result, s3_error};
@@ -18,36 +20,86 @@ use s3s::{S3Result, s3_error};
 /// Bytes that are read from a file at a time.
 const CHUNK: u64 = 256 << 10;
 
-/// A stretch of a file.
+/// What has more bytes is a file.
+const LARGE: usize = 1 << 20;
+
+/// A stretch of what was uploaded.
 #[derive(Clone)]
 struct Piece {
-    file: Arc<File>,
+    content: Content,
     stretch: Range<u64>,
 }
 
-/// Stretches of files, one after the other.
+/// What was uploaded.
+#[derive(Clone)]
+enum Content {
+    Memory(Bytes),
+    File(Arc<File>),
+}
+
+impl Content {
+    /// Some of its bytes.
+    fn read(&self, stretch: Range<u64>) -> io::Result<Bytes> {
+        let size = usize::try_from(stretch.end - stretch.start).map_err(io::Error::other)?;
+        match self {
+            Self::Memory(bytes) => {
+                let start = usize::try_from(stretch.start).map_err(io::Error::other)?;
+                Ok(bytes.slice(start..start + size))
+            }
+            Self::File(file) => {
+                let mut bytes = vec![0; size];
+                file.read_exact_at(&mut bytes, stretch.start)?;
+                Ok(bytes.into())
+            }
+        }
+    }
+}
+
+/// Stretches, one after the other.
 #[derive(Clone, Default)]
 pub(super) struct Pieces(Vec<Piece>);
 
 impl Pieces {
-    /// A file as it is now. If another takes its name, this one stays.
-    pub(super) fn of_file(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        let stretch = 0..file.metadata()?.len();
-        Ok(Self(vec![Piece { file: Arc::new(file), stretch }]))
-    }
-
-    /// The bytes of a body, in a file without a name in this folder; also their CRC32 as S3 writes it.
+    /// The bytes of a body, in a file in this folder if they are many; also their CRC32 as S3 writes it.
     pub(super) async fn of_body(body: StreamingBlob, folder: &Path) -> S3Result<(Self, String)> {
-        let mut file = tempfile::tempfile_in(folder).map_err(|_| s3_error!(InternalError))?;
+        let failed = |_| s3_error!(InternalError);
+        let (mut memory, mut file) = (Vec::new(), None);
         let (mut body, mut crc32, mut size) =
             (body.map_err(|_| s3_error!(IncompleteBody)), crc32fast::Hasher::new(), 0);
         while let Some(bytes) = body.next().await.transpose()? {
             crc32.update(&bytes);
             size += bytes.len() as u64;
-            file.write_all(&bytes).map_err(|_| s3_error!(InternalError))?;
+            memory.extend_from_slice(&bytes);
+            if memory.len() > LARGE {
+                if file.is_none() {
+                    file = Some(tempfile::tempfile_in(folder).map_err(failed)?);
+                }
+                if let Some(file) = &mut file {
+                    file.write_all(&memory).map_err(failed)?;
+                }
+                memory.clear();
+            }
         }
-        Ok((Self(vec![Piece { file: Arc::new(file), stretch: 0..size }]), written(crc32)))
+        let content = match file {
+            None => Content::Memory(memory.into()),
+            Some(mut file) => {
+                file.write_all(&memory).map_err(failed)?;
+                Content::File(Arc::new(file))
+            }
+        };
+        Ok((Self(vec![Piece { content, stretch: 0..size }]), written(crc32)))
+    }
+
+    /// All bytes, if they are at hand.
+    pub(super) fn in_memory(&self) -> Option<&[u8]> {
+        match self.0.as_slice() {
+            [Piece { content: Content::Memory(bytes), stretch }]
+                if stretch.end - stretch.start == bytes.len() as u64 =>
+            {
+                Some(bytes)
+            }
+            _ => None,
+        }
     }
 
     /// These, one after the other.
@@ -63,12 +115,12 @@ impl Pieces {
     pub(super) fn slice(&self, range: Range<u64>) -> Self {
         let mut slice = Vec::new();
         let mut at = 0;
-        for Piece { file, stretch } in &self.0 {
+        for Piece { content, stretch } in &self.0 {
             let end = at + stretch.end - stretch.start;
             let (from, to) = (range.start.max(at), range.end.min(end));
             if from < to {
                 let stretch = stretch.start + from - at..stretch.start + to - at;
-                slice.push(Piece { file: file.clone(), stretch });
+                slice.push(Piece { content: content.clone(), stretch });
             }
             at = end;
         }
@@ -76,20 +128,16 @@ impl Pieces {
     }
 
     /// Their bytes, chunk by chunk.
-    fn chunks(self) -> impl Iterator<Item = io::Result<Vec<u8>>> + Send + Sync + 'static {
-        self.0.into_iter().flat_map(|Piece { file, stretch }| {
+    fn chunks(self) -> impl Iterator<Item = io::Result<Bytes>> + Send + Sync + 'static {
+        self.0.into_iter().flat_map(|Piece { content, stretch }| {
             let starts = stretch.clone().step_by(usize::try_from(CHUNK).unwrap_or(usize::MAX));
-            starts.map(move |start| {
-                let mut bytes = vec![0; usize::try_from(CHUNK.min(stretch.end - start)).map_err(io::Error::other)?];
-                file.read_exact_at(&mut bytes, start)?;
-                Ok(bytes)
-            })
+            starts.map(move |start| content.read(start..stretch.end.min(start + CHUNK)))
         })
     }
 
     /// A body of them.
     pub(super) fn into_body(self) -> StreamingBlob {
-        StreamingBlob::wrap(futures::stream::iter(self.chunks().map(|chunk| chunk.map(Into::into))))
+        StreamingBlob::wrap(futures::stream::iter(self.chunks()))
     }
 
     /// Their CRC32 as S3 writes it.
@@ -99,11 +147,6 @@ impl Pieces {
             crc32.update(&chunk?);
         }
         Ok(written(crc32))
-    }
-
-    /// Makes them a file of their own.
-    pub(super) fn write(self, file: &mut File) -> io::Result<()> {
-        self.chunks().try_for_each(|chunk| file.write_all(&chunk?))
     }
 }
 
