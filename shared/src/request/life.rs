@@ -217,6 +217,12 @@ pub struct NewRequest {
 }
 
 impl Request {
+    /// Whether steps of the present stage are done side by side, so that what is known of the request may not be so any more.
+    #[must_use]
+    pub fn has_steps_side_by_side(&self) -> bool {
+        self.stages.iter().find(|stage| stage.remaining > 0).is_some_and(|stage| stage.remaining > 1)
+    }
+
     /// A request arrives and waits to be verified.
     #[must_use]
     pub fn open(new: NewRequest) -> Change {

@@ -149,7 +149,13 @@ impl Driver {
             let mut wait = None;
             match page.next {
                 Next::Later(next, time) => (cursor, wait) = (Some(next), Some(time)),
-                Next::Done { package, captured } => return self.done(job, package, captured).await,
+                Next::Done { package, captured } => {
+                    // To read it again costs less than to be refused.
+                    if job.request.has_steps_side_by_side() {
+                        job.request = self.ledger.request(id).await?.ok_or(LedgerError::Missing("request"))?;
+                    }
+                    return self.done(job, package, captured).await;
+                }
                 Next::Rechecked(found) => return self.rechecked(job, found).await,
                 Next::Purged { collections, somebody_new, holds } => {
                     return self.purged(job, collections, somebody_new, holds).await;
@@ -289,7 +295,7 @@ impl Driver {
                     self.send_effects(&change).await;
                     return Ok(true);
                 }
-                // Mostly another step was done while this one ran, long ago for a machine.
+                // Mostly another step was done meanwhile, which is over by now.
                 Err(LedgerError::Conflict) if attempt == 1 => {}
                 Err(LedgerError::Conflict) => tokio::time::sleep(self.jitter(attempt)).await,
                 Err(error) => return Err(error),
@@ -325,7 +331,7 @@ impl Driver {
     }
 
     fn jitter(&self, attempt: u32) -> std::time::Duration {
-        let most = u64::from(attempt.min(10)) * 25;
-        std::time::Duration::from_millis(5 + random::below(self.random.as_ref(), most))
+        let most = u64::from(attempt.min(20)) * 6;
+        std::time::Duration::from_millis(1 + random::below(self.random.as_ref(), most))
     }
 }

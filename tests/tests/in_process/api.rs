@@ -47,9 +47,10 @@ async fn a_step_is_a_claim_a_commit_a_page_and_a_completion() {
     let resolve = [("UpdateItem", 1), ("GetItem", 1), ("Query", 1), ("TransactWriteItems", 1), ("SendMessageBatch", 1)];
     assert_eq!(world.calls.take(), counts(&resolve));
     world.step().await;
-    // Claim, request; the comments by an index, which says which rows to get; one page staged; completion.
+    // Claim, request; the comments by an index, which says which rows to get; one page staged; the request once more, since
+    // other steps are done beside this one; completion.
     let read = [("Query", 1), ("BatchGetItem", 1)];
-    let step = [("UpdateItem", 1), ("GetItem", 1), ("PutObject", 1), ("TransactWriteItems", 1)];
+    let step = [("UpdateItem", 1), ("GetItem", 2), ("PutObject", 1), ("TransactWriteItems", 1)];
     let export = [&step[..], &read].concat();
     assert_eq!(world.calls.take(), counts(&export));
 }
