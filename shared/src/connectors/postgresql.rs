@@ -212,8 +212,25 @@ impl Session {
         Ok(Some(Lines { text, rows, next }))
     }
 
-    /// Takes rows from one link after the other, as many as there is room for. Gives where the next page begins.
+    /// Takes rows from one link after the other, as many as there is room for. Gives where the next page begins. A
+    /// transaction stays open only for a cursor that is read on from.
     async fn gather(
+        &mut self,
+        target: &Target<'_>,
+        of: (&Relation, &[KeyPart]),
+        who: Who<'_>,
+        cursor: Option<&str>,
+        purpose: Purpose,
+        form: &(dyn Fn(usize) -> Form + Sync),
+    ) -> Result<(Taken, Option<String>), ConnectorError> {
+        let gathered = self.walk(target, of, who, cursor, purpose, form).await?;
+        if self.kept.is_none() {
+            self.settle(READ, &of.0.title()).await?;
+        }
+        Ok(gathered)
+    }
+
+    async fn walk(
         &mut self,
         target: &Target<'_>,
         (relation, key): (&Relation, &[KeyPart]),

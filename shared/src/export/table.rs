@@ -32,6 +32,9 @@ pub enum TableError {
     /// A staged record is no JSON object.
     #[error("a staged record cannot be read")]
     Record(#[from] serde_json::Error),
+    /// A staged record is no text.
+    #[error("a staged record is no text")]
+    Text(#[from] std::str::Utf8Error),
     /// The table cannot be written.
     #[error("a table cannot be written")]
     Csv(#[from] csv::Error),
@@ -43,7 +46,8 @@ pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 /// Reads a record.
 pub fn fields(line: &[u8]) -> Result<Fields<'_>, TableError> {
-    Ok(serde_json::from_slice(line)?)
+    // Whether it is text is asked of the whole, and not of each of its texts.
+    Ok(serde_json::from_str(std::str::from_utf8(line)?)?)
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
@@ -251,12 +255,18 @@ impl Columns {
     pub fn header(&self) -> Result<Vec<u8>, TableError> {
         let names = self.list.iter().map(|column| column.name.as_str()).chain(self.has_more.then_some(MORE));
         let mut rows = Rows::default();
-        rows.push(names.map(|name| guarded(Cow::Borrowed(name))))?;
+        rows.push(names.map(|name| Ok(guarded(Cow::Borrowed(name)))))?;
         rows.finish()
     }
 
     /// Adds a record to a piece of the table.
     pub fn row(&self, record: &Fields<'_>, rows: &mut Rows) -> Result<(), TableError> {
+        let are_the_columns = record.0.len() == self.list.len()
+            && !self.has_more
+            && self.list.iter().zip(&record.0).all(|(column, (name, _))| column.name == *name);
+        if are_the_columns {
+            return rows.push(record.0.iter().map(|(_, value)| cell(value)));
+        }
         let mut cells = vec![Cow::Borrowed(""); self.list.len()];
         let mut rest = BTreeMap::new();
         for (at, (name, value)) in record.0.iter().enumerate() {
@@ -268,7 +278,7 @@ impl Columns {
         if self.has_more {
             cells.push(if rest.is_empty() { Cow::Borrowed("") } else { serde_json::to_string(&rest)?.into() });
         }
-        rows.push(cells.into_iter())
+        rows.push(cells.into_iter().map(Ok))
     }
 }
 
@@ -287,9 +297,9 @@ impl Default for Rows {
 }
 
 impl Rows {
-    fn push<'a>(&mut self, cells: impl Iterator<Item = Cow<'a, str>>) -> Result<(), TableError> {
+    fn push<'a>(&mut self, cells: impl Iterator<Item = Result<Cow<'a, str>, TableError>>) -> Result<(), TableError> {
         for cell in cells {
-            self.writer.write_field(cell.as_bytes())?;
+            self.writer.write_field(cell?.as_bytes())?;
         }
         self.writer.write_record(None::<&[u8]>)?;
         Ok(())

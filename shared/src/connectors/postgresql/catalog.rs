@@ -221,6 +221,12 @@ impl Relation {
         Ok(parts)
     }
 
+    /// Whether no two rows, which are called `c`, have the same values, but for nulls, in these operands.
+    pub(super) fn has_each_once(&self, operands: &[String]) -> bool {
+        let is_there = |column: &String| operands.contains(&format!("c.{}", quoted(column)));
+        !self.has_heirs && self.indexes.iter().any(|index| index.is_unique && index.columns.iter().all(is_there))
+    }
+
     /// Whether an index begins with a column.
     pub(super) fn leads_an_index(&self, column: &str) -> bool {
         self.indexes.iter().any(|index| index.columns.first().is_some_and(|first| first == column))

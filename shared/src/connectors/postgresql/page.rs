@@ -341,7 +341,7 @@ impl KeyPart {
 }
 
 impl Session {
-    /// Reads rows behind a key, as many as there is room for.
+    /// Reads rows behind a key, as many as there is room for. The transaction stays open.
     pub(super) async fn portion(
         &mut self,
         query: &Query<'_>,
@@ -355,42 +355,43 @@ impl Session {
         let is_there = self.kept.as_ref().is_some_and(|kept| kept.query == whole && kept.after.as_ref() == after);
         let ahead = self.kept.take_if(|_| is_there).and_then(|kept| kept.ahead);
         let most = (purpose == Purpose::Judge).then_some(room.rows);
+        let mut first = None;
         if !is_there {
-            let statement = query.statement(after, purpose, most);
-            self.begin(READ, &about, "BEGIN READ ONLY").await?;
-            let text = format!("DECLARE habeas NO SCROLL CURSOR FOR {}", statement.text);
-            self.execute(READ, &about, &Statement { text, given: statement.given }).await?;
+            let wanted = self.wanted(&about, *room, None);
+            let rows = self.open(&about, query.statement(after, purpose, most), &fetch(wanted)).await?;
+            first = Some((rows, wanted));
         }
         self.kept = None;
-        let fetched = self.fetch(query, ahead, room, taken).await?;
-        match &fetched {
-            Fetched { is_at_row: true, is_over: false, .. } if purpose == Purpose::Show => {
-                let after = fetched.last.clone().or_else(|| after.cloned());
-                // The next page begins with as much room as there is.
-                let (rows, wanted) = self.ask(&about, taken.room(), None).await?;
-                let ahead = Some(Ahead::begin(rows, wanted, query.form.clone()));
-                self.kept = Some(Kept { query: whole, after, ahead });
-            }
-            _ => self.settle(READ, &about).await?,
+        let fetched = self.fetch(query, ahead, first, room, taken).await?;
+        if fetched.is_at_row && !fetched.is_over && purpose == Purpose::Show {
+            let after = fetched.last.clone().or_else(|| after.cloned());
+            // The next page begins with as much room as there is.
+            let (rows, wanted) = self.ask(&about, taken.room(), None).await?;
+            let ahead = Some(Ahead::begin(rows, wanted, query.form.clone()));
+            self.kept = Some(Kept { query: whole, after, ahead });
         }
         // A query with a limit is over when that is reached; then there was no more room, and so this was not asked for.
         Ok(Portion { is_last: fetched.is_over, last: fetched.last })
     }
 
-    /// Asks the open cursor for as many rows as there may be room for: few at first, then by the size that rows turn out
-    /// to have.
-    async fn ask(&self, about: &str, room: Room, each: Option<usize>) -> Result<(RowStream, usize), ConnectorError> {
+    /// How many rows there may be room for: few at first, then by the size that rows turn out to have.
+    fn wanted(&self, about: &str, room: Room, each: Option<usize>) -> usize {
         let each = each.or_else(|| self.row_bytes.get(about).copied());
-        let wanted = each.map_or(FIRST_ROWS, |each| room.bytes / each.max(1)).clamp(1, room.rows);
-        let statement = Statement::of(format!("FETCH FORWARD {wanted} FROM habeas"));
-        Ok((self.stream(about, &statement).await?, wanted))
+        each.map_or(FIRST_ROWS, |each| room.bytes / each.max(1)).clamp(1, room.rows)
     }
 
-    /// Fetches from the open cursor; what is on its way comes first.
+    /// Asks the open cursor for as many.
+    async fn ask(&self, about: &str, room: Room, each: Option<usize>) -> Result<(RowStream, usize), ConnectorError> {
+        let wanted = self.wanted(about, room, each);
+        Ok((self.stream(about, &fetch(wanted)).await?, wanted))
+    }
+
+    /// Fetches from the open cursor; what is on its way comes first, or else what was asked for already.
     async fn fetch(
         &mut self,
         query: &Query<'_>,
         mut ahead: Option<Ahead>,
+        mut first: Option<(RowStream, usize)>,
         room: &mut Room,
         taken: &mut Taken,
     ) -> Result<Fetched, ConnectorError> {
@@ -402,7 +403,10 @@ impl Session {
                 let wanted = ahead.wanted;
                 (ahead.rows(&about).await?, wanted)
             } else {
-                let (rows, wanted) = self.ask(&about, *room, read_bytes.checked_div(read_rows)).await?;
+                let (rows, wanted) = match first.take() {
+                    Some(first) => first,
+                    None => self.ask(&about, *room, read_bytes.checked_div(read_rows)).await?,
+                };
                 let arrived = Arrived::take(rows, &query.form, *room).await;
                 (arrived.map_err(|lost| lost.into_error(&about))?, wanted)
             };
@@ -422,6 +426,11 @@ impl Session {
         }
         Ok(fetched)
     }
+}
+
+/// Asks the open cursor for so many rows.
+fn fetch(wanted: usize) -> Statement {
+    Statement::of(format!("FETCH FORWARD {wanted} FROM habeas"))
 }
 
 struct Fetched {

@@ -22,12 +22,13 @@ const RELATIONS_AT_ONCE: usize = 100;
 
 /// Set once a connection. A page must be done well before the lease of its step lapses (120 s); a lock that others hold for
 /// longer than 10 s is waited for by the step's timer, not by us. What is written in JSON must not depend on the server's
-/// settings, and rows that row-level security would hide must be an error, not missing.
+/// settings, and rows that row-level security would hide must be an error, not missing. A person's rows are sorted by their
+/// key, and some ten thousand of them should be so in memory.
 const SETTINGS: &str = "SET statement_timeout TO '60s'; SET lock_timeout TO '10s'; \
     SET idle_in_transaction_session_timeout TO '60s'; SET client_min_messages TO error; SET row_security TO off; \
     SET standard_conforming_strings TO on; SET datestyle TO 'ISO, MDY'; SET intervalstyle TO iso_8601; \
     SET timezone TO 'UTC'; SET bytea_output TO hex; SET extra_float_digits TO 1; SET cursor_tuple_fraction TO 1; \
-    SET jit TO off";
+    SET jit TO off; SET work_mem TO '16MB'";
 
 /// A connection, and what is known of the database.
 pub(super) struct Session {
@@ -169,6 +170,29 @@ impl Session {
     ) -> Result<u64, ConnectorError> {
         let changed = self.client()?.execute_typed(&statement.text, &statement.values()).await;
         changed.map_err(|error| failed(operation, about, &error))
+    }
+
+    /// Opens a cursor for a query, in a transaction of its own, and asks it for rows, all at once: one answer is waited for
+    /// where there would be three. A transaction that is open is given up.
+    pub(super) async fn open(
+        &mut self,
+        about: &str,
+        query: Statement,
+        fetch: &Statement,
+    ) -> Result<RowStream, ConnectorError> {
+        let begin = if self.is_in_transaction { "ROLLBACK; BEGIN READ ONLY" } else { "BEGIN READ ONLY" };
+        self.kept = None;
+        self.is_in_transaction = true;
+        let text = format!("DECLARE habeas NO SCROLL CURSOR FOR {}", query.text);
+        let (declare, client) = (Statement { text, given: query.given }, self.client()?);
+        let declared = declare.values();
+        // Answers come in the order of what was asked, so the first error is the one that the others follow from.
+        let opened = tokio::try_join!(
+            client.batch_execute(begin),
+            client.execute_typed(&declare.text, &declared),
+            client.query_typed_raw(&fetch.text, fetch.values()),
+        );
+        opened.map(|(.., rows)| rows).map_err(|error| failed(READ, about, &error))
     }
 
     /// Begins a transaction; one that is open is given up.

@@ -229,9 +229,13 @@ impl<'a> Ways<'a> {
         let part = |(position, origin): (usize, &OriginRows)| {
             let columns = origin.columns.iter().enumerate().map(|(at, column)| format!("{column} AS v{at}"));
             let columns = columns.collect::<Vec<_>>().join(", ");
-            let rows = origin.conditions.iter().map(|condition| {
-                format!("SELECT DISTINCT {columns} FROM {} AS c WHERE {condition}", origin.relation.sql())
-            });
+            // A union leaves out what is there twice, and what is unique is not there twice.
+            let is_distinct = origin.conditions.len() > 1 || origin.relation.has_each_once(&origin.columns);
+            let select = if is_distinct { "SELECT" } else { "SELECT DISTINCT" };
+            let rows = origin
+                .conditions
+                .iter()
+                .map(|condition| format!("{select} {columns} FROM {} AS c WHERE {condition}", origin.relation.sql()));
             format!("o{position} AS MATERIALIZED ({})", rows.collect::<Vec<_>>().join(" UNION "))
         };
         let parts: Vec<String> = self.origins.iter().enumerate().map(part).collect();

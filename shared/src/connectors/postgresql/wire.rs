@@ -248,14 +248,14 @@ impl Form {
             Self::Date => match i32::from_be_bytes(value.try_into().ok()?) {
                 i32::MIN => lines.extend_from_slice(BEFORE_ALL),
                 i32::MAX => lines.extend_from_slice(AFTER_ALL),
-                days => write_time(days.into(), None, "", lines)?,
+                days => write_time(days.into(), None, "", lines),
             },
             Self::Timestamp | Self::TimestampUtc => match i64::from_be_bytes(value.try_into().ok()?) {
                 i64::MIN => lines.extend_from_slice(BEFORE_ALL),
                 i64::MAX => lines.extend_from_slice(AFTER_ALL),
                 micros => {
                     let zone = if self == Self::TimestampUtc { "+00:00" } else { "" };
-                    write_time(micros.div_euclid(DAY), Some(micros.rem_euclid(DAY)), zone, lines)?;
+                    write_time(micros.div_euclid(DAY), Some(micros.rem_euclid(DAY)), zone, lines);
                 }
             },
             Self::Number if value.last()?.is_ascii_digit() => lines.extend_from_slice(value),
@@ -292,7 +292,7 @@ fn uuid(value: &[u8]) -> Option<String> {
 
 /// A day since 2000-01-01, perhaps a time of it in microseconds, and the zone, in ISO 8601 as PostgreSQL writes it in JSON:
 /// years before the first are counted backwards, and said to be so.
-fn write_time(days: i64, time: Option<i64>, zone: &str, lines: &mut Vec<u8>) -> Option<()> {
+fn write_time(days: i64, time: Option<i64>, zone: &str, lines: &mut Vec<u8>) {
     // Years begin with March here, so that the day that not every year has is the last. An era has 400 of them.
     let days = days + FIRST_DAY;
     let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
@@ -303,14 +303,34 @@ fn write_time(days: i64, time: Option<i64>, zone: &str, lines: &mut Vec<u8>) -> 
     let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
     let year = era * 400 + year + next;
     let (year, era) = if year > 0 { (year, "") } else { (1 - year, " BC") };
-    write!(lines, "\"{year:04}-{month:02}-{day:02}").ok()?;
+    for (before, number, width) in [(b'"', year, 4), (b'-', month, 2), (b'-', day, 2)] {
+        lines.push(before);
+        write_digits(number, width, lines);
+    }
     if let Some(time) = time {
         let (seconds, micros) = (time / 1_000_000, time % 1_000_000);
-        write!(lines, "T{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60).ok()?;
+        for (before, number) in [(b'T', seconds / 3600), (b':', seconds / 60 % 60), (b':', seconds % 60)] {
+            lines.push(before);
+            write_digits(number, 2, lines);
+        }
         if micros > 0 {
-            let fraction = format!("{micros:06}");
-            write!(lines, ".{}", fraction.trim_end_matches('0')).ok()?;
+            lines.push(b'.');
+            write_digits(micros, 6, lines);
+            let end = lines.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
+            lines.truncate(end);
         }
     }
-    write!(lines, "{zone}{era}\"").ok()
+    for text in [zone, era, "\""] {
+        lines.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// Writes a number that is not negative, with noughts in front up to this width.
+fn write_digits(number: i64, width: usize, lines: &mut Vec<u8>) {
+    let (start, mut rest) = (lines.len(), number);
+    while rest > 0 || lines.len() - start < width {
+        lines.push(b'0' + u8::try_from(rest % 10).unwrap_or_default());
+        rest /= 10;
+    }
+    lines[start..].reverse();
 }
