@@ -4,6 +4,7 @@
 //! docs/decisions/0011-postgresql.md.
 
 mod apply;
+mod arriving;
 mod catalog;
 mod credentials;
 mod draw;
@@ -36,9 +37,10 @@ use super::{
 use crate::mask::Samples;
 use crate::policy::{CollectionRule, Database, Field, Origin, Place, Strategy};
 use crate::random::Random;
+use arriving::{Form, Taken};
 use catalog::{KeyPart, Relation};
 use error::permanent;
-use page::{Form, Key, Purpose, Query, Taken};
+use page::{Key, Purpose, Query};
 use record::Shape;
 use session::{READ, Session};
 use statement::Values;

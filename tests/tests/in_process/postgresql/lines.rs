@@ -105,3 +105,23 @@ async fn days_and_times_are_written_as_postgresql_does_over_all_that_it_knows() 
     assert_eq!(assert_lines_are_postgresqls(&shop, "days", "t.day, t.at").await, 31_502);
     assert_eq!(assert_lines_are_postgresqls(&shop, "codes", "t.code").await, 21_001);
 }
+
+#[tokio::test]
+async fn a_row_that_is_too_large_is_named_by_its_table_before_it_is_sent() {
+    let shop = Shop::new(
+        "CREATE TABLE people (id int PRIMARY KEY, email text);
+        CREATE TABLE notes (id int PRIMARY KEY, owner int, text text, more json);
+        ALTER TABLE notes ALTER text SET STORAGE EXTERNAL;
+        INSERT INTO notes VALUES (1, 1, repeat('x', 20 << 20), to_json(repeat('y', 13 << 20))),
+            (2, 2, repeat('x', 20 << 20), to_json(repeat('y', 11 << 20)))",
+        &[("people", &["id!", "email"]), ("notes", &["id!", "owner<people.id", "text", "more"])],
+    )
+    .await;
+    let (li, ann) = (person("1", "li@mail.example"), person("2", "ann@mail.example"));
+    let (target, connector) = (shop.target("db.notes"), shop.connector());
+    let error = connector.lines(&target, Who::Person(&li), None).await.err().unwrap();
+    let (is_for_good, words) = super::shop::words(&error);
+    assert!(is_for_good && words.contains("public.notes holds a row of more than"), "{words}");
+    let lines = connector.lines(&target, Who::Person(&ann), None).await.unwrap().unwrap();
+    assert_eq!((lines.rows, lines.text.len() >> 20), (1, 31), "and what fits comes on a new connection");
+}
