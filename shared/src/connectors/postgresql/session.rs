@@ -186,13 +186,13 @@ impl Session {
         let text = format!("DECLARE habeas NO SCROLL CURSOR FOR {}", query.text);
         let (declare, client) = (Statement { text, given: query.given }, self.client()?);
         let declared = declare.values();
-        // Answers come in the order of what was asked, so the first error is the one that the others follow from.
-        let opened = tokio::try_join!(
+        let (begun, declared, rows) = tokio::join!(
             client.batch_execute(begin),
             client.execute_typed(&declare.text, &declared),
             client.query_typed_raw(&fetch.text, fetch.values()),
         );
-        opened.map(|(.., rows)| rows).map_err(|error| failed(READ, about, &error))
+        // Whichever was noticed first: the first that was asked is what the others follow from.
+        begun.and(declared).and(rows).map_err(|error| failed(READ, about, &error))
     }
 
     /// Begins a transaction; one that is open is given up.
