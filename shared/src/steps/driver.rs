@@ -149,13 +149,7 @@ impl Driver {
             let mut wait = None;
             match page.next {
                 Next::Later(next, time) => (cursor, wait) = (Some(next), Some(time)),
-                Next::Done { package, captured } => {
-                    // To read it again costs less than to be refused.
-                    if job.request.has_steps_side_by_side() {
-                        job.request = self.ledger.request(id).await?.ok_or(LedgerError::Missing("request"))?;
-                    }
-                    return self.done(job, package, captured).await;
-                }
+                Next::Done { package, captured } => return self.done(job, package, captured).await,
                 Next::Rechecked(found) => return self.rechecked(job, found).await,
                 Next::Purged { collections, somebody_new, holds } => {
                     return self.purged(job, collections, somebody_new, holds).await;
@@ -211,7 +205,8 @@ impl Driver {
         Ok(Ok(Job { request, claim, policy, person, holds: Holds::default() }))
     }
 
-    /// Writes the end of a step; reads the request again when other steps were done meanwhile.
+    /// Writes the end of a step. Where others are done beside it the request has most likely changed, and to read it again
+    /// costs less than to be refused; what the step did stays what it was when the step was claimed.
     async fn done(
         &self,
         job: Job,
@@ -231,7 +226,8 @@ impl Driver {
         let decide = |request: &Request, now: Timestamp| {
             request.step_done(report.clone(), package.clone(), captured.clone(), now)
         };
-        let ended = self.commit_step(&job.claim, Some(job.request), &decide, &Extra::StepDone).await?;
+        let known = Some(job.request).filter(|request| !request.has_steps_side_by_side());
+        let ended = self.commit_step(&job.claim, known, &decide, &Extra::StepDone).await?;
         Ok(if ended { Ran::Done } else { Ran::NotMine })
     }
 
