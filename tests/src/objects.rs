@@ -3,8 +3,8 @@
 //! is over is not there, and checksums are asked for at the beginning, brought with each part, and named once more at the end.
 //! An object that is locked stays.
 //!
-//! The rule: no call waits for a disk or another thread. The real one does its work elsewhere; what this one takes would be
-//! taken from whatever is measured or tested beside it.
+//! The rule: no call waits for another thread or, unless an object is large, for a disk. The real one does its work elsewhere;
+//! what this one takes would be taken from whatever is measured or tested beside it.
 
 mod pieces;
 mod stored;

@@ -29,7 +29,7 @@ const FIRST_DAY: i64 = 730_425;
 
 /// How a column comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+enum Encoding {
     /// As itself: its number, text, truth, or 16 bytes.
     Integer,
     Text,
@@ -47,7 +47,7 @@ enum Form {
 
 /// A field as it comes.
 struct Sent {
-    form: Form,
+    encoding: Encoding,
     /// What stands before its value in the line.
     before: String,
     /// Whether none of its values is long.
@@ -76,9 +76,9 @@ impl Wire {
         let columns: Vec<&Column> = fields.iter().map(|field| relation.column(&field.name)).collect::<Option<_>>()?;
         let sent = |(at, column): (usize, &&Column)| {
             let name = serde_json::to_string(&column.name).ok()?;
-            let form = Form::of(column);
+            let encoding = Encoding::of(column);
             let before = format!("{}{name}:", if at == 0 { '{' } else { ',' });
-            Some(Sent { form, before, is_short: form.is_short(&column.declared_type) })
+            Some(Sent { encoding, before, is_short: encoding.is_short(&column.declared_type) })
         };
         let sent: Vec<Sent> = columns.iter().enumerate().map(sent).collect::<Option<_>>()?;
         let is_guarded = sent.iter().any(|field| !field.is_short);
@@ -99,7 +99,7 @@ impl Wire {
 
     /// The query around one whose columns are `k0`, `k1` and so on for the key and `f0` and so on for the fields.
     pub(super) fn query(&self, rows: &str) -> String {
-        let fields = self.fields.iter().enumerate().map(|(at, field)| field.form.expression(&format!("t.f{at}")));
+        let fields = self.fields.iter().enumerate().map(|(at, field)| field.encoding.expression(&format!("t.f{at}")));
         let own = self.key.iter().enumerate().filter(|(_, part)| matches!(part, Part::Column(_)));
         let own = own.map(|(at, _)| format!("t.k{at}::pg_catalog.text"));
         let columns: Vec<String> = fields.chain(own).collect();
@@ -131,7 +131,7 @@ impl Wire {
         for (at, field) in self.fields.iter().enumerate() {
             lines.extend_from_slice(field.before.as_bytes());
             match value(row, at)? {
-                Some(value) => is_flat &= field.form.write(value, lines).ok_or(Misfit::Unexpected)?,
+                Some(value) => is_flat &= field.encoding.write(value, lines).ok_or(Misfit::Unexpected)?,
                 None => lines.extend_from_slice(b"null"),
             }
         }
@@ -151,7 +151,7 @@ impl Wire {
             Part::Column(at) => row.try_get(*at).map_err(|_| Misfit::Unexpected),
             Part::Field(at) => {
                 let field = self.fields.get(*at).ok_or(Misfit::Unexpected)?;
-                value(row, *at)?.map(|value| field.form.text(value).ok_or(Misfit::Unexpected)).transpose()
+                value(row, *at)?.map(|value| field.encoding.text(value).ok_or(Misfit::Unexpected)).transpose()
             }
         };
         self.key.iter().map(text).collect()
@@ -193,7 +193,7 @@ fn value(row: &SqlRow, at: usize) -> Result<Option<&[u8]>, Misfit> {
     Ok(raw.map(|Raw(bytes)| bytes))
 }
 
-impl Form {
+impl Encoding {
     fn of(column: &Column) -> Self {
         match (&column.family, column.base_type.as_str()) {
             (Family::Integer, _) => Self::Integer,
