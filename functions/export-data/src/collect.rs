@@ -3,7 +3,7 @@
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use habeas::connectors::{ConnectorError, Handle, Lines, Row, Target, Who, exported, is_shown_whole};
-use habeas::export::{Columns, StagedPage, pack_records, pack_table, staging};
+use habeas::export::{Columns, FileSums, StagedPage, pack_records, pack_table, staging};
 use habeas::plan::Counts;
 use habeas::policy::{Pinned, Place};
 use habeas::record::Value;
@@ -20,6 +20,9 @@ const WORTH_A_THREAD: usize = 64 << 10;
 struct Cursor {
     page: u32,
     at: Option<String>,
+    /// The sums of the collection's files up to here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sums: Option<FileSums>,
 }
 
 impl Function {
@@ -30,16 +33,18 @@ impl Function {
         };
         let (read, Lines { text, rows, next }) = self.copied(job, collection, &cursor).await?;
         let counts = Counts { read, exported: rows, ..Counts::default() };
+        let mut sums = cursor.sums;
         if !text.is_empty() {
             let key = staging::page(&job.request.id, job.claim.step.number, cursor.page);
-            let page = packed(text.into(), Columns::declared(&job.policy, collection)).await?;
+            let page;
+            (page, sums) = packed(text.into(), Columns::declared(&job.policy, collection), sums).await?;
             let put = self.s3.put_object().bucket(&self.package_bucket).key(key).body(ByteStream::from(page));
             put.send().await.map_err(StepError::transient)?;
         }
         let next = match next {
             None => Next::Done { package: None, captured: None },
             Some(at) => {
-                let next = Cursor { page: cursor.page + 1, at: Some(at) };
+                let next = Cursor { page: cursor.page + 1, at: Some(at), sums };
                 Next::Page(serde_json::to_string(&next).map_err(StepError::permanent)?)
             }
         };
@@ -99,20 +104,25 @@ impl Function {
     }
 }
 
-/// The page as it is staged. Its two pieces are packed side by side where that is worth two threads; neither holds up
-/// whatever else the process attends to.
-async fn packed(lines: Bytes, declared: Columns) -> Result<Vec<u8>, StepError> {
+/// The page as it is staged, and the sums behind it. Its two pieces are packed side by side where that is worth two threads;
+/// neither holds up whatever else the process attends to.
+async fn packed(
+    lines: Bytes,
+    declared: Columns,
+    behind: Option<FileSums>,
+) -> Result<(Vec<u8>, Option<FileSums>), StepError> {
     let (records, table) = if lines.len() < WORTH_A_THREAD {
-        (pack_records(&lines), pack_table(&lines, declared))
+        (pack_records(&lines, behind.as_ref()), pack_table(&lines, declared, behind.as_ref()))
     } else {
-        let same = lines.clone();
-        let records = tokio::task::spawn_blocking(move || pack_records(&same));
-        let table = tokio::task::spawn_blocking(move || pack_table(&lines, declared));
+        let (same, behind_same) = (lines.clone(), behind.clone());
+        let records = tokio::task::spawn_blocking(move || pack_records(&same, behind_same.as_ref()));
+        let table = tokio::task::spawn_blocking(move || pack_table(&lines, declared, behind.as_ref()));
         tokio::try_join!(records, table).map_err(StepError::transient)?
     };
     let (records, json) = records.map_err(StepError::permanent)?;
     let (columns, table) = table.map_err(StepError::permanent)?;
-    StagedPage::write(records, &json, columns, &table).map_err(StepError::permanent)
+    let page = StagedPage::write(records, &json, columns, &table).map_err(StepError::permanent)?;
+    Ok((page, FileSums::behind(&json, &table)))
 }
 
 /// Whether the bytes of objects may leave: not if the category of their content is omitted.

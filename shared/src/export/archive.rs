@@ -211,23 +211,31 @@ impl Archive {
         Ok(())
     }
 
-    /// Writes a piece that was packed elsewhere to the file that was begun. It is unpacked once, for the sums, and by that is
-    /// known to be whole; a piece that is not leaves an archive that nobody may go on with.
-    pub fn copy(&mut self, piece: &Piece) -> Result<(), ArchiveError> {
+    /// Writes a piece that was packed elsewhere to the file that was begun. Where it was not packed to stand just here it is
+    /// unpacked once, for the sum. A piece that is not whole leaves an archive that nobody may go on with.
+    ///
+    /// Gives how many bytes were unpacked.
+    pub fn copy(&mut self, piece: &Piece) -> Result<u64, ArchiveError> {
         self.pack()?;
         let file = self.state.file.as_mut().ok_or(ArchiveError::WrongOrder)?;
-        piece.unpack(&mut |content| {
-            file.sum.update(content);
-            ControlFlow::Continue(())
-        })?;
         let sums = piece.sums();
+        let unpacked = if let Some(sum) = piece.sum_behind(&file.sum)? {
+            file.sum = sum;
+            0
+        } else {
+            piece.unpack(&mut |content| {
+                file.sum.update(content);
+                ControlFlow::Continue(())
+            })?;
+            sums.bytes
+        };
         let mut crc = crc32fast::Hasher::new_with_initial_len(file.crc32, file.bytes);
         crc.combine(&crc32fast::Hasher::new_with_initial_len(sums.crc32, sums.bytes));
         file.crc32 = crc.finalize();
         file.bytes += sums.bytes;
         file.packed_bytes += sums.packed_bytes;
         self.put(piece.packed());
-        Ok(())
+        Ok(unpacked)
     }
 
     /// Ends the file that was begun.

@@ -35,7 +35,7 @@ pub use piece::{DamagedPiece, Packer, Piece, PieceSums};
 pub use schema::schema;
 pub use section::{FileLink, LISTED_MEDIA, PREVIEW_ROWS, Preview, Section};
 pub use signature::{MANIFEST, ManifestSignature, SIGNATURE, SignatureFault};
-pub use staged::{BETWEEN, StagedError, StagedPage, pack_records, pack_table, pack_table_again};
+pub use staged::{BETWEEN, FIRST, FileSums, LIST, StagedError, StagedPage, pack_records, pack_table, pack_table_again};
 pub use sum::{Chain, Sum, digest_of_hex};
 pub use table::{BYTE_ORDER_MARK, CSV_NOTE, Columns, Fields, Rows, TableError, fields};
 pub use unzip::ArchiveFault;

@@ -8,6 +8,7 @@ use flate2::{Compress, Decompress, FlushCompress, FlushDecompress, Status};
 use serde::{Deserialize, Serialize};
 
 use super::archive::{ArchiveError, Packing};
+use super::sum::Sum;
 
 /// Bytes that are packed, or unpacked, at a time.
 const CHUNK: usize = 1 << 16;
@@ -47,7 +48,7 @@ pub(super) fn deflate(
 pub struct DamagedPiece;
 
 /// What is said of a piece beside it.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PieceSums {
     /// Its size unpacked.
     pub bytes: u64,
@@ -55,6 +56,31 @@ pub struct PieceSums {
     pub packed_bytes: u64,
     /// CRC-32 of it unpacked.
     pub crc32: u32,
+    /// Where it was packed to stand, if that was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passage: Option<Passage>,
+}
+
+/// What a piece does to the sum of the file that it was packed for: where it does stand so, nobody has to unpack it for that.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passage {
+    /// SHA-256 of the file up to the piece,
+    before: Sum,
+    /// and up to its end.
+    behind: Sum,
+    /// CRC-32 of the piece as it is packed, and of what is said of it: that all of it is as it was written.
+    whole_crc32: u32,
+}
+
+impl Passage {
+    fn new(before: Sum, behind: Sum, bytes: u64, crc32: u32, packed: &[u8]) -> Self {
+        let mut whole = crc32fast::Hasher::new();
+        whole.update(packed);
+        whole.update(&bytes.to_le_bytes());
+        whole.update(&crc32.to_le_bytes());
+        whole.update(&behind.clone().bytes());
+        Self { before, behind, whole_crc32: whole.finalize() }
+    }
 }
 
 /// A piece of a file.
@@ -72,8 +98,23 @@ impl Piece {
 
     /// What is said of it.
     #[must_use]
-    pub fn sums(&self) -> PieceSums {
-        self.sums
+    pub fn sums(&self) -> &PieceSums {
+        &self.sums
+    }
+
+    /// The sum of a file up to this piece's end, if the piece was packed to stand behind what has this sum.
+    pub fn sum_behind(&self, sum: &Sum) -> Result<Option<Sum>, DamagedPiece> {
+        let Some(passage) = self.sums.passage.as_ref().filter(|passage| passage.before == *sum) else {
+            return Ok(None);
+        };
+        let Passage { before, behind, .. } = passage.clone();
+        let is_whole = Passage::new(before, behind, self.sums.bytes, self.sums.crc32, &self.packed) == *passage;
+        if is_whole && self.packed.ends_with(&EDGE) { Ok(Some(passage.behind.clone())) } else { Err(DamagedPiece) }
+    }
+
+    /// The sum of the file up to its end, if it was packed to stand in one.
+    pub(super) fn passed(&self) -> Option<&Sum> {
+        self.sums.passage.as_ref().map(|passage| &passage.behind)
     }
 
     /// It, as it goes into the stream.
@@ -120,16 +161,19 @@ pub struct Packer {
     packed: Vec<u8>,
     crc: crc32fast::Hasher,
     bytes: u64,
-}
-
-impl Default for Packer {
-    fn default() -> Self {
-        let compressor = Compress::new(Packing::Deflate.level(), false);
-        Self { compressor, raw: Vec::new(), packed: Vec::new(), crc: crc32fast::Hasher::new(), bytes: 0 }
-    }
+    /// The sum of the file before the piece, and up to what is packed.
+    sums: Option<(Sum, Sum)>,
 }
 
 impl Packer {
+    /// A piece that will stand behind what has this sum; none if that is not known.
+    #[must_use]
+    pub fn new(behind: Option<Sum>) -> Self {
+        let compressor = Compress::new(Packing::Deflate.level(), false);
+        let sums = behind.map(|sum| (sum.clone(), sum));
+        Self { compressor, raw: Vec::new(), packed: Vec::new(), crc: crc32fast::Hasher::new(), bytes: 0, sums }
+    }
+
     /// Adds content.
     pub fn write(&mut self, content: &[u8]) -> Result<(), ArchiveError> {
         self.raw.extend_from_slice(content);
@@ -139,13 +183,18 @@ impl Packer {
     /// The piece.
     pub fn finish(mut self) -> Result<Piece, ArchiveError> {
         self.pack(FlushCompress::Sync)?;
-        let sums = PieceSums { bytes: self.bytes, packed_bytes: self.packed.len() as u64, crc32: self.crc.finalize() };
+        let (bytes, packed_bytes, crc32) = (self.bytes, self.packed.len() as u64, self.crc.finalize());
+        let passage = self.sums.map(|(before, behind)| Passage::new(before, behind, bytes, crc32, &self.packed));
+        let sums = PieceSums { bytes, packed_bytes, crc32, passage };
         Ok(Piece::new(sums, self.packed.into()))
     }
 
     fn pack(&mut self, flush: FlushCompress) -> Result<(), ArchiveError> {
         self.bytes += self.raw.len() as u64;
         self.crc.update(&self.raw);
+        if let Some((_, behind)) = &mut self.sums {
+            behind.update(&self.raw);
+        }
         deflate(&mut self.compressor, &self.raw, &mut self.packed, flush)?;
         self.raw.clear();
         Ok(())
@@ -156,8 +205,10 @@ impl Packer {
 mod tests {
     use super::*;
 
+    const BEFORE: &[u8] = b"[\n";
+
     fn packed(content: &[u8], at_once: usize) -> Piece {
-        let mut packer = Packer::default();
+        let mut packer = Packer::new(Some(Sum::of(BEFORE)));
         content.chunks(at_once).for_each(|some| packer.write(some).unwrap());
         packer.finish().unwrap()
     }
@@ -191,21 +242,32 @@ mod tests {
     fn a_piece_that_is_cut_off_changed_or_ended_is_damaged() {
         let content = b"{\"a\":1},\n".repeat(30_000);
         let piece = packed(&content, 1000);
-        let (sums, whole) = (piece.sums(), piece.packed().to_vec());
-        let is_damaged = |sums, packed: Vec<u8>| unpacked(&Piece::new(sums, packed.into())) == Err(DamagedPiece);
+        let (sums, whole) = (piece.sums().clone(), piece.packed().to_vec());
+        let is_damaged =
+            |sums: &PieceSums, packed: Vec<u8>| unpacked(&Piece::new(sums.clone(), packed.into())) == Err(DamagedPiece);
+        let summed = |packed: &[u8]| {
+            Piece::new(sums.clone(), packed.to_vec().into()).sum_behind(&Sum::of(BEFORE)).map(|sum| sum.map(Sum::hex))
+        };
         for length in [0, 1, whole.len() / 2, whole.len() - 1] {
-            assert!(is_damaged(sums, whole[..length].to_vec()), "{length}");
+            assert!(is_damaged(&sums, whole[..length].to_vec()), "{length}");
+            assert!(summed(&whole[..length]) == Err(DamagedPiece), "{length}");
         }
+        assert_eq!(summed(&whole), Ok(Some(Sum::of(&[BEFORE, &content].concat()).hex())));
         for at in 0..whole.len() {
             let mut changed = whole.clone();
             changed[at] ^= 0x10;
             // A bit that only fills a byte up says nothing.
-            let found = unpacked(&Piece::new(sums, changed.into()));
+            assert!(summed(&changed) == Err(DamagedPiece), "{at}");
+            let found = unpacked(&Piece::new(sums.clone(), changed.into()));
             assert!(found == Err(DamagedPiece) || found.as_ref() == Ok(&content), "{at}");
         }
-        assert!(is_damaged(sums, [whole.as_slice(), &[3, 0]].concat()), "a stream that ends");
-        assert!(is_damaged(PieceSums { bytes: sums.bytes - 1, ..sums }, whole.clone()));
-        assert!(is_damaged(PieceSums { crc32: !sums.crc32, ..sums }, whole));
+        assert!(is_damaged(&sums, [whole.as_slice(), &[3, 0]].concat()), "a stream that ends");
+        for wrong in
+            [PieceSums { bytes: sums.bytes - 1, ..sums.clone() }, PieceSums { crc32: !sums.crc32, ..sums.clone() }]
+        {
+            assert!(is_damaged(&wrong, whole.clone()));
+            assert!(Piece::new(wrong, whole.clone().into()).sum_behind(&Sum::of(BEFORE)) == Err(DamagedPiece));
+        }
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! table, so that the package only has to put pieces together. Pure.
 //!
 //! A page stands by itself: what is in it follows from its own records and the policy, never from other pages. Its table
-//! has the columns that the page knows; where other pages turn out to have more, it is made again from the records.
+//! has the columns that the page knows; where other pages turn out to have more, it is made again from the records. What it
+//! says of the files' sums holds where it comes behind the pages that it was staged behind, and is passed over elsewhere.
 //! Form: the length of the head (32 bits, little-endian), the head as JSON, the piece of the JSON file, the piece of the table.
 
 use std::ops::ControlFlow;
@@ -12,9 +13,14 @@ use serde::{Deserialize, Serialize};
 
 use super::archive::ArchiveError;
 use super::piece::{DamagedPiece, Packer, Piece, PieceSums};
-use super::table::{Columns, Rows, TableError, fields};
+use super::sum::Sum;
+use super::table::{BYTE_ORDER_MARK, Columns, Rows, TableError, fields};
 
-/// What stands between two records of a JSON file.
+/// How a JSON file of records begins.
+pub const LIST: &[u8] = b"[";
+/// What stands before its first record,
+pub const FIRST: &[u8] = b"\n";
+/// and between two of them.
 pub const BETWEEN: &[u8] = b",\n";
 /// Rows of a table that are written together.
 const ROWS_AT_ONCE: usize = 512;
@@ -59,9 +65,29 @@ pub struct StagedPage {
     table: Piece,
 }
 
-/// Packs the records of a page, each of which is a line, as a piece of a JSON file.
-pub fn pack_records(lines: &[u8]) -> Result<(u64, Piece), StagedError> {
-    let (mut packer, mut records) = (Packer::default(), 0);
+/// The sums of a collection's two files up to the end of a page.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct FileSums {
+    json: Sum,
+    table: Sum,
+}
+
+impl FileSums {
+    /// The sums behind the two pieces of a page.
+    #[must_use]
+    pub fn behind(json: &Piece, table: &Piece) -> Option<Self> {
+        Some(Self { json: json.passed()?.clone(), table: table.passed()?.clone() })
+    }
+}
+
+/// Packs the records of a page, each of which is a line, as a piece of a JSON file. `behind`: the sums at the end of the page
+/// before it; none if it is the first.
+pub fn pack_records(lines: &[u8], behind: Option<&FileSums>) -> Result<(u64, Piece), StagedError> {
+    let before = match behind {
+        None => Sum::of(&[LIST, FIRST].concat()),
+        Some(sums) => sums.json.clone().with(BETWEEN),
+    };
+    let (mut packer, mut records) = (Packer::new(Some(before)), 0);
     for line in lines_of(lines) {
         if records > 0 {
             packer.write(BETWEEN)?;
@@ -73,8 +99,12 @@ pub fn pack_records(lines: &[u8]) -> Result<(u64, Piece), StagedError> {
 }
 
 /// Packs them as a piece of a table. `columns`: those that the dataset declares; the page adds its own.
-pub fn pack_table(lines: &[u8], mut columns: Columns) -> Result<(Columns, Piece), StagedError> {
-    let mut table = Table::default();
+pub fn pack_table(
+    lines: &[u8],
+    mut columns: Columns,
+    behind: Option<&FileSums>,
+) -> Result<(Columns, Piece), StagedError> {
+    let mut table = Table::begin(&columns, behind)?;
     let declared = columns.width();
     for line in lines_of(lines) {
         let record = fields(line)?;
@@ -85,7 +115,7 @@ pub fn pack_table(lines: &[u8], mut columns: Columns) -> Result<(Columns, Piece)
         }
     }
     if columns.width() != declared {
-        table = Table::default();
+        table = Table::begin(&columns, behind)?;
         for line in lines_of(lines) {
             table.row(&columns, &fields(line)?)?;
         }
@@ -95,13 +125,12 @@ pub fn pack_table(lines: &[u8], mut columns: Columns) -> Result<(Columns, Piece)
 
 /// Packs records that were staged as a piece of a table with other columns than the page knew.
 pub fn pack_table_again(page: &StagedPage, columns: &Columns) -> Result<Piece, StagedError> {
-    let mut table = Table::default();
+    let mut table = Table::new(None);
     page.each_record(|line| table.row(columns, &fields(line)?).map(ControlFlow::Continue))?;
     table.finish()
 }
 
 /// Rows on their way into a piece.
-#[derive(Default)]
 struct Table {
     packer: Packer,
     rows: Rows,
@@ -109,6 +138,18 @@ struct Table {
 }
 
 impl Table {
+    fn new(before: Option<Sum>) -> Self {
+        Self { packer: Packer::new(before), rows: Rows::default(), count: 0 }
+    }
+
+    fn begin(columns: &Columns, behind: Option<&FileSums>) -> Result<Self, StagedError> {
+        let before = match behind {
+            None => Sum::of(BYTE_ORDER_MARK.as_bytes()).with(&columns.header()?),
+            Some(sums) => sums.table.clone(),
+        };
+        Ok(Self::new(Some(before)))
+    }
+
     fn row(&mut self, columns: &Columns, record: &super::table::Fields<'_>) -> Result<(), StagedError> {
         columns.row(record, &mut self.rows)?;
         self.count += 1;
@@ -132,7 +173,7 @@ impl Table {
 impl StagedPage {
     /// The bytes of a page.
     pub fn write(records: u64, json: &Piece, columns: Columns, table: &Piece) -> Result<Vec<u8>, StagedError> {
-        let head = Head { records, json: json.sums(), table: table.sums(), columns };
+        let head = Head { records, json: json.sums().clone(), table: table.sums().clone(), columns };
         let head = serde_json::to_vec(&head)?;
         let length = u32::try_from(head.len()).map_err(|_| StagedError::Damaged)?;
         Ok([&length.to_le_bytes()[..], &head, json.packed(), table.packed()].concat())
@@ -152,8 +193,8 @@ impl StagedPage {
         if end != Some(pieces.len()) {
             return Err(StagedError::Damaged);
         }
-        let json = Piece::new(head.json, pieces.slice(..middle));
-        let table = Piece::new(head.table, pieces.slice(middle..));
+        let json = Piece::new(head.json.clone(), pieces.slice(..middle));
+        let table = Piece::new(head.table.clone(), pieces.slice(middle..));
         Ok(Self { head, mark, json, table })
     }
 
@@ -232,10 +273,11 @@ fn lines_of(lines: &[u8]) -> impl Iterator<Item = &[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::export::{Archive, ArchiveState, Packing};
 
     fn page(lines: &str) -> StagedPage {
-        let (records, json) = pack_records(lines.as_bytes()).unwrap();
-        let (columns, table) = pack_table(lines.as_bytes(), Columns::default()).unwrap();
+        let (records, json) = pack_records(lines.as_bytes(), None).unwrap();
+        let (columns, table) = pack_table(lines.as_bytes(), Columns::default(), None).unwrap();
         StagedPage::read(&StagedPage::write(records, &json, columns, &table).unwrap().into()).unwrap()
     }
 
@@ -292,16 +334,70 @@ mod tests {
         assert_eq!(text(&pack_table_again(&other, &columns).unwrap()), ",2\r\n");
     }
 
+    /// Pages as they are staged one behind the other.
+    fn pages(lines: &[&str]) -> Vec<StagedPage> {
+        let mut sums: Option<FileSums> = None;
+        let mut staged = |lines: &&str| {
+            let (records, json) = pack_records(lines.as_bytes(), sums.as_ref()).unwrap();
+            let (columns, table) = pack_table(lines.as_bytes(), Columns::default(), sums.as_ref()).unwrap();
+            sums = FileSums::behind(&json, &table);
+            StagedPage::read(&StagedPage::write(records, &json, columns, &table).unwrap().into()).unwrap()
+        };
+        lines.iter().map(&mut staged).collect()
+    }
+
+    /// The two files that they make, by their SHA-256 and that of their content, and what was unpacked for them.
+    fn files(pages: &[StagedPage]) -> ([String; 2], [String; 2], [u64; 2]) {
+        let mut archive = Archive::resume(ArchiveState::default(), Vec::new());
+        let (mut contents, mut unpacked) = ([String::from("["), String::from(BYTE_ORDER_MARK)], [0, 0]);
+        archive.begin("json", Packing::Deflate).unwrap();
+        archive.write(LIST).unwrap();
+        for (at, page) in pages.iter().enumerate() {
+            let separator = if at == 0 { FIRST } else { BETWEEN };
+            archive.write(separator).unwrap();
+            unpacked[0] += archive.copy(page.json()).unwrap();
+            contents[0] += std::str::from_utf8(separator).unwrap();
+            contents[0] += &text(page.json());
+        }
+        let json = archive.end().unwrap();
+        let header = pages[0].columns().header().unwrap();
+        contents[1] += std::str::from_utf8(&header).unwrap();
+        archive.begin("table", Packing::Deflate).unwrap();
+        archive.write(BYTE_ORDER_MARK.as_bytes()).unwrap();
+        archive.write(&header).unwrap();
+        for page in pages {
+            unpacked[1] += archive.copy(&page.table).unwrap();
+            contents[1] += &text(&page.table);
+        }
+        let table = archive.end().unwrap();
+        ([json.sha256, table.sha256], contents.map(|content| Sum::of(content.as_bytes()).hex()), unpacked)
+    }
+
+    #[test]
+    fn nothing_is_unpacked_where_pages_stand_as_they_were_staged_and_the_rest_where_one_does_not() {
+        let lines = ["{\"a\":1}\n{\"a\":2}\n", "{\"a\":3}\n", "{\"a\":4}\n", "{\"a\":5}\n"];
+        let staged = pages(&lines);
+        let (sums, contents, unpacked) = files(&staged);
+        assert_eq!((sums, unpacked), (contents, [0, 0]));
+        let mut with_another = pages(&lines);
+        with_another[1] = pages(&[lines[0], "{\"a\":99}\n"]).remove(1);
+        let (sums, contents, unpacked) = files(&with_another);
+        assert_eq!((sums, unpacked), (contents, [14, 6]), "the two behind it");
+        let without_one: Vec<StagedPage> = staged.into_iter().skip(1).collect();
+        let (sums, contents, unpacked) = files(&without_one);
+        assert_eq!((sums, unpacked), (contents, [21, 9]), "all of them");
+    }
+
     #[test]
     fn what_is_not_a_staged_page_is_refused() {
-        let (records, json) = pack_records(b"{\"a\":1}\n").unwrap();
-        let (columns, table) = pack_table(b"{\"a\":1}\n", Columns::default()).unwrap();
+        let (records, json) = pack_records(b"{\"a\":1}\n", None).unwrap();
+        let (columns, table) = pack_table(b"{\"a\":1}\n", Columns::default(), None).unwrap();
         let whole = StagedPage::write(records, &json, columns, &table).unwrap();
         for length in 0..whole.len() {
             assert!(StagedPage::read(&whole[..length].to_vec().into()).is_err(), "{length}");
         }
         assert!(StagedPage::read(&[whole.as_slice(), b"x"].concat().into()).is_err());
         assert!(StagedPage::read(&b"{\"a\":1}\n".to_vec().into()).is_err());
-        assert!(pack_table(b"[1]\n", Columns::default()).is_err());
+        assert!(pack_table(b"[1]\n", Columns::default(), None).is_err());
     }
 }

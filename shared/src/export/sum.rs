@@ -6,9 +6,18 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::digest::common::hazmat::{SerializableState as _, SerializedState};
 use sha2::{Digest as _, Sha256};
 
-/// SHA-256 under way. Its stored form holds up to 63 bytes of what was hashed: it belongs into sealed cursors only.
+/// SHA-256 under way. Its stored form holds up to 63 bytes of what was hashed: it belongs into sealed cursors, and beside
+/// what was hashed.
 #[derive(Clone, Default)]
 pub struct Sum(Sha256);
+
+impl PartialEq for Sum {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.serialize() == other.0.serialize()
+    }
+}
+
+impl Eq for Sum {}
 
 impl Sum {
     /// The sum of these bytes.
@@ -22,6 +31,13 @@ impl Sum {
     /// Adds bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
+    }
+
+    /// It with these bytes added.
+    #[must_use]
+    pub fn with(mut self, bytes: &[u8]) -> Self {
+        self.update(bytes);
+        self
     }
 
     /// The 32 bytes of it.

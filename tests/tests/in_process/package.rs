@@ -226,8 +226,8 @@ async fn stage_posts(world: &World, id: &str, page: u32, lines: &[Value]) {
     let is_posts = |work: &Work| work.collection() == Some("small_app.posts");
     let step = view.steps.iter().find(|step| is_posts(&step.work)).unwrap().number;
     let lines = lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
-    let (records, json) = pack_records(lines.as_bytes()).unwrap();
-    let (columns, table) = pack_table(lines.as_bytes(), Columns::default()).unwrap();
+    let (records, json) = pack_records(lines.as_bytes(), None).unwrap();
+    let (columns, table) = pack_table(lines.as_bytes(), Columns::default(), None).unwrap();
     let page_bytes = StagedPage::write(records, &json, columns, &table).unwrap();
     let key = staging::page(&id.parse().unwrap(), step, page);
     let put = world.s3.put_object().bucket(World::BUCKET).key(key).body(ByteStream::from(page_bytes));

@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use habeas::export::{
-    BETWEEN, BYTE_ORDER_MARK, Columns, FileLink, LISTED_MEDIA, PREVIEW_ROWS, Packing, Preview, Section, StagedPage,
-    pack_table_again, schema, split, staging,
+    BETWEEN, BYTE_ORDER_MARK, Columns, FIRST, FileLink, LIST, LISTED_MEDIA, PREVIEW_ROWS, Packing, Piece, Preview,
+    Section, StagedPage, pack_table_again, schema, split, staging,
 };
 use habeas::ledger::StepStatus;
 
@@ -32,12 +32,12 @@ impl Making<'_> {
         let mut columns = self.take_columns(&collection).await?;
         if !self.archive.is_open() {
             self.archive.begin(&path("data", &collection, ".json"), Packing::Deflate)?;
-            self.archive.write(b"[")?;
+            self.archive.write(LIST)?;
         }
         for page in pages {
             columns.take_in(page.columns());
-            self.archive.write(if self.cursor.so_far.records == 0 { b"\n" } else { BETWEEN })?;
-            self.archive.copy(page.json())?;
+            self.archive.write(if self.cursor.so_far.records == 0 { FIRST } else { BETWEEN })?;
+            self.copy(page.json())?;
             self.cursor.so_far.records += page.records();
             self.cursor.so_far.pages.add(page.mark());
         }
@@ -71,8 +71,8 @@ impl Making<'_> {
         }
         for page in pages {
             match page.table(&columns) {
-                Some(piece) => self.archive.copy(piece)?,
-                None => self.archive.copy(&pack_table_again(&page, &columns)?)?,
+                Some(piece) => self.copy(piece)?,
+                None => self.copy(&pack_table_again(&page, &columns)?)?,
             }
             self.cursor.so_far.pages_again.add(page.mark());
         }
@@ -100,10 +100,15 @@ impl Making<'_> {
         let last = batch.objects.last().filter(|_| !batch.is_last).map(|object| object.name.clone());
         let keys = batch.objects.iter().map(|object| format!("{prefix}{}", object.name)).collect();
         let staged = self.staged(Kind::Pages, keys).await?;
-        let pages: Vec<StagedPage> = staged.iter().map(StagedPage::read).collect::<Result<_, _>>()?;
-        // They are unpacked, which is more work than to fetch them.
-        self.left.spend(0, pages.iter().map(|page| page.json().sums().bytes).sum());
+        let pages = staged.iter().map(StagedPage::read).collect::<Result<_, _>>()?;
         Ok((pages, last))
+    }
+
+    /// Copies a piece into the file that is being written. To unpack it is more work than to fetch it.
+    fn copy(&mut self, piece: &Piece) -> Result<(), Halt> {
+        let unpacked = self.archive.copy(piece)?;
+        self.left.spend(0, unpacked);
+        Ok(())
     }
 
     /// The columns that this page knows, or else the last one left.
