@@ -227,7 +227,7 @@ fn rows(count: u64) -> f64 {
 fn memory_of(right: Right) -> Vec<(&'static str, &'static str)> {
     let mut settings = vec![("MALLOC_ARENA_MAX", "1")];
     if matches!(right, Right::Access | Right::Portability) {
-        settings.push(("MALLOC_MMAP_THRESHOLD_", "131072"));
+        settings.push(("MALLOC_MMAP_THRESHOLD_", "65536"));
     }
     settings
 }

@@ -24,7 +24,7 @@ const PARTS_OF_A_SIZE: u32 = 1000;
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { part_bytes: 5 << 20, batch_objects: 64, batch_bytes: 4 << 20, page_objects: 1024, page_bytes: 64 << 20 }
+        Self { part_bytes: 5 << 20, batch_objects: 64, batch_bytes: 2 << 20, page_objects: 1024, page_bytes: 64 << 20 }
     }
 }
 

@@ -112,7 +112,10 @@ impl Making<'_> {
 
     /// An object, whole.
     async fn get(&self, key: &str) -> Result<Bytes, Halt> {
-        Ok(self.open(key).await?.collect().await.map_err(StepError::transient)?.into_bytes())
+        let mut body = self.open(key).await?;
+        let mut bytes = Vec::with_capacity(usize::try_from(body.size_hint().0).unwrap_or(0));
+        read_into(&mut body, &mut bytes).await?;
+        Ok(bytes.into())
     }
 
     /// Objects, whole, in order.
@@ -175,9 +178,7 @@ impl Making<'_> {
         };
         let key = staging::rest(&self.job.request.id, self.cursor.making, pin.page);
         let mut body = self.open(&key).await?;
-        while let Some(piece) = body.try_next().await.map_err(StepError::transient)? {
-            rest.extend_from_slice(&piece);
-        }
+        read_into(&mut body, &mut rest).await?;
         if Sum::of(&rest).hex() == pin.sha256 { Ok(rest) } else { Err(Halt::Anew(NOT_AS_LEFT)) }
     }
 
@@ -274,6 +275,14 @@ impl Making<'_> {
         let noted = notes.iter().flat_map(|note| lines(note)).chain(lines(rest));
         Ok((noted.map(serde_json::from_slice).collect::<Result<_, _>>()?, is_last))
     }
+}
+
+/// Reads a body behind what there is, so that it is never held twice.
+async fn read_into(body: &mut ByteStream, bytes: &mut Vec<u8>) -> Result<(), Halt> {
+    while let Some(piece) = body.try_next().await.map_err(StepError::transient)? {
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(())
 }
 
 fn bytes_of(bodies: &[Bytes]) -> u64 {
